@@ -1,0 +1,101 @@
+"""Every error Riverrun raises on purpose.
+
+    RiverrunError
+    ├── InvalidInput            a value from outside was refused; nothing was changed
+    ├── ConfigError             the configuration cannot be used; lists everything wrong with it
+    ├── NotFound                no job, queue, handler or schedule of that name
+    ├── Conflict                the request is fine, the present state forbids it
+    │   ├── JobRunning          the job is being executed right now
+    │   ├── JobFinalized        the job has reached a last state
+    │   └── UniqueConflict      another unfinished job has the same unique key
+    ├── SchemaError             the database's tables are not the ones this release works on
+    └── DatabaseUnavailable     PostgreSQL could not be reached or did not answer in time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class RiverrunError(Exception):
+    """Base of every error that Riverrun raises on purpose."""
+
+
+class InvalidInput(RiverrunError):
+    """A value from outside was refused; nothing was changed.
+
+    Attributes:
+        field: Path of the field as its sender wrote it, such as ``priority`` or ``jobs.3.queue``.
+        allowed: What would have been accepted, as the end of a sentence.
+        code: A stable word for programs: ``type``, ``range``, ``format``, ``length``, ``unknown``, ``required``.
+    """
+
+    def __init__(self, field: str, value: object, allowed: str, *, code: str = "range") -> None:
+        super().__init__(f"{field}: {_shown(value)} is not allowed; expected {allowed}")
+        self.field = field
+        self.allowed = allowed
+        self.code = code
+
+
+class ConfigError(RiverrunError):
+    """The configuration cannot be used.
+
+    Attributes:
+        problems: One sentence for each thing that is wrong, each naming the path of its key.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class NotFound(RiverrunError):
+    """No job, queue, handler or schedule of that name exists."""
+
+    def __init__(self, what: str, name: object) -> None:
+        super().__init__(f"{what} {name} does not exist")
+        self.what = what
+        self.name = name
+
+
+class Conflict(RiverrunError):
+    """The request is well formed, but the present state of its target forbids it."""
+
+
+class JobRunning(Conflict):
+    """The job is being executed right now."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"job {job_id} is running; cancel it first")
+        self.job_id = job_id
+
+
+class JobFinalized(Conflict):
+    """The job has reached a last state and cannot be changed."""
+
+    def __init__(self, job_id: int, state: str) -> None:
+        super().__init__(f"job {job_id} is already {state}")
+        self.job_id = job_id
+        self.state = state
+
+
+class UniqueConflict(Conflict):
+    """Another job with the same unique key is still unfinished."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"job {job_id} has the unique key of another unfinished job")
+        self.job_id = job_id
+
+
+class SchemaError(RiverrunError):
+    """The tables in the database are not the ones this release works on."""
+
+
+class DatabaseUnavailable(RiverrunError):
+    """PostgreSQL could not be reached, or did not answer in time."""
+
+
+def _shown(value: object, limit: int = 80) -> str:
+    """Return ``value`` as one short line for an error message."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
