@@ -3,7 +3,7 @@
 --   in:    parallel arrays, one element a job: kinds, args and metadata (JSON text), queues, priorities, max_attempts,
 --          scheduled_at (NULL: now), delays (seconds from now, NULL: none), pending, tags (JSON arrays of text),
 --          unique_keys and unique_states (NULL: not unique; equal keys must not meet in one call)
---   out:   ordinal, id, state, queue, scheduled_at, duplicate; of a duplicate, the values of the job that was there
+--   out:   in the order of the input, the whole job and whether it is a duplicate: a job that was there before
 --   locks: the existing job of a duplicate, until the transaction ends
 --   index: river_job_unique_idx
 -- A duplicate is told by its id: an id that was not taken from the sequence here belongs to an older job.
@@ -57,7 +57,20 @@ inserted AS (
         AND unique_states IS NOT NULL
         AND river_job_state_in_bitmask(unique_states, state)
     DO UPDATE SET kind = job.kind
-    RETURNING job.id, job.state, job.queue, job.scheduled_at, job.unique_key
+    RETURNING
+        job.id, job.state, job.attempt, job.max_attempts, job.attempted_at, job.created_at, job.finalized_at,
+        job.scheduled_at, job.priority, job.args, job.attempted_by, job.errors, job.kind, job.metadata, job.queue,
+        job.tags, job.unique_key, job.unique_states
+),
+answered AS (
+    SELECT input.ordinal, input.id AS new_id, inserted.id
+    FROM input
+    JOIN inserted ON inserted.id = input.id
+    UNION ALL
+    SELECT input.ordinal, input.id, inserted.id
+    FROM input
+    JOIN inserted ON inserted.unique_key = input.unique_key
+    WHERE inserted.id <> input.id
 ),
 woken AS (
     SELECT pg_notify(
@@ -70,14 +83,11 @@ woken AS (
         WHERE inserted.state = 'available'
     ) AS queues
 )
-SELECT input.ordinal, inserted.id, inserted.state::text, inserted.queue, inserted.scheduled_at,
-    inserted.id <> input.id AS duplicate, (SELECT count(*) FROM woken) AS queues_woken
-FROM input
-JOIN inserted ON inserted.id = input.id
-UNION ALL
-SELECT input.ordinal, inserted.id, inserted.state::text, inserted.queue, inserted.scheduled_at, true,
-    (SELECT count(*) FROM woken)
-FROM input
-JOIN inserted ON inserted.unique_key = input.unique_key
-WHERE inserted.id <> input.id
-ORDER BY ordinal
+SELECT
+    job.id, job.state::text, job.attempt, job.max_attempts, job.attempted_at, job.created_at, job.finalized_at,
+    job.scheduled_at, job.priority, job.args::text, job.attempted_by, job.errors::text[], job.kind, job.metadata::text,
+    job.queue, job.tags, job.unique_key, job.unique_states::text, answered.id <> answered.new_id AS duplicate,
+    (SELECT count(*) FROM woken) AS queues_woken
+FROM answered
+JOIN inserted AS job ON job.id = answered.id
+ORDER BY answered.ordinal
