@@ -1,0 +1,85 @@
+"""Load the SQL files and run them, on an asynchronous or a blocking connection alike.
+
+Everything the product asks of the database is written once, as a generator of *steps*: it yields a :class:`Query`,
+receives the rows, and returns a result. :meth:`Statements.run` drives the steps on an ``AsyncConnection``,
+:meth:`Statements.run_sync` on a ``Connection``; no operation exists in two versions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
+
+from psycopg import AsyncConnection, Connection
+
+from riverrun.database.sql_files import sql_folder
+
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+# Tables, types, functions and sequences that live in the schema of River's tables.
+_OURS = re.compile(r"(?<![\w.\":])(river_(?:job|queue|leader|migration)\w*|riverrun_\w+)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One statement to run: the name of its file in ``sql/queries`` and its parameters."""
+
+    name: str
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+Steps = Generator[Query, list[Row], T]
+"""An operation on the database: yields queries, is sent their rows, returns a ``T``."""
+
+
+class Statements:
+    """The SQL of one schema.
+
+    Args:
+        schema: The schema that holds River's tables; ``None`` leaves it to the connection's ``search_path``.
+    """
+
+    def __init__(self, schema: str | None = None) -> None:
+        self.schema = schema
+
+    def text(self, name: str) -> bytes:
+        """Return the statement ``name``, its tables qualified with the schema."""
+        return _load(name, self.schema)
+
+    async def run(self, conn: AsyncConnection[Any], steps: Steps[T]) -> T:
+        """Run an operation on an asynchronous connection and return its result."""
+        try:
+            query = next(steps)
+            while True:
+                cursor = await conn.execute(self.text(query.name), self._bound(query), binary=True)
+                rows = await cursor.fetchall() if cursor.description else []
+                query = steps.send(rows)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # a generator's return value is untyped in StopIteration
+
+    def run_sync(self, conn: Connection[Any], steps: Steps[T]) -> T:
+        """Run an operation on a blocking connection and return its result."""
+        try:
+            query = next(steps)
+            while True:
+                cursor = conn.execute(self.text(query.name), self._bound(query), binary=True)
+                query = steps.send(cursor.fetchall() if cursor.description else [])
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # see run()
+
+    def _bound(self, query: Query) -> Mapping[str, object]:
+        """Return the parameters of ``query`` with the schema, which statements that notify need."""
+        return {"schema": self.schema, **query.params}
+
+
+@cache
+def _load(name: str, schema: str | None) -> bytes:
+    text = (sql_folder() / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+    statement = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    if schema is not None:
+        statement = _OURS.sub(rf'"{schema}".\1', statement)
+    return statement.encode()
