@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Self, TypeAlias, TypeVar, Unpack
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -25,7 +25,7 @@ from riverrun.store.jobs import CancelResult, EnqueueResult
 from riverrun.store.listing import Page
 
 T = TypeVar("T")
-Connection = AsyncConnection[Any]
+Conn: TypeAlias = AsyncConnection[Any]
 
 
 class AsyncClient(ClientBase):
@@ -55,11 +55,11 @@ class AsyncClient(ClientBase):
         self, dsn: str | None = None, *, schema: str | None = None, max_attempts: int = 25, max_connections: int = 4
     ) -> None:
         super().__init__(dsn, schema=schema, max_attempts=max_attempts, max_connections=max_connections)
-        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._pool: AsyncConnectionPool[Conn] | None = None
         self._opening = asyncio.Lock()
 
     async def enqueue(
-        self, kind: str, args: Args, *, conn: Connection | None = None, **options: Unpack[EnqueueOptions]
+        self, kind: str, args: Args, *, conn: Conn | None = None, **options: Unpack[EnqueueOptions]
     ) -> EnqueueResult:
         """Enqueue a job and return it; with ``unique``, the job that was there before if there is one.
 
@@ -76,7 +76,7 @@ class AsyncClient(ClientBase):
         return await self.run(operations.enqueue(self._new(kind, args, options)), conn=conn)
 
     async def enqueue_many(
-        self, jobs: Iterable[JobSpec | NewJob], *, conn: Connection | None = None
+        self, jobs: Iterable[JobSpec | NewJob], *, conn: Conn | None = None
     ) -> list[EnqueueResult]:
         """Enqueue all of ``jobs`` or none, in one transaction, and return one result for each in their order.
 
@@ -92,7 +92,7 @@ class AsyncClient(ClientBase):
             return await self._statements.run(active, bulk.enqueue(checked))
 
     async def copy_in(
-        self, jobs: Iterable[JobSpec | NewJob] | AsyncIterable[JobSpec | NewJob], *, conn: Connection | None = None
+        self, jobs: Iterable[JobSpec | NewJob] | AsyncIterable[JobSpec | NewJob], *, conn: Conn | None = None
     ) -> int:
         """Enqueue a stream of any length in constant memory, all of it or nothing; return how many jobs are new.
 
@@ -116,7 +116,7 @@ class AsyncClient(ClientBase):
                 new += await self._statements.run(active, bulk.copy_in(chunk))
         return new
 
-    async def get(self, job_id: int, *, conn: Connection | None = None) -> Job:
+    async def get(self, job_id: int, *, conn: Conn | None = None) -> Job:
         """Return one job.
 
         Raises:
@@ -140,7 +140,7 @@ class AsyncClient(ClientBase):
         """
         return await self.run(operations.page(filters, limit=limit, cursor=cursor))
 
-    async def cancel(self, job_id: int, *, conn: Connection | None = None) -> CancelResult:
+    async def cancel(self, job_id: int, *, conn: Conn | None = None) -> CancelResult:
         """Cancel a job that waits; ask the executor of one that runs to stop it.
 
         Raises:
@@ -149,7 +149,7 @@ class AsyncClient(ClientBase):
         """
         return await self.run(operations.cancel(job_id), conn=conn)
 
-    async def retry(self, job_id: int, *, conn: Connection | None = None) -> Job:
+    async def retry(self, job_id: int, *, conn: Conn | None = None) -> Job:
         """Make a job available by hand, with one more attempt when all were used, and return it.
 
         Raises:
@@ -159,7 +159,7 @@ class AsyncClient(ClientBase):
         """
         return await self.run(operations.retry(job_id), conn=conn)
 
-    async def delete(self, job_id: int, *, conn: Connection | None = None) -> None:
+    async def delete(self, job_id: int, *, conn: Conn | None = None) -> None:
         """Delete a job that does not run.
 
         Raises:
@@ -168,7 +168,7 @@ class AsyncClient(ClientBase):
         """
         await self.run(operations.delete(job_id), conn=conn)
 
-    async def pause_queue(self, queue: str, *, conn: Connection | None = None) -> None:
+    async def pause_queue(self, queue: str, *, conn: Conn | None = None) -> None:
         """Let executors claim no more jobs of ``queue``, or of every known one with ``*``; running jobs go on.
 
         Raises:
@@ -176,7 +176,7 @@ class AsyncClient(ClientBase):
         """
         await self.run(operations.pause_queue(queue), conn=conn)
 
-    async def resume_queue(self, queue: str, *, conn: Connection | None = None) -> None:
+    async def resume_queue(self, queue: str, *, conn: Conn | None = None) -> None:
         """Let a paused queue go on, or every known one with ``*``.
 
         Raises:
@@ -184,7 +184,7 @@ class AsyncClient(ClientBase):
         """
         await self.run(operations.resume_queue(queue), conn=conn)
 
-    async def run(self, steps: Steps[T], *, conn: Connection | None = None) -> T:
+    async def run(self, steps: Steps[T], *, conn: Conn | None = None) -> T:
         """Run any operation of `riverrun.store` and return its result."""
         async with self._connection(conn) as active:
             return await self._statements.run(active, steps)
@@ -205,7 +205,7 @@ class AsyncClient(ClientBase):
         await self.close()
 
     @asynccontextmanager
-    async def _connection(self, conn: Connection | None, *, whole: bool = False) -> AsyncIterator[Connection]:
+    async def _connection(self, conn: Conn | None, *, whole: bool = False) -> AsyncIterator[Conn]:
         """Give a connection, the caller's or one of ours; ``whole``: what is done on it is done together."""
         with explained(self._database):
             given = nullcontext(connection_of(conn, AsyncConnection)) if conn is not None else None
@@ -214,7 +214,7 @@ class AsyncClient(ClientBase):
                 async with active.transaction() if whole and active.autocommit else nullcontext():
                     yield active
 
-    async def _opened(self) -> AsyncConnectionPool[Connection]:
+    async def _opened(self) -> AsyncConnectionPool[Conn]:
         """Return the pool; the first call tries the address and the password, so that a wrong one is told at once."""
         async with self._opening:
             if self._closed:
@@ -232,7 +232,7 @@ class AsyncClient(ClientBase):
                 )
                 await pool.open()
                 self._pool = pool
-        return self._pool
+            return self._pool
 
 
 async def _stream(jobs: Iterable[T]) -> AsyncIterator[T]:
