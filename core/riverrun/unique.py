@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from riverrun.durations import LONGEST
 from riverrun.errors import InvalidInput
 from riverrun.go_json import MISSING, Members, Missing, Value, parse, write, write_key
 
 _YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
 _SHORTEST_PERIOD = timedelta(seconds=1)
-_LONGEST_PERIOD = timedelta(microseconds=(2**63 - 1) // 1000)  # River counts nanoseconds in 64 bits
 
 # The leftmost bit first, as PostgreSQL writes a bit string.
 _MASK_ORDER = ("scheduled", "running", "retryable", "pending", "discarded", "completed", "cancelled", "available")
@@ -173,7 +173,7 @@ def _check_period(period: object) -> None:
     """Refuse a period that River cannot count."""
     if not isinstance(period, timedelta):
         raise InvalidInput("unique.by_period", period, "a time of 1 second or more", code="type")
-    if not _SHORTEST_PERIOD <= period <= _LONGEST_PERIOD:
+    if not _SHORTEST_PERIOD <= period <= LONGEST:
         raise InvalidInput("unique.by_period", period, "a time from 1 second to 292 years")
 
 
