@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias, assert_never
 
+from riverrun.durations import LONGEST
 from riverrun.errors import InvalidInput
 
-MAX_DELAY = timedelta(microseconds=(2**63 - 1) // 1000)
+MAX_DELAY = LONGEST
 """The longest delay: River counts in nanoseconds of 64 bits."""
 
 _MAX_DELAY_SECONDS = MAX_DELAY.total_seconds()
