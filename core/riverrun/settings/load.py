@@ -117,8 +117,8 @@ def _anchored(value: object, path: KeyPath, folder: Path) -> object:
     key = find(path)
     if key is None or Path not in (key.type, *get_args(key.type)):
         return value
-    if isinstance(value, list) and get_origin(key.type) is list:
-        return [_anchored_one(item, folder) for item in value]
+    if get_origin(key.type) is list:
+        return [_anchored_one(item, folder) for item in value] if isinstance(value, list) else value
     return _anchored_one(value, folder)
 
 
@@ -129,17 +129,14 @@ def _anchored_one(value: object, folder: Path) -> object:
 def _two_addresses(given: dict[KeyPath, Given]) -> Iterator[str]:
     """Let a ``database_url`` replace address keys of lower sources; refuse it beside one that is not lower."""
     url = given.get(("database_url",))
-    for name in sorted(ADDRESS_KEYS):
-        part = given.get(("postgresql", name))
-        if url is None or part is None:
-            continue
-        if part.rank < url.rank:
-            del given["postgresql", name]
-        else:
-            yield (
-                f"postgresql.{name} ({part.source}) and database_url ({url.source}) are both given; "
-                "expected one of them to say which database it is"
-            )
+    parts = {name: given[key] for name in sorted(ADDRESS_KEYS) if (key := ("postgresql", name)) in given}
+    if url is None or not parts:
+        return
+    beside = [f"postgresql.{name} ({part.source})" for name, part in parts.items() if part.rank >= url.rank]
+    if beside:
+        yield f"database_url ({url.source}) and {', '.join(beside)} are both given; expected one to name the database"
+    for name in parts:
+        del given["postgresql", name]
 
 
 def _nested(given: Mapping[KeyPath, Given]) -> dict[str, object]:

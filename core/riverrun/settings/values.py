@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 
 from riverrun import names
-from riverrun.durations import parse_duration
+from riverrun.durations import parse_duration, parse_optional_duration
 from riverrun.errors import InvalidInput
 
 
@@ -54,14 +54,6 @@ def _no_truth_value(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("a whole number")  # noqa: TRY004 - pydantic collects ValueError only
     return value
-
-
-def _duration(value: object) -> timedelta:
-    return _by(parse_duration)(value)
-
-
-def _duration_or_none(value: object) -> timedelta | None:
-    return None if value is None or str(value).strip() == "-1" else _duration(value)
 
 
 def _schema_name(value: str) -> str:
@@ -139,8 +131,8 @@ def _has_text_keys(value: object) -> bool:
 
 
 WholeNumber = Annotated[int, BeforeValidator(_no_truth_value)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-DurationOrNone = Annotated[timedelta | None, BeforeValidator(_duration_or_none)]
+Duration = Annotated[timedelta, BeforeValidator(_by(parse_duration))]
+DurationOrNone = Annotated[timedelta | None, BeforeValidator(_by(parse_optional_duration))]
 """A duration; ``None``, written ``-1``, means no limit."""
 ServerId = Annotated[str, AfterValidator(_by(names.check_server_id))]
 QueueName = Annotated[str, AfterValidator(_by(names.check_queue))]
