@@ -15,7 +15,7 @@ from dataclasses import asdict
 import click
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from riverrun.database import migrate as migrator
@@ -158,10 +158,10 @@ async def _connection(url: str | None) -> AsyncIterator[AsyncConnection[TupleRow
         # Its cause would quote the URL.
         message = "the database URL is not one; expected postgres://user:password@host:port/database"
         raise click.UsageError(message) from None
-    given.setdefault("connect_timeout", 10)
-    given.setdefault("application_name", "riverrun/migrate")
+    timeout = given.get("connect_timeout") or 10
+    name = given.get("application_name") or "riverrun/migrate"
     try:
-        conn = await AsyncConnection.connect(make_conninfo(**given), autocommit=True)
+        conn = await AsyncConnection.connect(url, autocommit=True, connect_timeout=timeout, application_name=name)
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"the database cannot be reached: {_one_line(error)}") from error
     async with conn:
