@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, Connection, OperationalError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from riverrun.errors import DatabaseUnavailable
@@ -41,6 +41,14 @@ async def connect(
             autocommit=True,
             prepare_threshold=0 if prepared else 5,
         )
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"cannot connect to {described(dsn)}: {first_line(error)}") from error
+
+
+def connect_sync(dsn: str, *, name: str) -> Connection[tuple[Any, ...]]:
+    """Open one blocking autocommit connection; arguments and errors are those of `connect`."""
+    try:
+        return Connection.connect(session_dsn(dsn, name=name), autocommit=True)
     except OperationalError as error:
         raise DatabaseUnavailable(f"cannot connect to {described(dsn)}: {first_line(error)}") from error
 
