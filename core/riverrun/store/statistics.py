@@ -93,9 +93,7 @@ def queues() -> Steps[list[QueueStatistics]]:
     counts = yield from listing.count_queues(_SHOWN, [row[0] for row in rows])
     summaries = yield Query("minute_summary", {"minutes": HISTOGRAM_MINUTES})
     by_queue = {summary[0]: summary for summary in summaries}
-    return [
-        _queue(row, [counts.get((row[0], state), _NONE) for state in _SHOWN], by_queue.get(row[0])) for row in rows
-    ]
+    return [_queue(row, [counts.get((row[0], state), _NONE) for state in _SHOWN], by_queue.get(row[0])) for row in rows]
 
 
 def servers() -> Steps[list[Server]]:
