@@ -175,7 +175,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _number(text: str) -> int:
     """Return a part of an address as C's ``inet_aton`` reads it: 0x10, 020 and 16 are the same."""
     if text.startswith("0x"):
-        return int(text[2:], 16)
+        return int(text, 0)
     if not text.isascii() or not text.isdigit() or len(text) > 12:
         raise ValueError(text)
     return int(text, 8 if text.startswith("0") else 10)
