@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
@@ -82,13 +83,22 @@ def note(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[s
     return {row[0] for row in rows}
 
 
-def release_unknown(queue: str, *, incarnation: str, known: Collection[int]) -> Steps[list[int]]:
+def release_unknown(
+    queue: str, *, incarnation: str, known: Collection[int], older_than: timedelta
+) -> Steps[list[int]]:
     """Give back jobs marked as run by ``incarnation`` that it does not hold; return their ids.
 
     They come from claims whose answer was lost with the connection. Nobody started them, so the attempt does not count.
+
+    Args:
+        queue: The queue it works on.
+        incarnation: The executor.
+        known: The ids it holds, running or not written yet.
+        older_than: Age of a claim from which it cannot still be on its way to the executor.
     """
     rows = yield Query(
-        "job_release_unknown", {"queue": queue, "incarnation": incarnation, "known": list(known)}
+        "job_release_unknown",
+        {"queue": queue, "incarnation": incarnation, "known": list(known), "older_than": older_than.total_seconds()},
     )
     return [row[0] for row in rows]
 
