@@ -65,14 +65,21 @@ def session_dsn(dsn: str, *, name: str, session: dict[str, str] | None = None) -
         "keepalives_interval": 1,
         "keepalives_count": 3,
     }
-    merged = {**defaults, **given, "application_name": name, "options": f"{given.get('options', '')} {settings}".strip()}
+    merged = {
+        **defaults,
+        **given,
+        "application_name": name,
+        "options": f"{given.get('options', '')} {settings}".strip(),
+    }
     return make_conninfo("", **merged)
 
 
 def described(dsn: str) -> str:
     """Name the server and database of ``dsn`` without its password."""
     parts = conninfo_to_dict(dsn)
-    return f"PostgreSQL at {parts.get('host', 'the default socket')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    return (
+        f"PostgreSQL at {parts.get('host', 'the default socket')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    )
 
 
 def first_line(error: BaseException) -> str:
