@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from riverrun.client import AsyncClient
+    from riverrun.context import Context
     from riverrun.errors import (
         ConfigError,
         Conflict,
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
         SchemaError,
         UniqueConflict,
     )
+    from riverrun.handlers import handler
     from riverrun.job import Job, JobState
+    from riverrun.signals import Cancel, Retry, Snooze
     from riverrun.store.jobs import EnqueueResult
     from riverrun.sync_client import Client
     from riverrun.unique import Unique
@@ -54,11 +57,14 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "riverrun.client": ("AsyncClient",),
+    "riverrun.context": ("Context",),
     "riverrun.errors": (
         "ConfigError", "Conflict", "DatabaseUnavailable", "InvalidInput", "JobFinalized", "JobRunning", "NotFound",
         "RiverrunError", "SchemaError", "UniqueConflict",
     ),
+    "riverrun.handlers": ("handler",),
     "riverrun.job": ("Job", "JobState"),
+    "riverrun.signals": ("Cancel", "Retry", "Snooze"),
     "riverrun.store.jobs": ("EnqueueResult",),
     "riverrun.sync_client": ("Client",),
     "riverrun.unique": ("Unique",),

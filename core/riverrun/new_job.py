@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from riverrun.errors import InvalidInput
+from riverrun.json_input import check_args_text, check_metadata
 from riverrun.names import check_kind, check_max_attempts, check_priority, check_queue, check_tags
-from riverrun.sanitize import check_args_text, check_metadata
 from riverrun.unique import Unique, unique_key, unique_states_mask
 
 TIMEOUT_KEY = "riverrun:timeout_seconds"

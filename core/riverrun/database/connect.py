@@ -57,7 +57,7 @@ def session_dsn(dsn: str, *, name: str, session: dict[str, str] | None = None) -
     """Return ``dsn`` with our timeouts, keepalives and session settings; what it says itself wins."""
     given = conninfo_to_dict(dsn)
     settings = " ".join(f"-c {key}={value}" for key, value in {**_SESSION, **(session or {})}.items())
-    defaults: dict[str, object] = {
+    defaults: dict[str, str | int | None] = {
         "connect_timeout": 5,
         "tcp_user_timeout": 3000,
         "keepalives": 1,
