@@ -70,10 +70,10 @@ class RoleContext:
     def reread(self) -> bool:
         """Read the configuration again; keep the old one, log every problem and return False if it is not valid."""
         try:
-            self.settings = load(self.config_path, os.environ)
+            self.settings = load(self.config_path, environ=os.environ, flags={}).settings
         except ConfigError as error:
             for problem in error.problems:
-                log.error("the new configuration is not used: %s", problem)
+                log.error("configuration_refused", extra={"problem": problem})
             return False
         return True
 

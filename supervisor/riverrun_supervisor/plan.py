@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from riverrun.errors import ConfigError
@@ -124,7 +123,3 @@ def _crowded(settings: Settings) -> Iterator[str]:
                 f"expected at most the {_slots(settings, queue)} slots of the queue"
             )
 
-
-def connected_path(path: Path | None) -> list[str]:
-    """Return the arguments that hand the configuration file on to a child."""
-    return [] if path is None else ["--config", str(path)]

@@ -60,9 +60,9 @@ def finalize(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: st
         {
             **_fence(jobs),
             "states": [str(final.state) for final in finals],
-            "given_back": [final.attempt_given_back for final in finals],
+            "given_back": [final.attempt < job.attempt for job, final in endings],
             "errors": [final.error_json for final in finals],
-            "delays": [None if final.delay is None else final.delay.total_seconds() for final in finals],
+            "delays": [None if final.scheduled_in is None else final.scheduled_in.total_seconds() for final in finals],
             "patches": [final.metadata_patch_json for final in finals],
             "incarnation": incarnation,
         },

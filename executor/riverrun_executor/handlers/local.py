@@ -63,7 +63,7 @@ class LocalHandler:
             case Snooze(delay=delay):
                 return Snoozed(delay)
             case Cancel(reason=reason):
-                return Cancelled(f"JobCancelError: {reason}")
+                return Cancelled(reason or "the handler cancelled the job")
             case Retry(delay=None, reason=reason):
                 return self._failed(job, reason, error_type="retry")
             case Retry(delay=delay, reason=reason):
@@ -74,7 +74,7 @@ class LocalHandler:
 
     def _failed(self, job: ClaimedJob, error: str, *, trace: str = "", error_type: str = "exception") -> Failed:
         backoff = self._handler.backoff
-        delay = None if backoff == RIVER_BACKOFF else retry_delay(backoff, errors=job.errors, rng=self._random)
+        delay = None if backoff == RIVER_BACKOFF else retry_delay(backoff, errors=job.error_count, rng=self._random)
         return Failed(error=error, trace=trace, error_type=error_type, retry_in=delay)
 
     async def _in_thread(self, context: Context, arguments: list[object]) -> object:
