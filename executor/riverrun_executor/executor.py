@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
-from riverrun.handler import load_handlers
+from riverrun.handlers import load_handlers
 from riverrun.messages import Control as ControlMessage
 from riverrun.messages import Wake
 from riverrun.role import RoleContext

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
-from riverrun.handler import Handler
+from riverrun.handlers import Handler
 from riverrun.outcome import Cancelled, Completed, Failed, Outcome, Snoozed
 from riverrun.retry import RIVER_BACKOFF, retry_delay
 from riverrun.signals import Cancel, Retry, Signal, Snooze
