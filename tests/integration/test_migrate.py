@@ -30,6 +30,9 @@ INIT_SCRIPT = "init-river-postgresql.sql"
 SHORT = timedelta(milliseconds=100)
 
 
+pytestmark = pytest.mark.every_postgres
+
+
 @pytest.fixture
 async def conn(empty_database: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
     async with await AsyncConnection.connect(empty_database, autocommit=True) as connection:
@@ -47,7 +50,9 @@ async def insert_job(conn: AsyncConnection[TupleRow], priority: int = 1) -> None
 
 
 def psql(dsn: str, file: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["psql", "-X", "-d", dsn, "-f", str(file)], capture_output=True, text=True, timeout=30)
+    return subprocess.run(
+        ["psql", "-X", "-d", dsn, "-f", str(file)], check=False, capture_output=True, text=True, timeout=30
+    )
 
 
 # Forwards and back
@@ -193,8 +198,11 @@ async def test_a_newer_river_is_refused(conn: AsyncConnection[TupleRow]) -> None
         ("CREATE TABLE river_migration (version text)", "river_migration without a version of River's line main"),
         ("CREATE TABLE river_migration (line text, version bigint)", "without a version of River's line main"),
         (
-            "CREATE TABLE river_migration (line text, version bigint);"
-            "INSERT INTO river_migration VALUES ('main', 7); CREATE TABLE river_job (id int, state text)",
+            """
+            CREATE TABLE river_migration (line text, version bigint);
+            INSERT INTO river_migration VALUES ('main', 7);
+            CREATE TABLE river_job (id int, state text)
+            """,
             "river_job.id of type int4 instead of int8, river_job.state of type text instead of river_job_state, no ",
         ),
         ("CREATE VIEW river_queue AS SELECT 1 AS name", "river_queue but no river_migration"),
@@ -222,7 +230,7 @@ async def test_a_foreign_type_of_the_same_name_is_named_and_nothing_is_made(
     await conn.execute("CREATE TYPE river_job_state AS ENUM ('open')")
     before = dump_schema(empty_database)
 
-    with pytest.raises(SchemaError, match='step river failed .*type "river_job_state" already exists'):
+    with pytest.raises(SchemaError, match=r'step river failed .*type "river_job_state" already exists'):
         await migrate.up(conn)
 
     assert dump_schema(empty_database) == before
@@ -249,9 +257,11 @@ async def test_river_stays_while_another_product_stands_on_it(conn: AsyncConnect
 
 
 async def test_check_names_the_command_for_an_empty_database(conn: AsyncConnection[TupleRow]) -> None:
-    with pytest.raises(SchemaError, match='has no Riverrun tables; run: queuectl migrate up --database-url "') as missing:
+    with pytest.raises(
+        SchemaError, match='has no Riverrun tables; run: queuectl migrate up --database-url "'
+    ) as missing:
         await check(conn)
-    with pytest.raises(SchemaError, match="--schema Jobs$"):
+    with pytest.raises(SchemaError, match=r"--schema Jobs$"):
         await check(conn, "Jobs")
 
     assert "--schema" not in str(missing.value)
@@ -310,7 +320,7 @@ async def test_two_schemas_of_one_database_know_nothing_of_each_other(conn: Asyn
     await migrate.up(conn, "First")
     await create_river(conn, 7, "second")
     await migrate.up(conn, "second", to=2)
-    await conn.execute('INSERT INTO "First".river_job (kind, args) VALUES (\'email\', \'{}\')')
+    await conn.execute("INSERT INTO \"First\".river_job (kind, args) VALUES ('email', '{}')")
 
     await migrate.down(conn, "First", to=0)
 
@@ -343,6 +353,7 @@ class CountingConnection(AsyncConnection[TupleRow]):
         return await super().execute(*args, **kwargs)
 
 
+@pytest.mark.slow
 async def test_a_migrator_killed_before_any_statement_is_continued_by_the_next(
     conn: AsyncConnection[TupleRow], empty_database: str
 ) -> None:
@@ -412,7 +423,7 @@ async def test_a_migrator_that_never_ends_is_not_waited_for_for_ever(
             lambda: value(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"), within=5.0
         )
 
-        with pytest.raises(Conflict, match='another migration of schema "public" did not end within 0.1 s'):
+        with pytest.raises(Conflict, match=r'another migration of schema "public" did not end within 0\.1 s'):
             await migrate.up(conn, patience=SHORT)
 
         await writer.rollback()
@@ -450,7 +461,7 @@ async def test_a_step_that_never_gets_its_lock_gives_up_and_changes_nothing(
     async with await AsyncConnection.connect(empty_database) as writer:
         await insert_job(writer)
 
-        with pytest.raises(Conflict, match="step 001_priority_to_9 did not get its locks within 0.1 s"):
+        with pytest.raises(Conflict, match=r"step 001_priority_to_9 did not get its locks within 0\.1 s"):
             await migrate.up(conn, patience=SHORT)
 
     assert (await status(conn)).version == 0

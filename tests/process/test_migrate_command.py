@@ -21,7 +21,13 @@ def migrate(*args: str, url: str | None = None) -> subprocess.CompletedProcess[s
     if url is not None:
         env["DATABASE_URL"] = url
     return subprocess.run(
-        [sys.executable, "-c", COMMAND, *args], env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30
+        [sys.executable, "-c", COMMAND, *args],
+        env=env,
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=30,
     )
 
 
