@@ -126,4 +126,3 @@ def _crowded(settings: Settings) -> Iterator[str]:
                 f"river.queues.{queue}.processes: {setting.processes} is not allowed; "
                 f"expected at most the {_slots(settings, queue)} slots of the queue"
             )
-
