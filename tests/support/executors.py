@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from pydantic import SecretStr
+from psycopg.conninfo import conninfo_to_dict
 
 from riverrun.pipe import ChildPipe
 from riverrun.process import new_incarnation
 from riverrun.role import RoleContext
-from riverrun.settings.schema import HandlerSettings, RiverSettings, Settings
+from riverrun.settings.schema import HandlerSettings, PostgresqlSettings, RiverSettings, Settings
 from riverrun_executor.executor import Executor
 
 WORK_SECONDS = 30.0
@@ -25,9 +25,12 @@ def settings_for(dsn: str, **river: object) -> Settings:
         "shutdown_wait": timedelta(seconds=2),
         "shutdown_cancel": timedelta(seconds=1),
     }
+    parts = conninfo_to_dict(dsn)
     return Settings(
         server_id="test-host",
-        database_url=SecretStr(dsn),
+        postgresql=PostgresqlSettings(
+            host=str(parts["host"]), port=int(parts["port"] or 5432), username=str(parts["user"]), database=str(parts["dbname"])
+        ),
         river=RiverSettings.model_validate({**defaults, **river}),
         handlers=HandlerSettings(modules=["support.handlers"]),
     )
