@@ -97,5 +97,8 @@ class DatabaseUnavailable(RiverrunError):
 
 def _shown(value: object, limit: int = 80) -> str:
     """Return ``value`` as one short line for an error message."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits; lists in lists without end
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"
