@@ -1,15 +1,15 @@
 """Every error Riverrun raises on purpose.
 
-    RiverrunError
-    ├── InvalidInput            a value from outside was refused; nothing was changed
-    ├── ConfigError             the configuration cannot be used; lists everything wrong with it
-    ├── NotFound                no job, queue, handler or schedule of that name
-    ├── Conflict                the request is fine, the present state forbids it
-    │   ├── JobRunning          the job is being executed right now
-    │   ├── JobFinalized        the job has reached a last state
-    │   └── UniqueConflict      another unfinished job has the same unique key
-    ├── SchemaError             the database's tables are not the ones this release works on
-    └── DatabaseUnavailable     PostgreSQL could not be reached or did not answer in time
+RiverrunError
+├── InvalidInput            a value from outside was refused; nothing was changed
+├── ConfigError             the configuration cannot be used; lists everything wrong with it
+├── NotFound                no job, queue, handler or schedule of that name
+├── Conflict                the request is fine, the present state forbids it
+│   ├── JobRunning          the job is being executed right now
+│   ├── JobFinalized        the job has reached a last state
+│   └── UniqueConflict      another unfinished job has the same unique key
+├── SchemaError             the database's tables are not the ones this release works on
+└── DatabaseUnavailable     PostgreSQL could not be reached or did not answer in time
 """
 
 from __future__ import annotations
