@@ -1,140 +1,199 @@
 """What can be configured: every key, its type, its default and its meaning, once.
 
 The keys of ``postgresql`` and ``river`` are those of the customer-facing quick start and keep their names. Durations
-are written as ``"1h"``, ``"90s"`` or a number of seconds; ``-1`` means "for ever" where the description says so.
+are written as ``"1h"``, ``"90s"`` or a number of seconds; ``-1`` means "no limit" where the description says so.
 Defaults stand here and nowhere else; they are applied last, so that a lower source never hides a higher one.
+A pair of values that cannot stand together is refused at the later of the two keys, so fields are in that order.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from riverrun.durations import parse_duration
+from riverrun.errors import ConfigError
+from riverrun.settings.connection import conninfo_from_parts, conninfo_from_url
+from riverrun.settings.river import RiverSettings
+from riverrun.settings.values import (
+    Cron,
+    DatabaseUrl,
+    Duration,
+    JsonObject,
+    Kind,
+    QueueName,
+    ScheduleName,
+    SchemaName,
+    Section,
+    ServerId,
+    Tag,
+    TimeZone,
+    Token,
+    WholeNumber,
+)
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Retention = Annotated[timedelta | None, BeforeValidator(lambda value: parse_duration(value, none="-1"))]
-"""How long finished jobs are kept; ``None``, written ``-1``, keeps them for ever."""
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+ADDRESS_KEYS = frozenset({"host", "port", "username", "password", "database", "ssl_mode", "ssl_root_cert"})
+"""Keys of ``postgresql`` that say which database it is; the others may accompany a ``database_url``."""
 
 
 class PostgresqlSettings(Section):
-    """How to reach PostgreSQL; ``database_url`` wins over the parts."""
+    """How to reach PostgreSQL, key by key; `database_url` says the same in one line."""
 
-    host: str | None = Field(None, description="host name, address, or folder of the unix socket")
-    port: int = Field(5432, ge=1, le=65535)
-    username: str = "postgres"
-    password: SecretStr | None = None
-    database: str = "river_queue"
-    ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
-    ssl_root_cert: Path | None = Field(None, description="certificates that verify-ca and verify-full trust")
-    max_conns: int = Field(100, ge=4, description="connections that all processes of this host may open together")
-    min_conns: int = Field(10, ge=0, description="connections that the admin process keeps open, at most max_conns")
-    schema_name: str | None = Field(
-        None, alias="schema", max_length=46, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="where River's tables are"
+    host: str = Field("localhost", min_length=1, description="host name, address, or folder of the unix socket")
+    port: WholeNumber = Field(5432, ge=1, le=65535, description="port of the server")
+    username: str = Field("postgres", min_length=1, description="role that the daemon logs in as")
+    password: SecretStr | None = Field(None, description="password of that role")
+    database: str = Field("river_queue", min_length=1, description="database that holds River's tables")
+    ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
+        "prefer", description="TLS; verify-full is right for every database that is not on this host"
     )
+    ssl_root_cert: Path | None = Field(None, description="certificates that verify-ca and verify-full trust")
+    max_conns: WholeNumber = Field(
+        100, ge=4, le=10_000, description="connections that all processes of this host may open together"
+    )
+    min_conns: WholeNumber = Field(
+        default_factory=lambda data: min(10, data.get("max_conns", 10)),
+        ge=0,
+        description="connections that the admin process keeps open, at most max_conns; 10, or max_conns if that is less",
+    )
+    schema_name: SchemaName | None = Field(
+        None, alias="schema", description="schema that holds River's tables; by default the role's search_path decides"
+    )
+
+    @field_validator("min_conns")
+    @classmethod
+    def _fits_max_conns(cls, value: int, info: ValidationInfo) -> int:
+        most = info.data.get("max_conns", value)
+        if value > most:
+            raise ValueError(f"at most postgresql.max_conns, which is {most}")
+        return value
 
 
 class EmbeddedSettings(Section):
-    """The PostgreSQL that ``queuectl start --dev`` brings along."""
+    """The PostgreSQL that the daemon brings along; used when no database is configured."""
 
     data_dir: Path | None = Field(None, description="where its data live; by default a folder of the user's own")
-
-
-class RetentionSettings(Section):
-    """How long jobs are kept after they were finalized; -1 keeps them for ever."""
-
-    completed: Retention = timedelta(hours=24)
-    cancelled: Retention = timedelta(hours=24)
-    discarded: Retention = timedelta(days=7)
-
-
-class QueueSettings(Section):
-    """One queue that executors of this host work on."""
-
-    max_workers: int | None = Field(None, ge=1, le=10_000, description="slots on this host; river.workers by default")
-    priority: int = Field(1, ge=1, le=9, description="of a job that is enqueued here without one; 1 goes first")
-    processes: int = Field(1, ge=1, le=64, description="executor processes that share the slots")
-
-
-class RiverSettings(Section):
-    """Executors, scheduler and queues."""
-
-    enable: bool = Field(True, description="false: `queuectl start` says so and starts nothing")
-    workers: int = Field(50, ge=1, le=10_000, description="slots of a queue that names no max_workers")
-    poll_only: bool = Field(False, description="never LISTEN; for connections through a transaction pooler")
-    insert_only: bool = Field(False, description="accept jobs, run none: only the admin process is started")
-    rescue_stuck_jobs_after: Duration = timedelta(hours=1)
-    max_attempts: int = Field(25, ge=1, le=32_767, description="of a job that is enqueued without one")
-    job_timeout: Retention = Field(timedelta(minutes=1), description="of a handler that names none; -1: no limit")
-    poll_interval: Duration = Field(timedelta(seconds=1), description="how often an idle executor looks for jobs")
-    leadership: Literal["lead", "follow", "off"] = Field(
-        "lead", description="River's own leader row: hold it, leave it to a River client, or ignore it"
-    )
-    shutdown_wait: Duration = Field(timedelta(seconds=20), description="how long running jobs may finish at a stop")
-    shutdown_cancel: Duration = Field(timedelta(seconds=5), description="how long cancelled jobs may clean up then")
-    retention: RetentionSettings = RetentionSettings()
-    queues: dict[str, QueueSettings] = Field({"default": QueueSettings()}, min_length=1)
 
 
 class AdminSettings(Section):
     """The HTTP API, the dashboard and /metrics."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(9999, ge=0, le=65535, description="0 takes a free port")
-    tokens: list[SecretStr] = Field([], description="bearer tokens; required unless the host is a loopback address")
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
+    port: WholeNumber = Field(9999, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    tokens: list[Token] = Field(
+        [], validate_default=True, description="bearer tokens; required unless the host is a loopback address"
+    )
     allowed_hosts: list[str] = Field([], description="names that a request's Host header may carry besides loopback")
+
+    @field_validator("tokens")
+    @classmethod
+    def _guard_an_open_address(cls, value: list[SecretStr], info: ValidationInfo) -> list[SecretStr]:
+        host = info.data.get("host")
+        if not value and host is not None and not _is_loopback(host):
+            raise ValueError(
+                f"at least one token, because other machines can reach {host}; set admin.tokens, or "
+                "RIVERRUN_ADMIN__TOKENS_FILE to a file with one token a line, or set admin.host to 127.0.0.1"
+            )
+        return value
 
 
 class HandlerSettings(Section):
     """Where handlers are found: modules only, never a path that came over the wire."""
 
-    modules: list[str] = Field([], description="imported by every executor; their @handler functions are registered")
-    path: list[Path] = Field([], description="folders put before the import path, relative to the configuration file")
+    modules: list[Annotated[str, Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$")]] = Field(
+        [], description="imported by every executor; their @handler functions are registered"
+    )
+    path: list[Path] = Field([], description="folders put before the import path")
 
 
 class ScheduleSettings(Section):
-    """A job that is enqueued by the clock."""
+    """A job that is enqueued by the clock: either cron or every says when."""
 
-    task_type: str = Field(description="kind of the job")
-    cron: str | None = Field(None, description="five fields, @daily and its kin, or @every 90s")
-    every: Duration | None = Field(None, description="interval; either this or cron")
-    timezone: str = Field("UTC", description="zone of the cron fields")
-    task_params: dict[str, object] = Field({}, description="arguments of the job")
-    queue: str = "default"
-    priority: int | None = Field(None, ge=1, le=9)
-    max_attempts: int | None = Field(None, ge=1, le=32_767)
-    tags: list[str] = []
+    task_type: Kind = Field(description="kind of the job")
+    cron: Cron | None = Field(None, description="five fields, @daily and its kin, or @every 90s")
+    every: Duration | None = Field(
+        None, validate_default=True, ge=timedelta(seconds=1), description="interval; either this or cron"
+    )
+    timezone: TimeZone = Field("UTC", description="zone of the cron fields")
+    task_params: JsonObject = Field({}, description="arguments of the job")
+    queue: QueueName = Field("default", description="queue of the job")
+    priority: WholeNumber | None = Field(None, ge=1, le=9, description="by default the queue's")
+    max_attempts: WholeNumber | None = Field(None, ge=1, le=32_767, description="by default river.max_attempts")
+    tags: list[Tag] = Field([], description="tags of the job")
     missed: Literal["latest", "skip", "all"] = Field("latest", description="ticks that passed while nobody led")
+
+    @field_validator("every")
+    @classmethod
+    def _exclude_cron(cls, value: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        if "cron" in info.data and (value is None) == (info.data["cron"] is None):
+            raise ValueError("either cron or every, and not both")
+        return value
 
 
 class LogSettings(Section):
     """Logs on stdout and, when log_path is set, in daily files."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is written")
     format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, otherwise json")
-    keep_days: int = Field(14, ge=1, le=3650, description="older log files are removed")
+    keep_days: WholeNumber = Field(14, ge=1, le=3650, description="older log files are removed")
 
 
 class Settings(Section):
     """The whole configuration of one host."""
 
-    server_id: str = Field(default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9._-]{1,64}$")
-    log_path: Path | None = Field(None, description="folder of executor.log, scheduler.log and admin.log")
+    server_id: ServerId = Field(
+        default_factory=lambda: re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:64] or "localhost",
+        description="name of this host in the fleet; by default the host's name",
+    )
+    log_path: Path | None = Field(None, description="folder of executor.log, scheduler.log, admin.log, supervisor.log")
     log: LogSettings = LogSettings()
-    database_url: SecretStr | None = Field(None, description="postgres://user:password@host/database")
+    database_url: DatabaseUrl | None = Field(
+        None, description="postgres://user:password@host:port/database; instead of the postgresql keys for the address"
+    )
     postgresql: PostgresqlSettings = PostgresqlSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     river: RiverSettings = RiverSettings()
     admin: AdminSettings = AdminSettings()
     handlers: HandlerSettings = HandlerSettings()
-    schedules: dict[str, ScheduleSettings] = {}
+    schedules: dict[ScheduleName, ScheduleSettings] = Field({}, description="jobs that are enqueued by the clock")
+
+    @property
+    def database_configured(self) -> bool:
+        """Whether a database was named; otherwise the embedded one is used."""
+        return self.database_url is not None or bool(self.postgresql.model_fields_set & ADDRESS_KEYS)
+
+    def dsn(self) -> str:
+        """Return the configured database as a libpq connection string, with bounds on every network wait.
+
+        It holds the password: it may be handed to psycopg and to nothing else.
+
+        Raises:
+            ConfigError: No database is configured.
+        """
+        if self.database_url is not None:
+            return conninfo_from_url(self.database_url.get_secret_value())
+        if not self.database_configured:
+            raise ConfigError(["no database is configured; set database_url or the keys of postgresql"])
+        given = self.postgresql
+        return conninfo_from_parts(
+            host=given.host,
+            port=given.port,
+            user=given.username,
+            password=given.password.get_secret_value() if given.password else None,
+            dbname=given.database,
+            sslmode=given.ssl_mode,
+            sslrootcert=str(given.ssl_root_cert) if given.ssl_root_cert else None,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``; of names only localhost, since others may resolve anywhere."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
