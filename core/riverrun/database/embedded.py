@@ -108,21 +108,23 @@ class EmbeddedPostgres:
 
     def _start_own(self) -> None:
         try:
-            identity = server_identity()
-            self._check_entry(identity)
-            cluster = PostgresCluster(
-                self._data,
-                binaries=binaries_for(identity, copies=self.data_dir),
-                identity=identity,
-                sockets=self._sockets,
-                log=self.data_dir / "postgresql.log",
-            )
-            cluster.create(_SETTINGS)
-            cluster.start()
+            self._cluster = self._cluster or self._prepare_cluster()
+            self._cluster.create(_SETTINGS)
+            self._cluster.start()
         except BaseException:
             self.stop()
             raise
-        self._cluster = cluster
+
+    def _prepare_cluster(self) -> PostgresCluster:
+        identity = server_identity()
+        self._check_entry(identity)
+        return PostgresCluster(
+            self._data,
+            binaries=binaries_for(identity, copies=self.data_dir),
+            identity=identity,
+            sockets=self._sockets,
+            log=self.data_dir / "postgresql.log",
+        )
 
     def _join(self) -> None:
         deadline = time.monotonic() + JOIN_SECONDS

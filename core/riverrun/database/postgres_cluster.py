@@ -120,7 +120,11 @@ class PostgresCluster:
             raise DatabaseUnavailable(
                 f"PostgreSQL on {self._data} neither gets ready nor ends; see its log {self._log}"
             )
-        self._postmaster.file.unlink(missing_ok=True)
+        if self._process is not None:
+            self._process.wait(STOP_SECONDS)  # a killed child keeps its process id until it is waited for
+        # Both files name a process id, and PostgreSQL would take whoever has it now for its predecessor.
+        for left_over in (self._postmaster.file, self._sockets / f".s.PGSQL.{PORT}.lock"):
+            left_over.unlink(missing_ok=True)
         return False
 
     def _spawn(self) -> subprocess.Popen[bytes]:
