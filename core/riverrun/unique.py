@@ -18,7 +18,6 @@ from riverrun.go_json import MISSING, Members, Missing, Value, parse, write, wri
 _YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
 _SHORTEST_PERIOD = timedelta(seconds=1)
 
-
 # The leftmost bit first, as PostgreSQL writes a bit string.
 _MASK_ORDER = ("scheduled", "running", "retryable", "pending", "discarded", "completed", "cancelled", "available")
 _REQUIRED_STATES = ("available", "pending", "running", "scheduled")

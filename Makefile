@@ -1,0 +1,61 @@
+# Everything a developer runs. `make setup` needs Python 3.11 to 3.14, make and a package index, nothing else.
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.setup-done
+# The interpreter of a new virtual environment; empty means: the first suitable one on PATH.
+PYTHON ?=
+# Test processes that run side by side; each starts PostgreSQL servers of its own.
+TEST_WORKERS ?= 2
+# What else pytest is told, as in: make test PYTEST_ARGS='-k embedded --postgres 18'
+PYTEST_ARGS ?=
+# make lock UPGRADE=--upgrade takes the newest allowed versions; otherwise only what pyproject.toml asks for moves.
+UPGRADE ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint fmt lock build clean
+
+help: ## Show what make can do
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+setup: $(READY) ## Create .venv with everything that running and testing need
+
+$(READY): requirements.lock requirements-dev.lock pyproject.toml .ci/venv
+	@.ci/venv $(VENV) $(PYTHON)
+	@.ci/venv-pip $(VENV) install --quiet --require-hashes -r requirements-dev.lock
+	@.ci/venv-pip $(VENV) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup ## Run the daemon here, on an embedded PostgreSQL, with the example handlers
+	@$(BIN)/queuectl start --dev
+
+test: setup ## Run all tests
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS)
+
+lint: setup ## Check format, style, types, imports between components, and shell scripts
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/shellcheck $$(grep -rlE --exclude-dir=.venv --exclude-dir=.git '^#!.*\b(ba|da)?sh$$' .)
+	.ci/check-names
+
+fmt: setup ## Format the code and repair what can be repaired by itself
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE) --extra embedded --extra grpc
+
+lock: setup ## Write the requirement locks anew from pyproject.toml
+	@.ci/venv-pip $(VENV) install --quiet uv
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+build: setup ## Build the wheel and the source archive in dist/
+	$(BIN)/python -m hatchling build
+
+clean: ## Remove .venv, caches and build results; data of the embedded PostgreSQL stay
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,163 @@
+"""A job that is about to be enqueued: the one place where what a producer asks for is checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from riverrun.errors import InvalidInput
+from riverrun.json_input import check_args_text, check_metadata
+from riverrun.names import check_kind, check_max_attempts, check_priority, check_queue, check_tags
+from riverrun.unique import Unique, unique_key, unique_states_mask
+
+TIMEOUT_KEY = "riverrun:timeout_seconds"
+"""Metadata key of a job's own time limit; it wins over the handler's."""
+
+_LONGEST_TIMEOUT = timedelta(days=30)
+_LONGEST_DELAY = timedelta(days=36_500)
+_RESERVED = ("river:", "riverrun:")
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A checked job; its fields are the columns of ``river_job``, with ``delay`` counted by the database's clock."""
+
+    kind: str
+    args_text: str
+    queue: str
+    priority: int
+    max_attempts: int
+    scheduled_at: datetime | None
+    delay: timedelta | None
+    pending: bool
+    tags: tuple[str, ...]
+    metadata_text: str
+    unique_key: bytes | None
+    unique_states: str | None
+
+
+def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say about a job
+    kind: object,
+    args: object,
+    *,
+    queue: object = "default",
+    priority: object = 1,
+    max_attempts: object = 25,
+    scheduled_at: object = None,
+    delay: object = None,
+    timeout: object = None,
+    tags: object = (),
+    metadata: object = None,
+    unique: object = None,
+    pending: object = False,
+) -> NewJob:
+    """Check everything about a job and return it, ready to be enqueued.
+
+    Args:
+        kind: Picks the handler.
+        args: JSON text of an object, which is stored as it is; or a mapping, a dataclass or a pydantic model.
+        queue: Queue name.
+        priority: 1 (first) to 9.
+        max_attempts: 1 to 32,767.
+        scheduled_at: Run at this time, which must have a zone; not together with ``delay``.
+        delay: Run after this ``timedelta`` or number of seconds.
+        timeout: Time limit of each attempt, as a ``timedelta`` or number of seconds.
+        tags: Words to find the job by.
+        metadata: A mapping; keys that begin with ``river:`` and ``riverrun:`` are reserved.
+        unique: When not to enqueue because such a job is already there.
+        pending: Wait until somebody makes the job available by hand.
+
+    Raises:
+        InvalidInput: Something is not allowed; names the field.
+    """
+    kind = check_kind(kind, "kind")
+    queue = check_queue(queue, "queue")
+    args_text = check_args_text(args if isinstance(args, str | bytes) else _encoded(args), "args")
+    due, wait = _due(scheduled_at, delay)
+    reserved = {} if timeout is None else {TIMEOUT_KEY: _timeout(timeout).total_seconds()}
+    if unique is not None and not isinstance(unique, Unique):
+        raise InvalidInput("unique", unique, "riverrun.Unique(...) or None", code="type")
+    if not isinstance(pending, bool):
+        raise InvalidInput("pending", pending, "true or false", code="type")
+    moment = due or datetime.now(UTC) + (wait or timedelta())
+    key = unique and unique_key(unique, kind=kind, args_text=args_text, queue=queue, scheduled_at=moment)
+    return NewJob(
+        kind=kind,
+        args_text=args_text,
+        queue=queue,
+        priority=check_priority(priority, "priority"),
+        max_attempts=check_max_attempts(max_attempts, "max_attempts"),
+        scheduled_at=due,
+        delay=wait,
+        pending=pending,
+        tags=check_tags(tags, "tags"),
+        metadata_text=_metadata(metadata, reserved),
+        unique_key=key or None,
+        unique_states=unique_states_mask(unique) if unique and key else None,
+    )
+
+
+def _encoded(args: object) -> str:
+    """Return arguments given as a Python value as JSON text."""
+    if isinstance(args, BaseModel):
+        return args.model_dump_json()
+    if dataclasses.is_dataclass(args) and not isinstance(args, type):
+        args = dataclasses.asdict(args)
+    if not isinstance(args, Mapping):
+        raise InvalidInput(
+            "args", args, "a mapping, a dataclass, a pydantic model or the JSON text of an object", code="type"
+        )
+    try:
+        return json.dumps(dict(args), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput("args", type(args).__name__, f"values that JSON can hold ({error})", code="type") from error
+
+
+def _due(scheduled_at: object, delay: object) -> tuple[datetime | None, timedelta | None]:
+    if scheduled_at is not None and delay is not None:
+        raise InvalidInput("delay", delay, "either delay or scheduled_at, not both", code="conflict")
+    if scheduled_at is not None:
+        if not isinstance(scheduled_at, datetime) or scheduled_at.utcoffset() is None:
+            raise InvalidInput("scheduled_at", scheduled_at, "a time with a zone", code="format")
+        if not 1970 <= scheduled_at.year < 9999:  # what lies beyond cannot be read back in every zone
+            raise InvalidInput("scheduled_at", scheduled_at, "a time from 1970 to 9998")
+        return scheduled_at, None
+    return None, None if delay is None else _span("delay", delay, longest=_LONGEST_DELAY)
+
+
+def _timeout(value: object) -> timedelta:
+    span = _span("timeout", value, longest=_LONGEST_TIMEOUT)
+    if span < timedelta(milliseconds=100):
+        raise InvalidInput("timeout", value, "at least 0.1 seconds")
+    return span
+
+
+def _span(field: str, value: object, *, longest: timedelta) -> timedelta:
+    allowed = f"a timedelta or a number of seconds from 0 to {longest.total_seconds():.0f}"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not 0 <= value <= longest.total_seconds():
+            raise InvalidInput(field, value, allowed)
+        return timedelta(seconds=value)
+    if not isinstance(value, timedelta):
+        raise InvalidInput(field, value, allowed, code="type")
+    if not timedelta() <= value <= longest:
+        raise InvalidInput(field, value, allowed)
+    return value
+
+
+def _metadata(metadata: object, reserved: Mapping[str, Any]) -> str:
+    if metadata is None:
+        return json.dumps(reserved) if reserved else "{}"
+    text = check_metadata(metadata, "metadata")
+    names: Sequence[str] = [name for name in json.loads(text) if name.startswith(_RESERVED)]
+    if names:
+        raise InvalidInput(
+            f"metadata.{names[0]}", names[0], "a key that does not begin with river: or riverrun:", code="format"
+        )
+    return json.dumps({**json.loads(text), **reserved}, ensure_ascii=False) if reserved else text

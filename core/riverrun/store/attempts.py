@@ -1,0 +1,115 @@
+"""What an executor asks of the database: claim, finalize, record, release, obey.
+
+Every write of an attempt carries its fence: id, attempt number, start of the attempt and the incarnation that claimed
+it. A job that was rescued, and runs again elsewhere, matches no write of its earlier attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from riverrun.claimed_job import ClaimedJob
+from riverrun.database.statements import Query, Steps
+from riverrun.transition import Finalization
+
+
+@dataclass(frozen=True, slots=True)
+class Directives:
+    """What may have changed since an executor last asked.
+
+    Attributes:
+        paused: The queue is paused.
+        max_workers: Slots of the queue on this server set at run time; ``None`` means as configured.
+        registry: Changes whenever a handler is registered, changed or deleted.
+        cancelled: Running jobs whose cancellation was asked for.
+    """
+
+    paused: bool
+    max_workers: int | None
+    registry: int
+    cancelled: tuple[int, ...]
+
+
+def claim(queue: str, *, slots: int, incarnation: str, kinds_left_out: Collection[str] = ()) -> Steps[list[ClaimedJob]]:
+    """Mark up to ``slots`` available jobs of ``queue`` as running and return them.
+
+    Picked by priority, then ``scheduled_at``, then id; the list has no promised order. A paused queue gives none. The
+    attempt is counted here.
+    """
+    rows = yield Query(
+        "job_claim",
+        {"queue": queue, "slots": slots, "incarnation": incarnation, "kinds_left_out": list(kinds_left_out)},
+    )
+    return [ClaimedJob(row, queue) for row in rows]
+
+
+def complete(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[set[int]]:
+    """Finalize attempts that succeeded and leave nothing but that; return the ids that were still theirs to finish."""
+    rows = yield Query("job_complete", {**_fence(jobs), "incarnation": incarnation})
+    return {row[0] for row in rows}
+
+
+def finalize(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str) -> Steps[dict[int, str]]:
+    """Write how attempts ended; return the state of every job that was still theirs to finish, by id."""
+    jobs = [job for job, _ in endings]
+    finals = [final for _, final in endings]
+    rows = yield Query(
+        "job_finalize",
+        {
+            **_fence(jobs),
+            "states": [str(final.state) for final in finals],
+            "given_back": [final.attempt < job.attempt for job, final in endings],
+            "errors": [final.error_json for final in finals],
+            "delays": [None if final.scheduled_in is None else final.scheduled_in.total_seconds() for final in finals],
+            "patches": [final.metadata_patch_json for final in finals],
+            "incarnation": incarnation,
+        },
+    )
+    return dict(rows)
+
+
+def note(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[set[int]]:
+    """Merge metadata (JSON text) into running jobs; return the ids that still run under this incarnation."""
+    rows = yield Query(
+        "job_progress",
+        {
+            **_fence([job for job, _ in patches]),
+            "patches": [patch for _, patch in patches],
+            "incarnation": incarnation,
+        },
+    )
+    return {row[0] for row in rows}
+
+
+def release_unknown(queue: str, *, incarnation: str, known: Collection[int], older_than: timedelta) -> Steps[list[int]]:
+    """Give back jobs marked as run by ``incarnation`` that it does not hold; return their ids.
+
+    They come from claims whose answer was lost with the connection. Nobody started them, so the attempt does not count.
+
+    Args:
+        queue: The queue it works on.
+        incarnation: The executor.
+        known: The ids it holds, running or not written yet.
+        older_than: Age of a claim from which it cannot still be on its way to the executor.
+    """
+    rows = yield Query(
+        "job_release_unknown",
+        {"queue": queue, "incarnation": incarnation, "known": list(known), "older_than": older_than.total_seconds()},
+    )
+    return [row[0] for row in rows]
+
+
+def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps[Directives]:
+    """Return what an executor of ``queue`` must obey now; ``running`` are the ids it executes."""
+    (row,) = yield Query("executor_directives", {"queue": queue, "server_id": server_id, "running": list(running)})
+    return Directives(paused=row[0], max_workers=row[1], registry=row[2], cancelled=tuple(row[3]))
+
+
+def _fence(jobs: Sequence[ClaimedJob]) -> dict[str, object]:
+    return {
+        "ids": [job.id for job in jobs],
+        "attempts": [job.attempt for job in jobs],
+        "attempted_us": [job.attempted_us for job in jobs],
+    }

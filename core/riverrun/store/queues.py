@@ -1,0 +1,50 @@
+"""What is said about queues: who works on them, whether they are paused, how many slots they have."""
+
+from __future__ import annotations
+
+from riverrun.database.statements import Query, Steps
+from riverrun.errors import NotFound
+
+
+def announce(queue: str) -> Steps[None]:
+    """Say that ``queue`` is being worked on, as River's own clients do every few minutes."""
+    yield Query("queue_announce", {"queue": queue})
+
+
+def pause(queue: str) -> Steps[list[str]]:
+    """Pause ``queue``, or every known one with ``*``; return the names.
+
+    Raises:
+        NotFound: No queue of that name is known.
+    """
+    return (yield from _switch("queue_pause", queue))
+
+
+def resume(queue: str) -> Steps[list[str]]:
+    """Let ``queue`` go on, or every known one with ``*``; return the names.
+
+    Raises:
+        NotFound: No queue of that name is known.
+    """
+    return (yield from _switch("queue_resume", queue))
+
+
+def scale(queue: str, max_workers: int | None, *, server_id: str = "") -> Steps[None]:
+    """Set how many slots ``queue`` has on one server, or on all of them, in place of what is configured.
+
+    Args:
+        queue: A queue; it need not be known yet.
+        max_workers: Slots from 1 to 10,000; ``None`` goes back to the configuration.
+        server_id: The server; empty means all that have no setting of their own.
+    """
+    if max_workers is None:
+        yield Query("queue_setting_reset", {"queue": queue, "server_id": server_id})
+    else:
+        yield Query("queue_setting_set", {"queue": queue, "server_id": server_id, "max_workers": max_workers})
+
+
+def _switch(statement: str, queue: str) -> Steps[list[str]]:
+    rows = yield Query(statement, {"queue": queue})
+    if not rows and queue != "*":
+        raise NotFound("queue", queue)
+    return [row[0] for row in rows]

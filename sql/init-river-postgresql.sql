@@ -1,0 +1,356 @@
+-- River's tables and Riverrun's own, for an empty database:
+--
+--     psql -d river_queue -f init-river-postgresql.sql
+--
+-- The same schema as `queuectl migrate up` makes, which afterwards finds nothing to do. Where one of the tables
+-- exists already, it stops at the first statement and changes nothing; use `queuectl migrate up` there.
+-- Written by `queuectl migrate sql` from sql/migrations; change those, not this.
+\set ON_ERROR_STOP on
+BEGIN;
+
+-- river
+-- River's own tables, at version 8 of its line "main", for a database that has none of them.
+--   One step where River takes eight: the result is the same, name by name, so that every River client,
+--   its migrator and its user interface find what they expect.
+--   locks: new objects only
+CREATE TABLE river_migration (
+    line text NOT NULL,
+    version bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT line_length CHECK (char_length(line) > 0 AND char_length(line) < 128),
+    CONSTRAINT version_gte_1 CHECK (version >= 1),
+    PRIMARY KEY (line, version)
+);
+
+CREATE TYPE river_job_state AS ENUM (
+    'available', 'cancelled', 'completed', 'discarded', 'pending', 'retryable', 'running', 'scheduled'
+);
+
+CREATE TABLE river_job (
+    id bigserial PRIMARY KEY,
+    state river_job_state NOT NULL DEFAULT 'available',
+    attempt smallint NOT NULL DEFAULT 0,
+    max_attempts smallint NOT NULL DEFAULT 25,
+    attempted_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    finalized_at timestamptz,
+    scheduled_at timestamptz NOT NULL DEFAULT now(),
+    priority smallint NOT NULL DEFAULT 1,
+    args jsonb NOT NULL,
+    attempted_by text[],
+    errors jsonb[],
+    kind text NOT NULL,
+    metadata jsonb NOT NULL DEFAULT '{}',
+    queue text NOT NULL DEFAULT 'default',
+    tags varchar(255)[] NOT NULL DEFAULT '{}',
+    unique_key bytea,
+    unique_states bit(8),
+    CONSTRAINT finalized_or_finalized_at_null CHECK (
+        (finalized_at IS NULL AND state NOT IN ('cancelled', 'completed', 'discarded'))
+        OR (finalized_at IS NOT NULL AND state IN ('cancelled', 'completed', 'discarded'))
+    ),
+    CONSTRAINT max_attempts_is_positive CHECK (max_attempts > 0),
+    CONSTRAINT priority_in_range CHECK (priority >= 1 AND priority <= 4),
+    CONSTRAINT queue_length CHECK (char_length(queue) > 0 AND char_length(queue) < 128),
+    CONSTRAINT kind_length CHECK (char_length(kind) > 0 AND char_length(kind) < 128)
+);
+
+-- The leftmost bit of the mask is number 0. A state or mask that is not known counts as not contained.
+CREATE FUNCTION river_job_state_in_bitmask(bitmask bit(8), state river_job_state)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+AS $$
+    SELECT coalesce(
+        get_bit(
+            bitmask,
+            CASE state
+                WHEN 'scheduled' THEN 0
+                WHEN 'running' THEN 1
+                WHEN 'retryable' THEN 2
+                WHEN 'pending' THEN 3
+                WHEN 'discarded' THEN 4
+                WHEN 'completed' THEN 5
+                WHEN 'cancelled' THEN 6
+                WHEN 'available' THEN 7
+            END
+        ) = 1,
+        false
+    )
+$$;
+
+CREATE INDEX river_job_kind ON river_job (kind);
+CREATE INDEX river_job_state_and_finalized_at_index ON river_job (state, finalized_at) WHERE finalized_at IS NOT NULL;
+CREATE INDEX river_job_prioritized_fetching_index ON river_job (state, queue, priority, scheduled_at, id);
+CREATE INDEX river_job_args_index ON river_job USING gin (args);
+CREATE INDEX river_job_metadata_index ON river_job USING gin (metadata);
+CREATE UNIQUE INDEX river_job_unique_idx ON river_job (unique_key)
+WHERE unique_key IS NOT NULL AND unique_states IS NOT NULL AND river_job_state_in_bitmask(unique_states, state);
+
+CREATE TABLE river_queue (
+    name text PRIMARY KEY NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    metadata jsonb NOT NULL DEFAULT '{}',
+    paused_at timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+
+-- Unlogged: whoever leads renews its row every few seconds, and an empty table after a crash only means an election.
+CREATE UNLOGGED TABLE river_leader (
+    elected_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    leader_id text NOT NULL,
+    name text PRIMARY KEY DEFAULT 'default',
+    CONSTRAINT leader_id_length CHECK (char_length(leader_id) > 0 AND char_length(leader_id) < 128),
+    CONSTRAINT name_length CHECK (name = 'default')
+);
+
+-- River's outbox for databases without NOTIFY; on PostgreSQL it stays empty.
+CREATE TABLE river_notification (
+    id bigserial PRIMARY KEY,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    payload text NOT NULL,
+    topic text NOT NULL,
+    CONSTRAINT topic_length CHECK (char_length(topic) > 0 AND char_length(topic) < 128)
+);
+
+CREATE INDEX river_notification_created_at_idx ON river_notification (created_at);
+CREATE INDEX river_notification_topic_id_idx ON river_notification (topic, id);
+
+INSERT INTO river_migration (line, version) SELECT 'main', generate_series(1, 8);
+
+-- history
+-- Where Riverrun keeps which of its own migrations have run; River's history table is never written to.
+--   locks: a new object only
+CREATE TABLE IF NOT EXISTS riverrun_migration (
+    version int PRIMARY KEY,
+    name text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT riverrun_migration_version_is_positive CHECK (version > 0)
+);
+
+COMMENT ON TABLE riverrun_migration IS 'Riverrun''s own migrations that have run; the highest version is the schema''s.';
+
+-- 001_priority_to_9
+-- Let a job have a priority of 1 (first) to 9; River's clients use 1 to 4.
+ALTER TABLE river_job
+DROP CONSTRAINT IF EXISTS priority_in_range,
+ADD CONSTRAINT priority_in_range CHECK (priority >= 1 AND priority <= 9) NOT VALID;
+
+ALTER TABLE river_job VALIDATE CONSTRAINT priority_in_range;
+
+INSERT INTO riverrun_migration (version, name) VALUES (1, '001_priority_to_9');
+
+-- 002_own_tables
+-- Riverrun's own tables: who leads, who lives, what is registered, what is scheduled, what was counted.
+--   locks: new objects only
+CREATE SEQUENCE riverrun_revision_seq AS bigint;
+
+COMMENT ON SEQUENCE riverrun_revision_seq IS 'Numbers every change of a handler, queue setting or schedule; whoever knows the highest number is up to date.';
+
+CREATE TABLE riverrun_leader (
+    name text PRIMARY KEY DEFAULT 'scheduler',
+    generation bigint NOT NULL DEFAULT 0,
+    server_id text,
+    backend_pid int,
+    elected_at timestamptz,
+    heartbeat_at timestamptz,
+    CONSTRAINT riverrun_leader_name_is_scheduler CHECK (name = 'scheduler'),
+    CONSTRAINT riverrun_leader_generation_is_not_negative CHECK (generation >= 0),
+    CONSTRAINT riverrun_leader_server_id_length CHECK (char_length(server_id) BETWEEN 1 AND 127)
+);
+
+COMMENT ON TABLE riverrun_leader IS 'The one scheduler that leads; its generation rises with every term and fences the writes of the term before.';
+
+INSERT INTO riverrun_leader (name, generation) VALUES ('scheduler', 0);
+
+-- Half-empty pages: a heartbeat finds room for the new row beside the old one and touches no index.
+CREATE TABLE riverrun_server (
+    server_id text PRIMARY KEY,
+    host text NOT NULL,
+    pid int NOT NULL,
+    version text NOT NULL,
+    roles text[] NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    heartbeat_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT riverrun_server_server_id_length CHECK (char_length(server_id) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_server_host_length CHECK (char_length(host) BETWEEN 1 AND 255),
+    CONSTRAINT riverrun_server_version_length CHECK (char_length(version) BETWEEN 1 AND 127)
+) WITH (fillfactor = 50);
+
+COMMENT ON TABLE riverrun_server IS 'Hosts that run a daemon, and when each was last heard of.';
+
+CREATE TABLE riverrun_executor (
+    incarnation text PRIMARY KEY,
+    server_id text NOT NULL,
+    queue text NOT NULL,
+    slots int NOT NULL,
+    pid int NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    lease_until timestamptz NOT NULL,
+    CONSTRAINT riverrun_executor_incarnation_length CHECK (char_length(incarnation) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_executor_server_id_length CHECK (char_length(server_id) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_executor_queue_length CHECK (char_length(queue) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_executor_slots_is_not_negative CHECK (slots >= 0)
+) WITH (fillfactor = 50);
+
+COMMENT ON TABLE riverrun_executor IS 'Executor processes, each from one start to its end; its supervisor keeps lease_until in the future while it lives.';
+
+CREATE TABLE riverrun_handler (
+    kind text PRIMARY KEY,
+    handler_name text NOT NULL,
+    handler_type text NOT NULL,
+    endpoint_url text,
+    timeout_seconds double precision,
+    retry_count int,
+    description text NOT NULL DEFAULT '',
+    settings jsonb NOT NULL DEFAULT '{}',
+    paused_at timestamptz,
+    revision bigint NOT NULL DEFAULT nextval('riverrun_revision_seq'),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT riverrun_handler_kind_length CHECK (char_length(kind) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_handler_handler_name_length CHECK (char_length(handler_name) BETWEEN 1 AND 255),
+    CONSTRAINT riverrun_handler_handler_type_is_known CHECK (handler_type IN ('local', 'http', 'grpc')),
+    CONSTRAINT riverrun_handler_endpoint_url_length CHECK (char_length(endpoint_url) BETWEEN 1 AND 2048),
+    CONSTRAINT riverrun_handler_timeout_seconds_in_range CHECK (timeout_seconds BETWEEN 0.1 AND 86400),
+    CONSTRAINT riverrun_handler_retry_count_is_not_negative CHECK (retry_count >= 0),
+    CONSTRAINT riverrun_handler_description_length CHECK (char_length(description) <= 4096),
+    CONSTRAINT riverrun_handler_settings_is_object CHECK (jsonb_typeof(settings) = 'object')
+);
+
+COMMENT ON TABLE riverrun_handler IS 'Which handler runs the jobs of a kind, and how.';
+
+CREATE TABLE riverrun_queue_setting (
+    queue text NOT NULL,
+    server_id text NOT NULL DEFAULT '',
+    max_workers int NOT NULL,
+    revision bigint NOT NULL DEFAULT nextval('riverrun_revision_seq'),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (queue, server_id),
+    CONSTRAINT riverrun_queue_setting_queue_length CHECK (char_length(queue) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_queue_setting_server_id_length CHECK (char_length(server_id) <= 127),
+    CONSTRAINT riverrun_queue_setting_max_workers_in_range CHECK (max_workers BETWEEN 1 AND 10000)
+);
+
+COMMENT ON TABLE riverrun_queue_setting IS 'Slots of a queue set while the fleet runs; they win over the configuration. An empty server_id means every server.';
+
+CREATE TABLE riverrun_schedule (
+    name text PRIMARY KEY,
+    kind text NOT NULL,
+    args jsonb NOT NULL DEFAULT '{}',
+    expression text NOT NULL,
+    timezone text NOT NULL DEFAULT 'UTC',
+    queue text NOT NULL,
+    priority smallint,
+    max_attempts smallint,
+    tags varchar(255)[] NOT NULL DEFAULT '{}',
+    metadata jsonb NOT NULL DEFAULT '{}',
+    missed text NOT NULL DEFAULT 'latest',
+    source text NOT NULL,
+    paused_at timestamptz,
+    last_tick timestamptz,
+    revision bigint NOT NULL DEFAULT nextval('riverrun_revision_seq'),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT riverrun_schedule_name_length CHECK (char_length(name) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_schedule_kind_length CHECK (char_length(kind) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_schedule_expression_length CHECK (char_length(expression) BETWEEN 1 AND 255),
+    CONSTRAINT riverrun_schedule_timezone_length CHECK (char_length(timezone) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_schedule_queue_length CHECK (char_length(queue) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_schedule_priority_in_range CHECK (priority BETWEEN 1 AND 9),
+    CONSTRAINT riverrun_schedule_max_attempts_is_positive CHECK (max_attempts > 0),
+    CONSTRAINT riverrun_schedule_metadata_is_object CHECK (jsonb_typeof(metadata) = 'object'),
+    CONSTRAINT riverrun_schedule_missed_is_known CHECK (missed IN ('latest', 'skip', 'all')),
+    CONSTRAINT riverrun_schedule_source_is_known CHECK (source IN ('config', 'api'))
+);
+
+COMMENT ON TABLE riverrun_schedule IS 'Cron and interval entries that enqueue jobs; missed says what happens to ticks that nobody was there for.';
+
+-- No foreign key to river_job: finished jobs are deleted by any River client, and the tick must outlive them.
+CREATE TABLE riverrun_schedule_tick (
+    schedule text NOT NULL,
+    tick timestamptz NOT NULL,
+    job_id bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (schedule, tick),
+    CONSTRAINT riverrun_schedule_tick_schedule_length CHECK (char_length(schedule) BETWEEN 1 AND 127)
+);
+
+COMMENT ON TABLE riverrun_schedule_tick IS 'Ticks that were enqueued; the primary key makes it once per tick, whoever leads.';
+
+CREATE TABLE riverrun_minute (
+    minute timestamptz NOT NULL,
+    queue text NOT NULL,
+    kind text NOT NULL,
+    completed int NOT NULL DEFAULT 0,
+    retried int NOT NULL DEFAULT 0,
+    snoozed int NOT NULL DEFAULT 0,
+    discarded int NOT NULL DEFAULT 0,
+    cancelled int NOT NULL DEFAULT 0,
+    interrupted int NOT NULL DEFAULT 0,
+    rescued int NOT NULL DEFAULT 0,
+    run_seconds double precision NOT NULL DEFAULT 0,
+    wait_seconds double precision NOT NULL DEFAULT 0,
+    run_buckets int[] NOT NULL DEFAULT '{}',
+    wait_buckets int[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (minute, queue, kind),
+    CONSTRAINT riverrun_minute_queue_length CHECK (char_length(queue) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_minute_kind_length CHECK (char_length(kind) BETWEEN 1 AND 127)
+);
+
+COMMENT ON TABLE riverrun_minute IS 'How attempts ended, how long they ran and waited: one row for each minute, queue and kind.';
+
+CREATE TABLE riverrun_idempotency_key (
+    token text NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    status smallint,
+    response text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (token, key),
+    CONSTRAINT riverrun_idempotency_key_token_length CHECK (char_length(token) <= 127),
+    CONSTRAINT riverrun_idempotency_key_key_length CHECK (char_length(key) BETWEEN 1 AND 255),
+    CONSTRAINT riverrun_idempotency_key_request_hash_length CHECK (octet_length(request_hash) BETWEEN 1 AND 64)
+);
+
+CREATE INDEX riverrun_idempotency_key_created_at_index ON riverrun_idempotency_key (created_at);
+
+COMMENT ON TABLE riverrun_idempotency_key IS 'Answers to requests that carried an idempotency key, so that a repeated request gets the first answer; no status while the first still runs.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (2, '002_own_tables');
+
+-- 003_job_claim_index
+-- What a claim reads: the available jobs of one queue, best first.
+CREATE INDEX riverrun_job_claim_index
+ON river_job (queue, priority, scheduled_at, id)
+WHERE state = 'available';
+
+INSERT INTO riverrun_migration (version, name) VALUES (3, '003_job_claim_index');
+
+-- 004_job_due_index
+-- What promotion reads: the jobs that wait for their time, earliest first.
+CREATE INDEX riverrun_job_due_index
+ON river_job (scheduled_at, id)
+WHERE state IN ('retryable', 'scheduled');
+
+INSERT INTO riverrun_migration (version, name) VALUES (4, '004_job_due_index');
+
+-- 005_job_autovacuum
+-- Vacuum and analyze jobs early, at full speed, and their indexes always.
+--   Each job leaves two or three dead rows, each of them in every index, and claims step over them until they
+--   are vacuumed. PostgreSQL's default waits for a fifth of the table: with a long history, for hours.
+--   A small share, not a fixed number: each vacuum reads the indexes whole.
+--   locks: SHARE UPDATE EXCLUSIVE on river_job for an instant
+ALTER TABLE river_job SET (
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_cost_delay = 0,
+    autovacuum_analyze_scale_factor = 0.02,
+    autovacuum_analyze_threshold = 1000,
+    vacuum_index_cleanup = on
+);
+
+INSERT INTO riverrun_migration (version, name) VALUES (5, '005_job_autovacuum');
+
+COMMIT;

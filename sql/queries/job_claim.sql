@@ -1,0 +1,46 @@
+-- job_claim.sql
+-- Mark the best available jobs of one queue as running and return what an attempt needs.
+--   in:    queue · slots, 1 or more · incarnation, the executor that will run them · kinds_left_out, may be empty
+--   out:   the claimed jobs in no promised order, fewer than slots when the queue is short, none while it is paused;
+--          times as whole microseconds since 1970, which cost the executor nothing to carry
+--   locks: rows that another executor is claiming are skipped, never waited for
+--   index: riverrun_job_claim_index
+-- The attempt is counted here, so an executor that dies right after has used one up.
+WITH due AS MATERIALIZED (
+    SELECT id
+    FROM river_job
+    WHERE state = 'available'
+        AND queue = %(queue)s::text
+        AND scheduled_at <= now()
+        AND kind <> ALL (%(kinds_left_out)s::text[])
+        AND NOT EXISTS (SELECT FROM river_queue WHERE name = %(queue)s::text AND paused_at IS NOT NULL)
+    ORDER BY priority, scheduled_at, id
+    LIMIT %(slots)s::int
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE river_job AS job
+SET state = 'running',
+    attempt = job.attempt + 1,
+    attempted_at = now(),
+    attempted_by = array_append(
+        CASE
+            WHEN cardinality(job.attempted_by) >= 100 THEN job.attempted_by[cardinality(job.attempted_by) - 98:]
+            ELSE job.attempted_by
+        END,
+        %(incarnation)s::text
+    )
+FROM due
+WHERE job.id = due.id
+RETURNING
+    job.id,
+    job.kind,
+    job.args::text,
+    job.attempt,
+    job.max_attempts,
+    job.priority,
+    job.metadata::text,
+    job.tags,
+    coalesce(cardinality(job.errors), 0) AS errors,
+    (extract(epoch FROM job.attempted_at) * 1000000)::bigint AS attempted_us,
+    (extract(epoch FROM job.scheduled_at) * 1000000)::bigint AS scheduled_us,
+    (extract(epoch FROM job.created_at) * 1000000)::bigint AS created_us

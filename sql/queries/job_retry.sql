@@ -1,0 +1,37 @@
+-- job_retry.sql
+-- Make a job available again by hand, whatever state it is in, unless it runs.
+--   in:    id
+--   out:   id, state and queue afterwards, and the state before; no row when there is no such job
+--   locks: the job
+--   index: river_job_pkey
+-- One more attempt is allowed when all were used. The mark of an earlier cancellation goes, or the job would be
+-- cancelled again at its next failure. Raises unique_violation when another unfinished job has the same unique key.
+WITH held AS MATERIALIZED (
+    SELECT id, state AS state_before, state = 'available' AND scheduled_at <= now() AS due
+    FROM river_job
+    WHERE id = %(id)s::bigint
+    FOR UPDATE
+),
+retried AS (
+    UPDATE river_job AS job
+    SET state = 'available',
+        scheduled_at = now(),
+        max_attempts = CASE WHEN job.attempt = job.max_attempts THEN job.max_attempts + 1 ELSE job.max_attempts END,
+        finalized_at = NULL,
+        metadata = job.metadata - 'cancel_attempted_at'
+    FROM held
+    WHERE job.id = held.id AND held.state_before <> 'running' AND NOT held.due
+    RETURNING job.id, job.queue
+),
+woken AS (
+    SELECT pg_notify(
+        coalesce(%(schema)s::text, current_schema()) || '.river_insert', json_build_object('queue', queue)::text
+    )
+    FROM retried
+)
+SELECT
+    held.id,
+    CASE WHEN held.state_before = 'running' THEN 'running' ELSE 'available' END AS state,
+    held.state_before::text,
+    (SELECT count(*) FROM woken) AS woken
+FROM held

@@ -1,0 +1,541 @@
+"""Migrations forwards and back, on what other people left, under load, and killed on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from riverrun.database import migrate
+from riverrun.database.migration_files import latest, numbered
+from riverrun.database.schema_check import check, status
+from riverrun.database.schema_script import script
+from riverrun.database.sql_files import sql_folder
+from riverrun.errors import Conflict, DatabaseUnavailable, InvalidInput, SchemaError
+from support.eventually import eventually
+from support.river_database import create_river
+from support.schema_dump import dump_schema, migration_rows
+
+NAMES = tuple(step.name for step in numbered())
+INIT_SCRIPT = "init-river-postgresql.sql"
+SHORT = timedelta(milliseconds=100)
+
+
+pytestmark = pytest.mark.every_postgres
+
+
+@pytest.fixture
+async def conn(empty_database: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    async with await AsyncConnection.connect(empty_database, autocommit=True) as connection:
+        yield connection
+
+
+async def value(conn: AsyncConnection[TupleRow], query: str) -> Any:
+    row = await (await conn.execute(query.encode())).fetchone()
+    assert row is not None
+    return row[0]
+
+
+async def insert_job(conn: AsyncConnection[TupleRow], priority: int = 1) -> None:
+    await conn.execute("INSERT INTO river_job (kind, args, priority) VALUES ('email', '{}', %s)", (priority,))
+
+
+def psql(dsn: str, file: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["psql", "-X", "-d", dsn, "-f", str(file)], check=False, capture_output=True, text=True, timeout=30
+    )
+
+
+# Forwards and back
+
+
+async def test_an_empty_database_gets_rivers_tables_and_ours(conn: AsyncConnection[TupleRow]) -> None:
+    assert await migrate.up(conn) == ("river", "history", *NAMES)
+
+    found = await status(conn)
+    assert (found.river_version, found.version, found.pending, found.problem) == (8, latest(), (), None)
+    assert await migrate.up(conn) == ()
+
+
+async def test_up_down_up_leaves_the_same_schema(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
+    await migrate.up(conn)
+    full = dump_schema(empty_database)
+
+    await migrate.down(conn, to=0)
+    await migrate.up(conn)
+
+    assert dump_schema(empty_database) == full
+
+
+async def test_each_step_down_undoes_exactly_its_step_up(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
+    dumps = []
+    for version in range(latest() + 1):
+        await migrate.up(conn, to=version)
+        dumps.append(dump_schema(empty_database))
+
+    for version in reversed(range(latest())):
+        await migrate.down(conn, to=version)
+
+        assert dump_schema(empty_database) == dumps[version]
+
+
+async def test_river_can_be_dropped_as_well(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
+    empty = dump_schema(empty_database)
+    await migrate.up(conn)
+    await insert_job(conn)
+
+    await migrate.down(conn, to=0, drop_river=True)
+
+    assert dump_schema(empty_database) == empty
+
+
+async def test_down_past_ours_keeps_rivers_jobs(conn: AsyncConnection[TupleRow]) -> None:
+    await migrate.up(conn)
+    await insert_job(conn, priority=4)
+
+    assert await migrate.down(conn, to=0) == (*reversed(NAMES), "history")
+
+    assert await value(conn, "SELECT count(*) FROM river_job") == 1
+    with pytest.raises(psycopg.errors.CheckViolation):
+        await insert_job(conn, priority=5)
+
+
+async def test_down_refuses_while_jobs_have_priorities_that_river_forbids(conn: AsyncConnection[TupleRow]) -> None:
+    await migrate.up(conn)
+    for priority in (4, 5, 9):
+        await insert_job(conn, priority=priority)
+
+    with pytest.raises(Conflict, match=r"priority of 5 to 9 in river_job: 2; River allows 1 to 4"):
+        await migrate.down(conn, to=0)
+
+    await insert_job(conn, priority=9)
+    assert (await status(conn)).version == 1
+
+
+@pytest.mark.parametrize("to", [-1, 6, 99])
+async def test_a_version_that_does_not_exist_is_refused(conn: AsyncConnection[TupleRow], to: int) -> None:
+    with pytest.raises(InvalidInput, match="expected a version from 0 to 5"):
+        await migrate.up(conn, to=to)
+
+    assert (await status(conn)).river_versions == ()
+
+
+async def test_a_session_gets_its_settings_back(conn: AsyncConnection[TupleRow]) -> None:
+    await conn.execute("SET search_path = pg_catalog, public")
+    await conn.execute("SET lock_timeout = '7s'")
+    await conn.execute("SET statement_timeout = '9s'")
+
+    await migrate.up(conn, "public")
+
+    assert await value(conn, "SHOW search_path") == "pg_catalog, public"
+    assert await value(conn, "SHOW lock_timeout") == "7s"
+    assert await value(conn, "SHOW statement_timeout") == "9s"
+    assert await value(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+
+
+# What others left
+
+
+@pytest.mark.parametrize("version", [7, 8])
+async def test_rivers_own_database_gets_only_our_steps(conn: AsyncConnection[TupleRow], version: int) -> None:
+    await create_river(conn, version)
+    await insert_job(conn)
+
+    assert await migrate.up(conn) == ("history", *NAMES)
+
+    await check(conn)
+    assert (await status(conn)).river_versions == tuple(range(1, version + 1))
+    assert await value(conn, "SELECT count(*) FROM river_job") == 1
+
+
+async def test_going_down_gives_river_its_database_back(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
+    await create_river(conn, 7)
+    before = dump_schema(empty_database)
+
+    await migrate.up(conn)
+    await migrate.down(conn, to=0)
+
+    assert dump_schema(empty_database) == before
+
+
+@pytest.mark.parametrize("version", [4, 6])
+async def test_an_older_river_is_refused_with_its_own_command(
+    conn: AsyncConnection[TupleRow], empty_database: str, version: int
+) -> None:
+    await create_river(conn, version)
+    before = dump_schema(empty_database)
+
+    with pytest.raises(SchemaError, match=rf"at version {version}; .*run: river migrate-up --database-url"):
+        await migrate.up(conn)
+
+    with pytest.raises(SchemaError, match="run: river migrate-up"):
+        await check(conn)
+    assert dump_schema(empty_database) == before
+
+
+async def test_a_newer_river_is_refused(conn: AsyncConnection[TupleRow]) -> None:
+    await migrate.up(conn)
+    await conn.execute("INSERT INTO river_migration (line, version) VALUES ('main', 9)")
+
+    for call in (migrate.up(conn), check(conn)):
+        with pytest.raises(SchemaError, match="River's tables at version 9; this release knows 7 and 8"):
+            await call
+
+
+@pytest.mark.parametrize(
+    ("setup", "says"),
+    [
+        ("CREATE TABLE river_job (id int)", "river_job but no river_migration: not River's; rename"),
+        ("CREATE TABLE river_migration (version text)", "river_migration without a version of River's line main"),
+        ("CREATE TABLE river_migration (line text, version bigint)", "without a version of River's line main"),
+        (
+            """
+            CREATE TABLE river_migration (line text, version bigint);
+            INSERT INTO river_migration VALUES ('main', 7);
+            CREATE TABLE river_job (id int, state text)
+            """,
+            "river_job.id of type int4 instead of int8, river_job.state of type text instead of river_job_state, no ",
+        ),
+        ("CREATE VIEW river_queue AS SELECT 1 AS name", "river_queue but no river_migration"),
+    ],
+)
+async def test_foreign_tables_are_refused_and_left_alone(
+    conn: AsyncConnection[TupleRow], empty_database: str, setup: str, says: str
+) -> None:
+    await conn.execute(setup.encode())
+    before = dump_schema(empty_database)
+
+    with pytest.raises(SchemaError, match=says) as refused:
+        await migrate.up(conn)
+    with pytest.raises(SchemaError):
+        await migrate.down(conn, to=0, drop_river=True)
+
+    assert "queuectl migrate up" in str(refused.value)
+    assert (await status(conn)).pending == ()
+    assert dump_schema(empty_database) == before
+
+
+async def test_a_foreign_type_of_the_same_name_is_named_and_nothing_is_made(
+    conn: AsyncConnection[TupleRow], empty_database: str
+) -> None:
+    await conn.execute("CREATE TYPE river_job_state AS ENUM ('open')")
+    before = dump_schema(empty_database)
+
+    with pytest.raises(SchemaError, match=r'step river failed .*type "river_job_state" already exists'):
+        await migrate.up(conn)
+
+    assert dump_schema(empty_database) == before
+
+
+async def test_columns_that_another_client_added_do_no_harm(conn: AsyncConnection[TupleRow]) -> None:
+    await create_river(conn, 8)
+    await conn.execute("ALTER TABLE river_job ADD COLUMN tenant text")
+
+    assert await migrate.up(conn) == ("history", *NAMES)
+
+
+async def test_river_stays_while_another_product_stands_on_it(conn: AsyncConnection[TupleRow]) -> None:
+    await migrate.up(conn)
+    await conn.execute("INSERT INTO river_migration (line, version) VALUES ('pro', 1)")
+
+    with pytest.raises(Conflict, match=r"another line \(pro\)"):
+        await migrate.down(conn, to=0, drop_river=True)
+
+    assert (await status(conn)).river_version == 8
+
+
+# What a role asks at its start
+
+
+async def test_check_names_the_command_for_an_empty_database(conn: AsyncConnection[TupleRow]) -> None:
+    with pytest.raises(
+        SchemaError, match='has no Riverrun tables; run: queuectl migrate up --database-url "'
+    ) as missing:
+        await check(conn)
+    with pytest.raises(SchemaError, match=r"--schema Jobs$"):
+        await check(conn, "Jobs")
+
+    assert "--schema" not in str(missing.value)
+
+
+async def test_check_names_the_command_for_an_older_schema(conn: AsyncConnection[TupleRow]) -> None:
+    await migrate.up(conn, to=3)
+
+    with pytest.raises(SchemaError, match=r"at version 3 of 5; run: queuectl migrate up"):
+        await check(conn)
+
+
+async def test_a_newer_schema_is_refused_by_all(conn: AsyncConnection[TupleRow]) -> None:
+    await migrate.up(conn)
+    await conn.execute("INSERT INTO riverrun_migration (version, name) VALUES (6, '006_later')")
+
+    for call in (check(conn), migrate.up(conn), migrate.down(conn, to=0)):
+        with pytest.raises(SchemaError, match=r"at version 6, made by a newer release.*queuectl migrate down .*--to 5"):
+            await call
+
+
+async def test_check_is_one_statement(empty_database: str) -> None:
+    async with await CountingConnection.connect(empty_database, autocommit=True) as conn:
+        await migrate.up(conn)
+        before = conn.executed
+
+        await check(conn)
+
+        assert conn.executed == before + 1
+
+
+async def test_check_tells_a_role_without_rights_what_to_grant(conn: AsyncConnection[TupleRow]) -> None:
+    await migrate.up(conn)
+    async with conn.transaction(force_rollback=True):
+        await conn.execute("CREATE ROLE riverrun_without_rights")
+        await conn.execute("SET LOCAL ROLE riverrun_without_rights")
+
+        with pytest.raises(SchemaError, match="grant this role SELECT on riverrun_migration and river_migration"):
+            await check(conn)
+
+
+# Schemas
+
+
+@pytest.mark.parametrize("schema", ["MyApp", "select", "_9", "s" * 46])
+async def test_tables_can_live_in_a_schema_of_any_allowed_name(conn: AsyncConnection[TupleRow], schema: str) -> None:
+    assert await migrate.up(conn, schema) == ("river", "history", *NAMES)
+
+    await check(conn, schema)
+    assert (await status(conn, schema)).pending == ()
+    assert (await status(conn)).river_versions == ()
+    assert await migrate.up(conn, schema) == ()
+
+
+async def test_two_schemas_of_one_database_know_nothing_of_each_other(conn: AsyncConnection[TupleRow]) -> None:
+    await migrate.up(conn, "First")
+    await create_river(conn, 7, "second")
+    await migrate.up(conn, "second", to=2)
+    await conn.execute("INSERT INTO \"First\".river_job (kind, args) VALUES ('email', '{}')")
+
+    await migrate.down(conn, "First", to=0)
+
+    assert (await status(conn, "second")).version == 2
+    assert await value(conn, "SELECT count(*) FROM second.river_job") == 0
+    assert await value(conn, 'SELECT count(*) FROM "First".river_job') == 1
+
+
+@pytest.mark.parametrize("schema", ["", "9lives", 'a"b', "a-b", "a.b", "s" * 47, "pg_jobs", "été"])
+async def test_a_schema_name_that_river_cannot_use_is_refused(conn: AsyncConnection[TupleRow], schema: str) -> None:
+    for call in (migrate.up(conn, schema), status(conn, schema), check(conn, schema)):
+        with pytest.raises(InvalidInput, match="1 to 46 letters"):
+            await call
+
+
+# Killed, crowded, blocked
+
+
+class CountingConnection(AsyncConnection[TupleRow]):
+    """Counts what it executes; told a number, its server process is ended before that statement."""
+
+    executed = 0
+    dies_before = -1
+
+    async def execute(self, *args: Any, **kwargs: Any) -> psycopg.AsyncCursor[TupleRow]:
+        self.executed += 1
+        if self.executed == self.dies_before:
+            async with await AsyncConnection.connect(self.info.dsn, autocommit=True) as other:
+                await other.execute("SELECT pg_terminate_backend(%s, 5000)", (self.info.backend_pid,))
+        return await super().execute(*args, **kwargs)
+
+
+@pytest.mark.slow
+async def test_a_migrator_killed_before_any_statement_is_continued_by_the_next(
+    conn: AsyncConnection[TupleRow], empty_database: str
+) -> None:
+    finished, number = False, 0
+    while not finished:
+        number += 1
+        schema = f"killed_{number}"
+        async with await CountingConnection.connect(empty_database, autocommit=True) as victim:
+            victim.dies_before = number
+            try:
+                await migrate.up(victim, schema)
+            except DatabaseUnavailable:
+                await migrate.up(conn, schema)
+            else:
+                finished = True
+
+        await check(conn, schema)
+        assert await value(conn, "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
+        assert await value(conn, "SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == 0
+
+    assert number > 30
+
+
+async def test_an_index_left_half_built_is_built_anew(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
+    await create_river(conn, 8)
+    await migrate.up(conn, to=2)
+    async with (
+        await AsyncConnection.connect(empty_database) as reader,
+        await AsyncConnection.connect(empty_database, autocommit=True) as victim,
+    ):
+        await insert_job(reader)
+        building = asyncio.create_task(migrate.up(victim), name="killed migrator")
+        half_built = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+        await eventually(lambda: value(conn, half_built), within=5.0)
+        await conn.execute("SELECT pg_terminate_backend(%s, 5000)", (victim.info.backend_pid,))
+        with pytest.raises(DatabaseUnavailable, match="step 003_job_claim_index lost its connection"):
+            await building
+        assert await value(conn, half_built) == 1
+
+    assert await migrate.up(conn) == NAMES[2:]
+
+    assert await value(conn, half_built) == 0
+
+
+async def test_five_migrators_at_once_do_the_work_of_one(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
+    async def one() -> tuple[str, ...]:
+        async with await AsyncConnection.connect(empty_database, autocommit=True) as own:
+            return await migrate.up(own, "crowded")
+
+    done = await asyncio.gather(*(one() for _ in range(5)))
+
+    assert sorted(done) == [(), (), (), (), ("river", "history", *NAMES)]
+    await check(conn, "crowded")
+
+
+async def test_a_migrator_that_never_ends_is_not_waited_for_for_ever(
+    conn: AsyncConnection[TupleRow], empty_database: str
+) -> None:
+    await create_river(conn, 8)
+    async with (
+        await AsyncConnection.connect(empty_database) as writer,
+        await AsyncConnection.connect(empty_database, autocommit=True) as first,
+    ):
+        await insert_job(writer)
+        working = asyncio.create_task(migrate.up(first), name="first migrator")
+        await eventually(
+            lambda: value(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"), within=5.0
+        )
+
+        with pytest.raises(Conflict, match=r'another migration of schema "public" did not end within 0\.1 s'):
+            await migrate.up(conn, patience=SHORT)
+
+        await writer.rollback()
+        assert await working == ("history", *NAMES)
+
+
+@pytest.mark.slow
+async def test_a_blocked_step_lets_enqueuers_through_and_goes_on_later(
+    conn: AsyncConnection[TupleRow], empty_database: str
+) -> None:
+    await create_river(conn, 8)
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+    async with (
+        await AsyncConnection.connect(empty_database) as writer,
+        await AsyncConnection.connect(empty_database, autocommit=True) as migrator,
+    ):
+        await insert_job(writer)
+        working = asyncio.create_task(migrate.up(migrator), name="blocked migrator")
+        await eventually(lambda: value(conn, waiting), within=5.0)
+
+        async with asyncio.timeout(4.0):
+            await insert_job(conn)
+
+        assert not working.done()
+        await writer.commit()
+        assert await working == ("history", *NAMES)
+        assert await value(conn, "SELECT count(*) FROM river_job") == 2
+
+
+@pytest.mark.slow
+async def test_a_step_that_never_gets_its_lock_gives_up_and_changes_nothing(
+    conn: AsyncConnection[TupleRow], empty_database: str
+) -> None:
+    await create_river(conn, 8)
+    async with await AsyncConnection.connect(empty_database) as writer:
+        await insert_job(writer)
+
+        with pytest.raises(Conflict, match=r"step 001_priority_to_9 did not get its locks within 0\.1 s"):
+            await migrate.up(conn, patience=SHORT)
+
+    assert (await status(conn)).version == 0
+    assert await value(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    assert await migrate.up(conn) == NAMES
+
+
+async def test_a_cancelled_migrator_lets_go_of_its_lock(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
+    await create_river(conn, 8)
+    async with (
+        await AsyncConnection.connect(empty_database) as writer,
+        await AsyncConnection.connect(empty_database, autocommit=True) as migrator,
+    ):
+        await insert_job(writer)
+        working = asyncio.create_task(migrate.up(migrator), name="cancelled migrator")
+        await eventually(lambda: value(conn, "SELECT count(*) FROM pg_locks WHERE NOT granted"), within=5.0)
+
+        working.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        assert await value(migrator, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+
+
+async def test_a_connection_that_opens_transactions_is_refused(empty_database: str) -> None:
+    async with await AsyncConnection.connect(empty_database) as conn:
+        with pytest.raises(ValueError, match="autocommit"):
+            await migrate.up(conn, "public")
+
+
+# The script for psql
+
+
+def test_the_committed_script_is_what_migrate_sql_prints() -> None:
+    assert (sql_folder() / INIT_SCRIPT).read_text(encoding="utf-8") == script()
+
+
+async def test_the_script_makes_what_the_migrations_make(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
+    await migrate.up(conn)
+    by_migration = dump_schema(empty_database), await migration_rows(conn)
+    await migrate.down(conn, to=0, drop_river=True)
+
+    done = psql(empty_database, Path(str(sql_folder() / INIT_SCRIPT)))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (dump_schema(empty_database), await migration_rows(conn)) == by_migration
+    assert await migrate.up(conn) == ()
+
+
+@pytest.mark.parametrize("version", [8, None])
+async def test_the_script_stops_where_tables_exist_and_changes_nothing(
+    conn: AsyncConnection[TupleRow], empty_database: str, version: int | None
+) -> None:
+    await (create_river(conn, version) if version else migrate.up(conn))
+    await insert_job(conn)
+    before = dump_schema(empty_database)
+
+    done = psql(empty_database, Path(str(sql_folder() / INIT_SCRIPT)))
+
+    assert done.returncode != 0
+    assert 'relation "river_migration" already exists' in done.stderr
+    assert dump_schema(empty_database) == before
+    assert await value(conn, "SELECT count(*) FROM river_job") == 1
+
+
+async def test_the_script_can_fill_a_schema_and_stop_at_a_version(
+    conn: AsyncConnection[TupleRow], empty_database: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "schema.sql"
+    file.write_text(script("MyApp", to=2), encoding="utf-8")
+
+    done = psql(empty_database, file)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    found = await status(conn, "MyApp")
+    assert (found.version, found.pending) == (2, NAMES[2:])
+    assert re.findall("CONCURRENTLY|no transaction", script()) == []

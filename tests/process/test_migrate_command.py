@@ -1,0 +1,123 @@
+"""``queuectl migrate`` as a process: what it prints where, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+
+from riverrun.database.migration_files import latest
+from riverrun.database.schema_script import script
+
+COMMAND = "from riverrun_cli.migrate import migrate_group; migrate_group()(prog_name='queuectl migrate')"
+
+
+def migrate(*args: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    if url is not None:
+        env["DATABASE_URL"] = url
+    return subprocess.run(
+        [sys.executable, "-c", COMMAND, *args],
+        env=env,
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=30,
+    )
+
+
+def test_up_then_status_then_up_again(empty_database: str) -> None:
+    first = migrate("up", "--database-url", empty_database)
+    found = migrate("status", "-o", "json", url=empty_database)
+    second = migrate("up", url=empty_database)
+
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout.splitlines()[0] == "applied river"
+    assert json.loads(found.stdout) == {
+        "schema": "public",
+        "river_version": 8,
+        "river_versions": [1, 2, 3, 4, 5, 6, 7, 8],
+        "version": latest(),
+        "latest": latest(),
+        "pending": [],
+        "problem": None,
+    }
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "nothing to do\n")
+
+
+def test_status_for_people_says_what_is_pending(empty_database: str) -> None:
+    migrate("up", "--to", "4", "--schema", "MyApp", url=empty_database)
+
+    found = migrate("status", "--schema", "MyApp", url=empty_database)
+
+    assert found.stdout == "schema    MyApp\nriver     8\nriverrun  4 of 5\npending   005_job_autovacuum\n"
+
+
+def test_down_goes_one_step_or_to_a_version(empty_database: str) -> None:
+    migrate("up", url=empty_database)
+
+    one = migrate("down", "--yes", url=empty_database)
+    rest = migrate("down", "--to", "0", "--drop-river", "--yes", url=empty_database)
+
+    assert one.stdout == "undone 005_job_autovacuum\n"
+    assert rest.stdout.splitlines()[-2:] == ["undone history", "undone river"]
+
+
+def test_down_asks_and_where_nobody_can_answer_changes_nothing(empty_database: str) -> None:
+    migrate("up", url=empty_database)
+
+    done = migrate("down", "--to", "0", url=empty_database)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--yes" in done.stderr
+    assert json.loads(migrate("status", "-o", "json", url=empty_database).stdout)["version"] == latest()
+
+
+def test_a_state_that_forbids_it_is_one_sentence_and_exit_code_4(empty_database: str) -> None:
+    with psycopg.connect(empty_database) as conn:
+        conn.execute("CREATE TABLE river_job (id int)")
+
+    done = migrate("up", url=empty_database)
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith('Error: schema "public" has river_job but no river_migration: not River\'s;')
+    assert done.stderr.count("\n") == 1
+
+
+def test_sql_prints_the_script_and_needs_no_database() -> None:
+    done = migrate("sql")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, script(), "")
+
+
+def test_no_server_is_one_sentence_and_exit_code_6_without_the_password() -> None:
+    done = migrate("up", "--database-url", "postgres://user:hunter2@127.0.0.1:1/db?sslmode=disable")
+
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "cannot be reached" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["up"], "give --database-url or set DATABASE_URL"),
+        (["up", "--database-url", "htp:user:hunter2"], "the database URL is not one; expected postgres://"),
+        (["up", "--database-url", "postgres://u:hunter2@h/d?nonsense=1"], "the database URL is not one"),
+        (["up", "--to", "99"], "99 is not allowed; expected a version from 0 to 5"),
+        (["up", "--schema", "9lives"], "expected 1 to 46 letters, digits and underscores"),
+        (["down", "--to", "1", "--drop-river", "--yes"], "--drop-river needs --to 0"),
+    ],
+)
+def test_a_wrong_command_line_is_exit_code_2_and_never_shows_a_password(args: list[str], says: str) -> None:
+    done = migrate(*args)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert "hunter2" not in done.stderr
