@@ -37,6 +37,11 @@ class InvalidInput(RiverrunError):
         self.allowed = allowed
         self.code = code
 
+    def place(self, path: str) -> None:
+        """Say that the field lies within ``path``, such as ``jobs.3``."""
+        self.field = f"{path}.{self.field}"
+        self.args = (f"{path}.{self}",)
+
 
 class ConfigError(RiverrunError):
     """The configuration cannot be used.

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from riverrun.errors import InvalidInput
+from riverrun.json_input import check_args_text, check_metadata
 from riverrun.names import check_kind, check_max_attempts, check_priority, check_queue, check_tags
-from riverrun.sanitize import check_args_text, check_metadata
 from riverrun.unique import Unique, unique_key, unique_states_mask
 
 TIMEOUT_KEY = "riverrun:timeout_seconds"
@@ -54,8 +54,8 @@ def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say a
     timeout: object = None,
     tags: object = (),
     metadata: object = None,
-    unique: Unique | None = None,
-    pending: bool = False,
+    unique: object = None,
+    pending: object = False,
 ) -> NewJob:
     """Check everything about a job and return it, ready to be enqueued.
 
@@ -81,9 +81,12 @@ def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say a
     args_text = check_args_text(args if isinstance(args, str | bytes) else _encoded(args), "args")
     due, wait = _due(scheduled_at, delay)
     reserved = {} if timeout is None else {TIMEOUT_KEY: _timeout(timeout).total_seconds()}
-    key = unique and unique_key(
-        unique, kind=kind, args_text=args_text, queue=queue, scheduled_at=due or datetime.now(UTC) + (wait or timedelta())
-    )
+    if unique is not None and not isinstance(unique, Unique):
+        raise InvalidInput("unique", unique, "riverrun.Unique(...) or None", code="type")
+    if not isinstance(pending, bool):
+        raise InvalidInput("pending", pending, "true or false", code="type")
+    moment = due or datetime.now(UTC) + (wait or timedelta())
+    key = unique and unique_key(unique, kind=kind, args_text=args_text, queue=queue, scheduled_at=moment)
     return NewJob(
         kind=kind,
         args_text=args_text,
@@ -95,7 +98,7 @@ def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say a
         pending=pending,
         tags=check_tags(tags, "tags"),
         metadata_text=_metadata(metadata, reserved),
-        unique_key=key,
+        unique_key=key or None,
         unique_states=unique_states_mask(unique) if unique and key else None,
     )
 
@@ -107,7 +110,9 @@ def _encoded(args: object) -> str:
     if dataclasses.is_dataclass(args) and not isinstance(args, type):
         args = dataclasses.asdict(args)
     if not isinstance(args, Mapping):
-        raise InvalidInput("args", args, "a mapping, a dataclass, a pydantic model or the JSON text of an object", code="type")
+        raise InvalidInput(
+            "args", args, "a mapping, a dataclass, a pydantic model or the JSON text of an object", code="type"
+        )
     try:
         return json.dumps(dict(args), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
@@ -118,8 +123,10 @@ def _due(scheduled_at: object, delay: object) -> tuple[datetime | None, timedelt
     if scheduled_at is not None and delay is not None:
         raise InvalidInput("delay", delay, "either delay or scheduled_at, not both", code="conflict")
     if scheduled_at is not None:
-        if not isinstance(scheduled_at, datetime) or scheduled_at.tzinfo is None:
+        if not isinstance(scheduled_at, datetime) or scheduled_at.utcoffset() is None:
             raise InvalidInput("scheduled_at", scheduled_at, "a time with a zone", code="format")
+        if not 1970 <= scheduled_at.year < 9999:  # what lies beyond cannot be read back in every zone
+            raise InvalidInput("scheduled_at", scheduled_at, "a time from 1970 to 9998")
         return scheduled_at, None
     return None, None if delay is None else _span("delay", delay, longest=_LONGEST_DELAY)
 
@@ -150,5 +157,7 @@ def _metadata(metadata: object, reserved: Mapping[str, Any]) -> str:
     text = check_metadata(metadata, "metadata")
     names: Sequence[str] = [name for name in json.loads(text) if name.startswith(_RESERVED)]
     if names:
-        raise InvalidInput(f"metadata.{names[0]}", names[0], "a key that does not begin with river: or riverrun:", code="format")
+        raise InvalidInput(
+            f"metadata.{names[0]}", names[0], "a key that does not begin with river: or riverrun:", code="format"
+        )
     return json.dumps({**json.loads(text), **reserved}, ensure_ascii=False) if reserved else text

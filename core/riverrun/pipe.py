@@ -76,10 +76,15 @@ class Pipe:
             return False
         line = encode(message)
         if len(line) > LINE_LIMIT:
-            log.error("a %s message of %d bytes is too long for the pipe and was dropped", message.name, len(line))
+            log.error("pipe_message_too_long", extra={"type": message.name, "bytes": len(line)})
             return False
         self._writer.write(line)
         return True
+
+    async def finish(self, limit: float) -> None:
+        """Wait up to ``limit`` seconds until the other side has closed its end and all it sent was delivered."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading], timeout=limit)
 
     async def close(self) -> None:
         """Close our end; what was sent before is still delivered while the other side reads, for up to a second."""
@@ -91,13 +96,15 @@ class Pipe:
             self._writer.close()
             with suppress(OSError, TimeoutError):
                 await asyncio.wait_for(self._writer.wait_closed(), timeout=1)
+        elif self._sock is not None:
+            self._sock.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while True:
             try:
                 line = await reader.readline()
             except ValueError:
-                log.warning("a message longer than %d bytes came over the pipe and was ignored", LINE_LIMIT)
+                log.warning("pipe_message_ignored", extra={"longer_than": LINE_LIMIT})
                 continue
             except OSError:
                 line = b""

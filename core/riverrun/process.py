@@ -27,10 +27,11 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
-from riverrun.errors import ConfigError, DatabaseUnavailable, SchemaError
+from riverrun.errors import ConfigError, DatabaseUnavailable, RiverrunError, SchemaError
 from riverrun.messages import Alive, Drain, HostMetrics, Hurry, Reload
 from riverrun.pipe import ChildPipe
 from riverrun.role import RoleContext
@@ -39,7 +40,7 @@ from riverrun.telemetry import logs
 
 log = logging.getLogger(__name__)
 
-__all__ = ["RoleContext", "exit_code", "new_incarnation", "run_role"]
+__all__ = ["RoleContext", "new_incarnation", "run_role", "run_to_exit_code"]
 
 EXIT_CLEAN, EXIT_CRASH, EXIT_CONFIG, EXIT_DATABASE = 0, 1, 2, 6
 BEAT_SECONDS = 1.0
@@ -57,50 +58,53 @@ def run_role(role: str, main: Callable[[RoleContext], Awaitable[None]]) -> int:
     pipe = ChildPipe.from_environment()
     _die_with(pipe.parent_pid())
     try:
-        settings = load(arguments.config, os.environ)
+        loaded = load(arguments.config, environ=os.environ, flags={})
+        incarnation = arguments.incarnation or new_incarnation(loaded.settings.server_id)
+        logs.configure_logging(role, loaded.settings, incarnation=incarnation)
     except ConfigError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - logging is configured by what could not be read
+        print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
         return EXIT_CONFIG
-    logs.configure(settings, role=role)
     faulthandler.register(signal.SIGUSR1, all_threads=True)
 
-    async def run() -> None:
+    async def run() -> int:
         context = RoleContext(
             role=role,
-            settings=settings,
-            config_path=arguments.config,
+            settings=loaded.settings,
+            config_path=loaded.file,
             queue=arguments.queue,
             slots=arguments.slots,
-            incarnation=arguments.incarnation or new_incarnation(settings.server_id),
+            share=arguments.share,
+            incarnation=incarnation,
             pipe=pipe,
         )
         await _live(context, main)
+        return EXIT_CLEAN
 
-    return exit_code(run, loop_factory=_uvloop())
+    return run_to_exit_code(run, loop_factory=_uvloop())
 
 
-def exit_code(
-    run: Callable[[], Awaitable[None]], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+def run_to_exit_code(
+    run: Callable[[], Coroutine[Any, Any, int]],
+    *,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> int:
-    """Run ``run`` to its end on a loop of its own; log what it raises and return the code for it."""
-
-    async def main() -> None:
-        await run()
-
+    """Run ``run`` on a loop of its own and return its exit code; log what it raises and return the code for that."""
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(main())
+            return runner.run(run())
     except ConfigError as error:
         for problem in error.problems:
-            log.error("%s", problem)
+            log.error("configuration_refused", extra={"problem": problem})
         return EXIT_CONFIG
     except (SchemaError, DatabaseUnavailable) as error:
-        log.error("%s", error)
+        log.error("database_not_usable", extra={"error": str(error)})
         return EXIT_DATABASE
-    except Exception:
-        log.exception("the process ends because of an error that nobody expected")
+    except RiverrunError as error:
+        log.error("process_refused", extra={"error": str(error)})
         return EXIT_CRASH
-    return EXIT_CLEAN
+    except Exception:
+        log.exception("process_crashed")
+        return EXIT_CRASH
 
 
 async def _live(context: RoleContext, main: Callable[[RoleContext], Awaitable[None]]) -> None:
@@ -147,8 +151,14 @@ def _arguments(role: str) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="configuration file")
     parser.add_argument("--queue", help="queue to work on (executor)")
     parser.add_argument("--slots", type=int, help="jobs that may run at once (executor)")
+    parser.add_argument("--share", type=_share, default=(0, 1), help="which of how many executors of the queue: 0/3")
     parser.add_argument("--incarnation", help="name of this life of the process, given by the supervisor")
     return parser.parse_args()
+
+
+def _share(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    return int(number), int(of)
 
 
 def _die_with(parent: int | None) -> None:

@@ -1,6 +1,6 @@
 -- job_release_unknown.sql
 -- Give back jobs that are marked as run by this executor although it does not run them: claims whose answer was lost.
---   in:    queue · incarnation · known, the ids it does hold
+--   in:    queue · incarnation · known, the ids it does hold · older_than, seconds: a younger claim may be on its way
 --   out:   the ids that are available again; the attempt that nobody started does not count
 --   locks: the jobs, in id order; locked ones are left for the next time
 --   index: river_job_prioritized_fetching_index (state, queue)
@@ -10,6 +10,7 @@ WITH lost AS MATERIALIZED (
     WHERE state = 'running'
         AND queue = %(queue)s::text
         AND attempted_by[cardinality(attempted_by)] = %(incarnation)s::text
+        AND attempted_at <= now() - make_interval(secs => %(older_than)s::float8)
         AND id <> ALL (%(known)s::bigint[])
     ORDER BY id
     FOR UPDATE SKIP LOCKED

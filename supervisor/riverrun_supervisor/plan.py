@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from riverrun.errors import ConfigError
@@ -35,6 +34,7 @@ class ChildPlan:
         role: One of `ROLES`.
         queue: The queue of an executor.
         slots: The executor's share of its queue's slots.
+        share: Which of how many executors of the queue it is: (0, 3) is the first of three.
         basis: Every setting that the process works by.
     """
 
@@ -42,6 +42,7 @@ class ChildPlan:
     role: str
     queue: str | None = None
     slots: int | None = None
+    share: tuple[int, int] = (0, 1)
     basis: object = dataclasses.field(default=None, repr=False)
 
     @property
@@ -49,7 +50,8 @@ class ChildPlan:
         """What the process needs to know beside the configuration."""
         if self.queue is None:
             return []
-        return ["--queue", self.queue, "--slots", str(self.slots)]
+        number, of = self.share
+        return ["--queue", self.queue, "--slots", str(self.slots), "--share", f"{number}/{of}"]
 
 
 def children(
@@ -64,9 +66,9 @@ def children(
         queues: Those that the command line named for the executors; None means all that are configured.
 
     Raises:
-        ConfigError: A queue that is not configured was named, or a queue has more processes than slots.
+        ConfigError: A queue that is not configured was named.
     """
-    problems = [*_unknown(settings, queues), *_crowded(settings)]
+    problems = list(_unknown(settings, queues))
     if problems:
         raise ConfigError(problems)
     if not settings.river.enable:
@@ -93,6 +95,7 @@ def _executors(settings: Settings, queues: Collection[str] | None) -> Iterator[C
                 "executor",
                 queue=queue,
                 slots=share + (number < rest),
+                share=(number, setting.processes),
                 basis=_basis(settings, "executor", queue=queue),
             )
 
@@ -114,17 +117,3 @@ def _unknown(settings: Settings, queues: Collection[str] | None) -> Iterator[str
     for queue in queues or ():
         if queue not in settings.river.queues:
             yield f"--queue: {queue!r} is not configured; expected one of river.queues: {known}"
-
-
-def _crowded(settings: Settings) -> Iterator[str]:
-    for queue, setting in settings.river.queues.items():
-        if setting.processes > _slots(settings, queue):
-            yield (
-                f"river.queues.{queue}.processes: {setting.processes} is not allowed; "
-                f"expected at most the {_slots(settings, queue)} slots of the queue"
-            )
-
-
-def connected_path(path: Path | None) -> list[str]:
-    """Return the arguments that hand the configuration file on to a child."""
-    return [] if path is None else ["--config", str(path)]

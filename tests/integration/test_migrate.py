@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Migrations forwards and back, on what other people left, under load, and killed on the way."""
 
 from __future__ import annotations
@@ -9,6 +10,13 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+=======
+"""Migrations forwards and back, on what other people left, and what a role asks at its start."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+>>>>>>> migrations
 
 import psycopg
 import pytest
@@ -18,6 +26,7 @@ from psycopg.rows import TupleRow
 from riverrun.database import migrate
 from riverrun.database.migration_files import latest, numbered
 from riverrun.database.schema_check import check, status
+<<<<<<< HEAD
 from riverrun.database.schema_script import script
 from riverrun.database.sql_files import sql_folder
 from riverrun.errors import Conflict, DatabaseUnavailable, InvalidInput, SchemaError
@@ -29,6 +38,17 @@ NAMES = tuple(step.name for step in numbered())
 INIT_SCRIPT = "init-river-postgresql.sql"
 SHORT = timedelta(milliseconds=100)
 
+=======
+from riverrun.errors import Conflict, InvalidInput, SchemaError
+from support.queries import CountingConnection, insert_job, value
+from support.river_database import create_river
+from support.schema_dump import dump_schema
+
+NAMES = tuple(step.name for step in numbered())
+>>>>>>> migrations
+
+pytestmark = pytest.mark.every_postgres
+
 
 @pytest.fixture
 async def conn(empty_database: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
@@ -36,6 +56,7 @@ async def conn(empty_database: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
         yield connection
 
 
+<<<<<<< HEAD
 async def value(conn: AsyncConnection[TupleRow], query: str) -> Any:
     row = await (await conn.execute(query.encode())).fetchone()
     assert row is not None
@@ -47,9 +68,13 @@ async def insert_job(conn: AsyncConnection[TupleRow], priority: int = 1) -> None
 
 
 def psql(dsn: str, file: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["psql", "-X", "-d", dsn, "-f", str(file)], capture_output=True, text=True, timeout=30)
+    return subprocess.run(
+        ["psql", "-X", "-d", dsn, "-f", str(file)], check=False, capture_output=True, text=True, timeout=30
+    )
 
 
+=======
+>>>>>>> migrations
 # Forwards and back
 
 
@@ -193,8 +218,11 @@ async def test_a_newer_river_is_refused(conn: AsyncConnection[TupleRow]) -> None
         ("CREATE TABLE river_migration (version text)", "river_migration without a version of River's line main"),
         ("CREATE TABLE river_migration (line text, version bigint)", "without a version of River's line main"),
         (
-            "CREATE TABLE river_migration (line text, version bigint);"
-            "INSERT INTO river_migration VALUES ('main', 7); CREATE TABLE river_job (id int, state text)",
+            """
+            CREATE TABLE river_migration (line text, version bigint);
+            INSERT INTO river_migration VALUES ('main', 7);
+            CREATE TABLE river_job (id int, state text)
+            """,
             "river_job.id of type int4 instead of int8, river_job.state of type text instead of river_job_state, no ",
         ),
         ("CREATE VIEW river_queue AS SELECT 1 AS name", "river_queue but no river_migration"),
@@ -222,7 +250,7 @@ async def test_a_foreign_type_of_the_same_name_is_named_and_nothing_is_made(
     await conn.execute("CREATE TYPE river_job_state AS ENUM ('open')")
     before = dump_schema(empty_database)
 
-    with pytest.raises(SchemaError, match='step river failed .*type "river_job_state" already exists'):
+    with pytest.raises(SchemaError, match=r'step river failed .*type "river_job_state" already exists'):
         await migrate.up(conn)
 
     assert dump_schema(empty_database) == before
@@ -249,9 +277,11 @@ async def test_river_stays_while_another_product_stands_on_it(conn: AsyncConnect
 
 
 async def test_check_names_the_command_for_an_empty_database(conn: AsyncConnection[TupleRow]) -> None:
-    with pytest.raises(SchemaError, match='has no Riverrun tables; run: queuectl migrate up --database-url "') as missing:
+    with pytest.raises(
+        SchemaError, match='has no Riverrun tables; run: queuectl migrate up --database-url "'
+    ) as missing:
         await check(conn)
-    with pytest.raises(SchemaError, match="--schema Jobs$"):
+    with pytest.raises(SchemaError, match=r"--schema Jobs$"):
         await check(conn, "Jobs")
 
     assert "--schema" not in str(missing.value)
@@ -310,7 +340,7 @@ async def test_two_schemas_of_one_database_know_nothing_of_each_other(conn: Asyn
     await migrate.up(conn, "First")
     await create_river(conn, 7, "second")
     await migrate.up(conn, "second", to=2)
-    await conn.execute('INSERT INTO "First".river_job (kind, args) VALUES (\'email\', \'{}\')')
+    await conn.execute("INSERT INTO \"First\".river_job (kind, args) VALUES ('email', '{}')")
 
     await migrate.down(conn, "First", to=0)
 
@@ -324,6 +354,7 @@ async def test_a_schema_name_that_river_cannot_use_is_refused(conn: AsyncConnect
     for call in (migrate.up(conn, schema), status(conn, schema), check(conn, schema)):
         with pytest.raises(InvalidInput, match="1 to 46 letters"):
             await call
+<<<<<<< HEAD
 
 
 # Killed, crowded, blocked
@@ -343,6 +374,7 @@ class CountingConnection(AsyncConnection[TupleRow]):
         return await super().execute(*args, **kwargs)
 
 
+@pytest.mark.slow
 async def test_a_migrator_killed_before_any_statement_is_continued_by_the_next(
     conn: AsyncConnection[TupleRow], empty_database: str
 ) -> None:
@@ -412,7 +444,7 @@ async def test_a_migrator_that_never_ends_is_not_waited_for_for_ever(
             lambda: value(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"), within=5.0
         )
 
-        with pytest.raises(Conflict, match='another migration of schema "public" did not end within 0.1 s'):
+        with pytest.raises(Conflict, match=r'another migration of schema "public" did not end within 0\.1 s'):
             await migrate.up(conn, patience=SHORT)
 
         await writer.rollback()
@@ -450,7 +482,7 @@ async def test_a_step_that_never_gets_its_lock_gives_up_and_changes_nothing(
     async with await AsyncConnection.connect(empty_database) as writer:
         await insert_job(writer)
 
-        with pytest.raises(Conflict, match="step 001_priority_to_9 did not get its locks within 0.1 s"):
+        with pytest.raises(Conflict, match=r"step 001_priority_to_9 did not get its locks within 0\.1 s"):
             await migrate.up(conn, patience=SHORT)
 
     assert (await status(conn)).version == 0
@@ -528,3 +560,5 @@ async def test_the_script_can_fill_a_schema_and_stop_at_a_version(
     found = await status(conn, "MyApp")
     assert (found.version, found.pending) == (2, NAMES[2:])
     assert re.findall("CONCURRENTLY|no transaction", script()) == []
+=======
+>>>>>>> migrations

@@ -75,7 +75,7 @@ INSERT INTO river_migration (line, version, created_at) SELECT 'main', version, 
 DROP TABLE river_migration_old;
 ALTER TABLE river_job ADD COLUMN unique_key bytea;
 CREATE FUNCTION river_job_state_in_bitmask(bitmask bit(8), state river_job_state) RETURNS boolean
-LANGUAGE sql IMMUTABLE AS 'SELECT get_bit(bitmask, 8 - array_position(enum_range(NULL::river_job_state), state)) = 1';
+LANGUAGE sql IMMUTABLE AS 'SELECT get_bit(bitmask, 8 - array_position(enum_range(state), state)) = 1';
 ALTER TABLE river_job ADD COLUMN unique_states bit(8);
 CREATE UNIQUE INDEX river_job_unique_idx ON river_job (unique_key)
 WHERE unique_key IS NOT NULL AND unique_states IS NOT NULL AND river_job_state_in_bitmask(unique_states, state);

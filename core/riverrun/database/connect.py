@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, Connection, OperationalError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from riverrun.errors import DatabaseUnavailable
@@ -45,11 +45,19 @@ async def connect(
         raise DatabaseUnavailable(f"cannot connect to {described(dsn)}: {first_line(error)}") from error
 
 
+def connect_sync(dsn: str, *, name: str) -> Connection[tuple[Any, ...]]:
+    """Open one blocking autocommit connection; arguments and errors are those of `connect`."""
+    try:
+        return Connection.connect(session_dsn(dsn, name=name), autocommit=True)
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"cannot connect to {described(dsn)}: {first_line(error)}") from error
+
+
 def session_dsn(dsn: str, *, name: str, session: dict[str, str] | None = None) -> str:
     """Return ``dsn`` with our timeouts, keepalives and session settings; what it says itself wins."""
     given = conninfo_to_dict(dsn)
     settings = " ".join(f"-c {key}={value}" for key, value in {**_SESSION, **(session or {})}.items())
-    defaults: dict[str, object] = {
+    defaults: dict[str, str | int] = {
         "connect_timeout": 5,
         "tcp_user_timeout": 3000,
         "keepalives": 1,
@@ -57,14 +65,16 @@ def session_dsn(dsn: str, *, name: str, session: dict[str, str] | None = None) -
         "keepalives_interval": 1,
         "keepalives_count": 3,
     }
-    merged = {**defaults, **given, "application_name": name, "options": f"{given.get('options', '')} {settings}".strip()}
-    return make_conninfo("", **merged)
+    own = {"application_name": name, "options": f"{given.get('options') or ''} {settings}".strip()}
+    return make_conninfo("", **{**defaults, **given, **own})
 
 
 def described(dsn: str) -> str:
     """Name the server and database of ``dsn`` without its password."""
     parts = conninfo_to_dict(dsn)
-    return f"PostgreSQL at {parts.get('host', 'the default socket')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    return (
+        f"PostgreSQL at {parts.get('host', 'the default socket')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    )
 
 
 def first_line(error: BaseException) -> str:

@@ -1,19 +1,22 @@
 """Load the SQL files and run them, on an asynchronous or a blocking connection alike.
 
-Everything the product asks of the database is written once, as a generator of *steps*: it yields a :class:`Query`,
-receives the rows, and returns a result. :meth:`Statements.run` drives the steps on an ``AsyncConnection``,
-:meth:`Statements.run_sync` on a ``Connection``; no operation exists in two versions.
+Everything the product asks of the database is written once, as a generator of *steps*: it yields a :class:`Query` or
+a :class:`Copy`, receives the rows, and returns a result. :meth:`Statements.run` drives the steps on an
+``AsyncConnection``, :meth:`Statements.run_sync` on a ``Connection``; no operation exists in two versions. An error of
+the driver is raised at the ``yield``, where the operation may give it a meaning.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from psycopg import AsyncConnection, Connection
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
+from psycopg.rows import tuple_row
 
 from riverrun.database.sql_files import sql_folder
 
@@ -32,7 +35,15 @@ class Query:
     params: Mapping[str, object] = field(default_factory=dict)
 
 
-Steps = Generator[Query, list[Row], T]
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Rows to send through the ``COPY … FROM STDIN`` of a file in ``sql/queries``; it answers with no rows."""
+
+    name: str
+    rows: Iterable[Sequence[object]]
+
+
+Steps = Generator[Query | Copy, list[Row], T]
 """An operation on the database: yields queries, is sent their rows, returns a ``T``."""
 
 
@@ -51,25 +62,52 @@ class Statements:
         return _load(name, self.schema)
 
     async def run(self, conn: AsyncConnection[Any], steps: Steps[T]) -> T:
-        """Run an operation on an asynchronous connection and return its result."""
+        """Run an operation on an asynchronous connection, whatever its row factory, and return its result."""
         try:
-            query = next(steps)
+            step = next(steps)
             while True:
-                cursor = await conn.execute(self.text(query.name), self._bound(query), binary=True)
-                rows = await cursor.fetchall() if cursor.description else []
-                query = steps.send(rows)
+                try:
+                    rows = await self._answer(conn, step)
+                except psycopg.Error as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(rows)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]  # a generator's return value is untyped in StopIteration
 
     def run_sync(self, conn: Connection[Any], steps: Steps[T]) -> T:
-        """Run an operation on a blocking connection and return its result."""
+        """Run an operation on a blocking connection, whatever its row factory, and return its result."""
         try:
-            query = next(steps)
+            step = next(steps)
             while True:
-                cursor = conn.execute(self.text(query.name), self._bound(query), binary=True)
-                query = steps.send(cursor.fetchall() if cursor.description else [])
+                try:
+                    rows = self._answer_sync(conn, step)
+                except psycopg.Error as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(rows)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]  # see run()
+
+    async def _answer(self, conn: AsyncConnection[Any], step: Query | Copy) -> list[Row]:
+        cursor = AsyncCursor(conn, row_factory=tuple_row)
+        if isinstance(step, Copy):
+            async with cursor.copy(self.text(step.name)) as copy:
+                for row in step.rows:
+                    await copy.write_row(row)
+            return []
+        await cursor.execute(self.text(step.name), self._bound(step), binary=True)
+        return await cursor.fetchall() if cursor.description else []
+
+    def _answer_sync(self, conn: Connection[Any], step: Query | Copy) -> list[Row]:
+        cursor = Cursor(conn, row_factory=tuple_row)
+        if isinstance(step, Copy):
+            with cursor.copy(self.text(step.name)) as copy:
+                for row in step.rows:
+                    copy.write_row(row)
+            return []
+        cursor.execute(self.text(step.name), self._bound(step), binary=True)
+        return cursor.fetchall() if cursor.description else []
 
     def _bound(self, query: Query) -> Mapping[str, object]:
         """Return the parameters of ``query`` with the schema, which statements that notify need."""

@@ -33,12 +33,14 @@ class Key:
         section: The model whose keys stand here; ``None`` for a setting.
         named: Whether the user's own names stand between this place and the keys of ``section``.
         field: What the schema says of it; ``None`` for the top and for one entry of a table.
+        attribute: Its name in Python, where that is another one than in the file.
     """
 
     path: tuple[str, ...]
     section: type[Section] | None
     named: bool = False
     field: FieldInfo | None = None
+    attribute: str = ""
 
     @property
     def dotted(self) -> str:
@@ -73,7 +75,7 @@ class Key:
             named = get_origin(kind) is dict and _is_section(_bare(get_args(kind)[1]))
             inner = _bare(get_args(kind)[1]) if named else kind
             section = typing.cast("type[Section]", inner) if _is_section(inner) else None
-            yield Key((*self.path, field.alias or name), section, named, field)
+            yield Key((*self.path, field.alias or name), section, named, field, name)
 
     def settings(self) -> Iterator[Key]:
         """Yield every single setting at or under this place."""
@@ -110,11 +112,11 @@ def allowed(key: Key) -> str:
 _ALLOWED: dict[object, str] = {
     bool: "true or false",
     int: "a whole number",
-    timedelta: "a duration such as 500ms, 90s, 5m, 1h30m or 7d",
+    timedelta: "a time such as 250ms, 90s, 1h30m or 7d",
     str: "text",
     SecretStr: "text",
     Path: "a path",
-    list: "a list of texts",
+    list: "a list",
     dict: "a mapping",
 }
 

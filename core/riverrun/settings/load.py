@@ -67,7 +67,11 @@ def load(path: Path | None, *, environ: Mapping[str, str], flags: Mapping[str, o
     try:
         settings = Settings.model_validate(_nested(given))
     except ValidationError as error:
-        problems.extend(sentence(each, source=_source(sources, each["loc"])) for each in error.errors())
+        problems.extend(
+            sentence(each, source=_source(sources, each["loc"]))
+            for each in error.errors()
+            if each["type"] != "default_factory_not_called"  # a key beside it is wrong; that one is told
+        )
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return Loaded(settings, sources, file)
@@ -117,8 +121,8 @@ def _anchored(value: object, path: KeyPath, folder: Path) -> object:
     key = find(path)
     if key is None or Path not in (key.type, *get_args(key.type)):
         return value
-    if isinstance(value, list) and get_origin(key.type) is list:
-        return [_anchored_one(item, folder) for item in value]
+    if get_origin(key.type) is list:
+        return [_anchored_one(item, folder) for item in value] if isinstance(value, list) else value
     return _anchored_one(value, folder)
 
 
@@ -129,17 +133,14 @@ def _anchored_one(value: object, folder: Path) -> object:
 def _two_addresses(given: dict[KeyPath, Given]) -> Iterator[str]:
     """Let a ``database_url`` replace address keys of lower sources; refuse it beside one that is not lower."""
     url = given.get(("database_url",))
-    for name in sorted(ADDRESS_KEYS):
-        part = given.get(("postgresql", name))
-        if url is None or part is None:
-            continue
-        if part.rank < url.rank:
-            del given["postgresql", name]
-        else:
-            yield (
-                f"postgresql.{name} ({part.source}) and database_url ({url.source}) are both given; "
-                "expected one of them to say which database it is"
-            )
+    parts = {name: given[key] for name in sorted(ADDRESS_KEYS) if (key := ("postgresql", name)) in given}
+    if url is None or not parts:
+        return
+    beside = [f"postgresql.{name} ({part.source})" for name, part in parts.items() if part.rank >= url.rank]
+    if beside:
+        yield f"database_url ({url.source}) and {', '.join(beside)} are both given; expected one to name the database"
+    for name in parts:
+        del given["postgresql", name]
 
 
 def _nested(given: Mapping[KeyPath, Given]) -> dict[str, object]:
@@ -155,7 +156,8 @@ def _nested(given: Mapping[KeyPath, Given]) -> dict[str, object]:
 
 
 def _source(sources: Mapping[KeyPath, str], loc: tuple[int | str, ...]) -> str | None:
-    """Return the source of the longest beginning of ``loc`` that was given."""
+    """Return the source of the longest beginning of ``loc`` that was given, else of the first thing given below it."""
     path = tuple(map(str, loc))
-    ends = (sources.get(path[:end]) for end in range(len(path), 0, -1))
-    return next((source for source in ends if source), None)
+    above = [sources[path[:end]] for end in range(len(path), 0, -1) if path[:end] in sources]
+    below = [source for given, source in sources.items() if given[: len(path)] == path]
+    return next(iter(above + below), None)

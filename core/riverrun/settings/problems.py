@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from datetime import timedelta
 
 from pydantic_core import ErrorDetails
 
+from riverrun.durations import format_duration
 from riverrun.settings.keys import Key, allowed, find
 
 
@@ -33,6 +35,8 @@ def _expected(error: ErrorDetails, path: list[str]) -> str:
         return str(error["ctx"]["error"])
     if error["type"] == "too_short":
         return "at least one"
+    if error["type"] == "string_type":
+        return "text; numbers, true and false are text in quotes"
     key = find(path)
     if key is not None:
         return "text with at least one character" if error["type"] == "string_too_short" else allowed(key)
@@ -44,9 +48,10 @@ def _expected(error: ErrorDetails, path: list[str]) -> str:
 def _shown(error: ErrorDetails, key: Key | None, path: Sequence[str]) -> str:
     """Return the refused value in one short line, or a word for it where it could be a secret."""
     owner = key or find(path[:-1])
-    if owner is None or owner.secret or (owner.section is not None and not error["loc"][-1] == "[key]"):
+    if owner is None or owner.secret or (owner.section is not None and error["loc"][-1] != "[key]"):
         return "this value"
-    text = repr(error["input"])
+    value = error["input"]
+    text = repr(format_duration(value) if isinstance(value, timedelta) else value)
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 

@@ -59,7 +59,7 @@ class PostgresqlSettings(Section):
     min_conns: WholeNumber = Field(
         default_factory=lambda data: min(10, data.get("max_conns", 10)),
         ge=0,
-        description="connections that the admin process keeps open, at most max_conns; 10, or max_conns if that is less",
+        description="connections that the admin process keeps open; by default 10, or max_conns if that is less",
     )
     schema_name: SchemaName | None = Field(
         None, alias="schema", description="schema that holds River's tables; by default the role's search_path decides"
@@ -78,6 +78,14 @@ class EmbeddedSettings(Section):
     """The PostgreSQL that the daemon brings along; used when no database is configured."""
 
     data_dir: Path | None = Field(None, description="where its data live; by default a folder of the user's own")
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``; of names only localhost, since others may resolve anywhere."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class AdminSettings(Section):
@@ -189,11 +197,3 @@ class Settings(Section):
             sslmode=given.ssl_mode,
             sslrootcert=str(given.ssl_root_cert) if given.ssl_root_cert else None,
         )
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``; of names only localhost, since others may resolve anywhere."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar
 
 import yaml
 
@@ -23,7 +22,8 @@ Leaf = tuple[tuple[str, ...], object, int]
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    # A table of its own: what the parent resolves is YAML 1.1.
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML owns the type
 
 
 for _tag, _pattern, _first in (
@@ -65,7 +65,7 @@ def _leaves(loader: _Loader, node: yaml.Node, key: Key, path: tuple[str, ...]) -
     line = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode) and key.section is not None:
         loader.flatten_mapping(node)
-        if key.path[-1:] == (NAME,):
+        if key.path[-1:] == (NAME,) or (key.named and not node.value):
             yield path, {}, line
         for name_node, inner in node.value:
             name = str(name_node.value)
@@ -100,10 +100,12 @@ def _ambiguities(node: yaml.Node, *, seen: list[int]) -> Iterator[str]:
 
 
 def _sentence(error: yaml.MarkedYAMLError) -> str:
-    """Return a parser's error with the line and column; the text of the line is left out, it may hold a secret."""
+    """Return a parser's error with the line and column; the text itself is left out, it may be a password."""
     mark = error.problem_mark or error.context_mark
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     problem = error.problem or "it is not YAML"
     if "'\\t'" in problem:
         problem = "a tab stands where only spaces may; expected spaces"
+    elif "alias" in problem or "tag" in problem or "cannot start any token" in problem:
+        problem = "text that begins with one of * & ! % @ ` stands without quotes; expected quotes around it"
     return f"{where}{problem}"

@@ -1,0 +1,240 @@
+"""Enqueue and look after jobs from asyncio code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import asynccontextmanager, nullcontext
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar, Unpack
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from riverrun import operations
+from riverrun.client_base import APPLICATION_NAME, WAIT_SECONDS, ClientBase, connection_of
+from riverrun.database.connect import connect, session_dsn
+from riverrun.database.explain import explained
+from riverrun.database.statements import Steps
+from riverrun.errors import DatabaseUnavailable
+from riverrun.job import Job
+from riverrun.job_spec import Args, EnqueueOptions, JobSpec
+from riverrun.new_job import NewJob
+from riverrun.store import bulk
+from riverrun.store.jobs import CancelResult, EnqueueResult
+from riverrun.store.listing import Page
+
+T = TypeVar("T")
+Conn: TypeAlias = AsyncConnection[Any]
+
+
+class AsyncClient(ClientBase):
+    """Enqueues jobs and looks after them.
+
+    Use it as ``async with AsyncClient() as client:``, or call `close` at the end. It opens connections when it needs
+    them, at most ``max_connections``, and may be shared by all tasks of one event loop.
+
+    Every method that takes ``conn`` works on that psycopg ``AsyncConnection`` instead: what it does commits or rolls
+    back with the caller's own transaction, and executors learn of it at the commit.
+
+    Args:
+        dsn: Connection string; without one ``DATABASE_URL``, else the embedded PostgreSQL of this user if it runs.
+        schema: Where River's tables are; without one the connection's ``search_path`` decides.
+        max_attempts: Of a job that is enqueued without a number of its own.
+        max_connections: The most connections that the client opens.
+
+    Raises:
+        ConfigError: No database is named.
+        InvalidInput: An argument is not allowed.
+
+    Besides the errors that they name, all methods raise `DatabaseUnavailable` when PostgreSQL cannot be reached or
+    does not answer in time, and `SchemaError` when its tables are not those of this release.
+    """
+
+    def __init__(
+        self, dsn: str | None = None, *, schema: str | None = None, max_attempts: int = 25, max_connections: int = 4
+    ) -> None:
+        super().__init__(dsn, schema=schema, max_attempts=max_attempts, max_connections=max_connections)
+        self._pool: AsyncConnectionPool[Conn] | None = None
+        self._opening = asyncio.Lock()
+
+    async def enqueue(
+        self, kind: str, args: Args, *, conn: Conn | None = None, **options: Unpack[EnqueueOptions]
+    ) -> EnqueueResult:
+        """Enqueue a job and return it; with ``unique``, the job that was there before if there is one.
+
+        Args:
+            kind: Picks the handler.
+            args: A mapping, a dataclass, a pydantic model, or the JSON text of an object, which is stored as it is.
+            conn: The caller's own connection.
+            options: queue, priority, scheduled_at, delay, max_attempts, timeout, tags, metadata, unique, pending; see
+                `riverrun.job_spec.EnqueueOptions`.
+
+        Raises:
+            InvalidInput: Something is not allowed; nothing was enqueued.
+        """
+        return await self.run(operations.enqueue(self._new(kind, args, options)), conn=conn)
+
+    async def enqueue_many(self, jobs: Iterable[JobSpec | NewJob], *, conn: Conn | None = None) -> list[EnqueueResult]:
+        """Enqueue all of ``jobs`` or none, in one transaction, and return one result for each in their order.
+
+        Args:
+            jobs: Mappings such as ``{"kind": "email", "args": {...}, "queue": "mail"}``; more than 1,000 go by COPY.
+            conn: The caller's own connection.
+
+        Raises:
+            InvalidInput: One of them is not allowed; its field begins with ``jobs.<position>``.
+        """
+        checked = list(self._checked(jobs))
+        async with self._connection(conn, whole=True) as active:
+            return await self._statements.run(active, bulk.enqueue(checked))
+
+    async def copy_in(
+        self, jobs: Iterable[JobSpec | NewJob] | AsyncIterable[JobSpec | NewJob], *, conn: Conn | None = None
+    ) -> int:
+        """Enqueue a stream of any length in constant memory, all of it or nothing; return how many jobs are new.
+
+        Args:
+            jobs: As for `enqueue_many`; read while the transaction is open, so it should not pause for long.
+            conn: The caller's own connection.
+
+        Raises:
+            InvalidInput: One of them is not allowed; its field begins with ``jobs.<position>``.
+        """
+        stream = jobs if isinstance(jobs, AsyncIterable) else _stream(jobs)
+        cutter, position, new = bulk.ChunkCutter(), 0, 0
+        async with self._connection(conn, whole=True) as active:
+            if conn is None:
+                await self._statements.run(active, bulk.wait_for_source())
+            async for job in stream:
+                if chunk := cutter.add(self._checked_at(position, job)):
+                    new += await self._statements.run(active, bulk.copy_in(chunk))
+                position += 1
+            if chunk := cutter.rest():
+                new += await self._statements.run(active, bulk.copy_in(chunk))
+        return new
+
+    async def get(self, job_id: int, *, conn: Conn | None = None) -> Job:
+        """Return one job.
+
+        Raises:
+            NotFound: There is no such job.
+        """
+        return await self.run(operations.get(job_id), conn=conn)
+
+    async def list(
+        self, *, limit: int = 50, cursor: str | None = None, **filters: Unpack[operations.ListFilters]
+    ) -> Page:
+        """Return up to ``limit`` jobs and the cursor of the next page, which is None on the last one.
+
+        Args:
+            limit: 1 to 1,000.
+            cursor: The ``next_cursor`` of an earlier page of the same filters.
+            filters: state, queue, kind, tag and priority, each one value or several of which one must match;
+                created_after and created_before.
+
+        Raises:
+            InvalidInput: A filter is not allowed, or the cursor belongs to other filters.
+        """
+        return await self.run(operations.page(filters, limit=limit, cursor=cursor))
+
+    async def cancel(self, job_id: int, *, conn: Conn | None = None) -> CancelResult:
+        """Cancel a job that waits; ask the executor of one that runs to stop it.
+
+        Raises:
+            NotFound: There is no such job.
+            JobFinalized: It is completed or discarded; cancelling a cancelled job is no error.
+        """
+        return await self.run(operations.cancel(job_id), conn=conn)
+
+    async def retry(self, job_id: int, *, conn: Conn | None = None) -> Job:
+        """Make a job available by hand, with one more attempt when all were used, and return it.
+
+        Raises:
+            NotFound: There is no such job.
+            JobRunning: It is being executed.
+            UniqueConflict: Another unfinished job has its unique key.
+        """
+        return await self.run(operations.retry(job_id), conn=conn)
+
+    async def delete(self, job_id: int, *, conn: Conn | None = None) -> None:
+        """Delete a job that does not run.
+
+        Raises:
+            NotFound: There is no such job.
+            JobRunning: It is being executed.
+        """
+        await self.run(operations.delete(job_id), conn=conn)
+
+    async def pause_queue(self, queue: str, *, conn: Conn | None = None) -> None:
+        """Let executors claim no more jobs of ``queue``, or of every known one with ``*``; running jobs go on.
+
+        Raises:
+            NotFound: No queue of that name is known.
+        """
+        await self.run(operations.pause_queue(queue), conn=conn)
+
+    async def resume_queue(self, queue: str, *, conn: Conn | None = None) -> None:
+        """Let a paused queue go on, or every known one with ``*``.
+
+        Raises:
+            NotFound: No queue of that name is known.
+        """
+        await self.run(operations.resume_queue(queue), conn=conn)
+
+    async def run(self, steps: Steps[T], *, conn: Conn | None = None) -> T:
+        """Run any operation of `riverrun.store` and return its result."""
+        async with self._connection(conn) as active:
+            return await self._statements.run(active, steps)
+
+    async def close(self) -> None:
+        """Close the connections; the client cannot be used any more. May be called again."""
+        self._closed = True
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close(timeout=WAIT_SECONDS)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def _connection(self, conn: Conn | None, *, whole: bool = False) -> AsyncIterator[Conn]:
+        """Give a connection, the caller's or one of ours; ``whole``: what is done on it is done together."""
+        with explained(self._database):
+            given = nullcontext(connection_of(conn, AsyncConnection)) if conn is not None else None
+            # Without autocommit the caller's own transaction begins with our first statement, and stays open.
+            async with (
+                given or (await self._opened()).connection() as active,
+                active.transaction() if whole and active.autocommit else nullcontext(),
+            ):
+                yield active
+
+    async def _opened(self) -> AsyncConnectionPool[Conn]:
+        """Return the pool; the first call tries the address and the password, so that a wrong one is told at once."""
+        async with self._opening:
+            if self._closed:
+                raise DatabaseUnavailable("this client is closed; make a new one")
+            if self._pool is None:
+                await (await connect(self._dsn, name=APPLICATION_NAME)).close()
+                pool = AsyncConnectionPool(
+                    session_dsn(self._dsn, name=APPLICATION_NAME),
+                    kwargs={"autocommit": True},
+                    min_size=0,
+                    max_size=self._max_connections,
+                    timeout=WAIT_SECONDS,
+                    check=AsyncConnectionPool.check_connection,
+                    open=False,
+                )
+                await pool.open()
+                self._pool = pool
+            return self._pool
+
+
+async def _stream(jobs: Iterable[T]) -> AsyncIterator[T]:
+    for job in jobs:
+        yield job

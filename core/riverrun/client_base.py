@@ -1,0 +1,101 @@
+"""What both clients share: which database they work on, and the jobs a producer's words become."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from riverrun.database.connect import described
+from riverrun.database.migration_files import checked_schema
+from riverrun.database.statements import Statements
+from riverrun.errors import ConfigError, InvalidInput
+from riverrun.job_spec import Args, EnqueueOptions, JobSpec, checked_job, checked_jobs
+from riverrun.names import check_max_attempts
+from riverrun.new_job import NewJob, new_job
+
+T = TypeVar("T")
+
+APPLICATION_NAME = "riverrun/client"
+WAIT_SECONDS = 10.0
+"""How long a call waits for a connection of the client to become free."""
+
+
+class ClientBase:
+    """The database of a client and its defaults; `Client` and `AsyncClient` say what the arguments mean."""
+
+    def __init__(
+        self, dsn: str | None = None, *, schema: str | None = None, max_attempts: int = 25, max_connections: int = 4
+    ) -> None:
+        self._dsn = _checked_dsn(dsn if dsn is not None else default_dsn())
+        self._database = described(self._dsn)
+        self._statements = Statements(None if schema is None else checked_schema(schema))
+        self._max_attempts = check_max_attempts(max_attempts, "max_attempts")
+        if (
+            isinstance(max_connections, bool)
+            or not isinstance(max_connections, int)
+            or not 1 <= max_connections <= 1000
+        ):
+            raise InvalidInput("max_connections", max_connections, "a whole number from 1 to 1000")
+        self._max_connections = max_connections
+        self._closed = False
+
+    def _new(self, kind: str, args: Args, options: EnqueueOptions) -> NewJob:
+        return new_job(kind, args, **{"max_attempts": self._max_attempts, **options})
+
+    def _checked(self, jobs: Iterable[JobSpec | NewJob]) -> Iterator[NewJob]:
+        return checked_jobs(_several(jobs), max_attempts=self._max_attempts)
+
+    def _checked_at(self, position: int, job: JobSpec | NewJob) -> NewJob:
+        return checked_job(job, max_attempts=self._max_attempts, field=f"jobs.{position}")
+
+
+def default_dsn() -> str:
+    """Return the database that is meant when none is named.
+
+    Raises:
+        ConfigError: ``DATABASE_URL`` is not set and the embedded PostgreSQL does not run.
+    """
+    if url := os.environ.get("DATABASE_URL"):
+        return url
+    from riverrun.database.embedded import EmbeddedPostgres  # noqa: PLC0415 - most producers never need it
+
+    embedded = EmbeddedPostgres()
+    if embedded.running():
+        return embedded.dsn()
+    raise ConfigError(
+        ["no database is named: give the client a connection string, set DATABASE_URL, or run: queuectl start --dev"]
+    )
+
+
+def connection_of(conn: object, wanted: type[T]) -> T:
+    """Return the caller's own connection, when it is one that the client can use.
+
+    Raises:
+        InvalidInput: It is something else, such as a connection of another driver.
+    """
+    if not isinstance(conn, wanted):
+        name = f"psycopg.{wanted.__name__}"
+        raise InvalidInput("conn", type(conn).__qualname__, f"a {name}", code="type")
+    return conn
+
+
+def _several(jobs: Iterable[JobSpec | NewJob]) -> Iterable[JobSpec | NewJob]:
+    if isinstance(jobs, str | bytes | Mapping) or not isinstance(jobs, Iterable):
+        raise InvalidInput("jobs", type(jobs).__name__, "several jobs, each a mapping with kind and args", code="type")
+    return jobs
+
+
+def _checked_dsn(dsn: object) -> str:
+    allowed = "a connection string such as postgres://user:password@host/database"
+    if not isinstance(dsn, str):
+        raise InvalidInput("dsn", type(dsn).__name__, allowed, code="type")
+    try:
+        conninfo_to_dict(dsn)
+    except ProgrammingError:
+        # Neither the text nor the cause is shown: libpq quotes what it stumbled over, which can be the password.
+        raise InvalidInput("dsn", "…", allowed, code="format") from None
+    return dsn

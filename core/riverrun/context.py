@@ -1,0 +1,126 @@
+"""What a handler can ask and say about the attempt it runs in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, MutableMapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from threading import Event
+from typing import Any
+
+from riverrun.claimed_job import ClaimedJob
+from riverrun.errors import InvalidInput
+from riverrun.sanitize import clean_json, clean_text
+
+PROGRESS_KEY = "riverrun:progress"
+OUTPUT_KEY = "output"
+MAX_OUTPUT_BYTES = 32 * 1024 * 1024
+"""River's own limit for the output of a job."""
+
+
+class Context:
+    """The attempt a handler runs in; its methods may be called from the handler's own thread.
+
+    Attributes:
+        job: The job: ``id``, ``kind``, ``args``, ``queue``, ``tags``, ``metadata``, ``created_at`` and so on.
+        limit_seconds: Time limit of this attempt; ``None`` means that there is none.
+    """
+
+    def __init__(self, job: ClaimedJob, *, server_id: str, noted: Callable[[], None] = lambda: None) -> None:
+        self.job = job
+        self.limit_seconds: float | None = None
+        self._server_id = server_id
+        self._noted = noted
+        self._cancelled = Event()
+        self._patch: dict[str, str] = {}
+        self._unwritten: dict[str, str] = {}
+
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt, from 1."""
+        return self.job.attempt
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the attempt runs out of time, by the clock of the database; ``None`` when it never does."""
+        return None if self.limit_seconds is None else self.job.attempted_at + timedelta(seconds=self.limit_seconds)
+
+    @property
+    def fence(self) -> str:
+        """A token of this one attempt; a receiver that remembers the newest can refuse an older one."""
+        return f"{self.job.id}:{self.job.attempt}:{self.job.attempted_us}"
+
+    @cached_property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose every line names the job."""
+        return JobLogger(logging.getLogger("riverrun.job"), job_fields(self.job, self._server_id))
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the job was cancelled, ran out of time, or its executor stops; finish soon then."""
+        return self._cancelled.is_set()
+
+    def wait_cancelled(self, seconds: float) -> bool:
+        """Sleep up to ``seconds`` in a plain function, less if the attempt is cancelled; return ``cancelled``."""
+        return self._cancelled.wait(seconds)
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        """Show how far the attempt is; written to the database about once a second.
+
+        Args:
+            fraction: From 0 to 1.
+            note: A few words about the present step.
+        """
+        if not 0 <= fraction <= 1:
+            raise InvalidInput("progress", fraction, "a fraction from 0 to 1")
+        self._note(PROGRESS_KEY, clean_json({"fraction": fraction, "note": clean_text(note, 200)}))
+
+    def output(self, value: object) -> None:
+        """Record a result with the job, any JSON value; a later one replaces it."""
+        self._note(OUTPUT_KEY, clean_json(value, limit=MAX_OUTPUT_BYTES))
+
+    def cancel(self) -> None:
+        """Ask the handler to stop; the executor calls this, a handler sees ``cancelled``."""
+        self._cancelled.set()
+
+    def take_notes(self) -> str | None:
+        """Return what was noted since the last call as a JSON object, for the executor to write; None when nothing."""
+        notes, self._unwritten = self._unwritten, {}
+        return _object(notes)
+
+    def all_notes(self) -> str | None:
+        """Return everything noted in this attempt as a JSON object, for its last write; None when nothing."""
+        return _object(self._patch)
+
+    def _note(self, key: str, json_text: str) -> None:
+        self._patch[key] = json_text
+        self._unwritten[key] = json_text
+        self._noted()
+
+
+class JobLogger(logging.LoggerAdapter[logging.Logger]):
+    """Adds the fields of a job to every line, beside those the caller gives."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Merge the fields into ``extra``."""
+        kwargs["extra"] = {**(self.extra or {}), **kwargs.get("extra", {})}
+        return msg, kwargs
+
+
+def job_fields(job: ClaimedJob, server_id: str) -> dict[str, object]:
+    """Return what every log line about ``job`` carries."""
+    return {
+        "job_id": job.id,
+        "kind": job.kind,
+        "queue": job.queue,
+        "attempt": job.attempt,
+        "server_id": server_id,
+    }
+
+
+def _object(members: dict[str, str]) -> str | None:
+    """Return an object of members whose values are JSON text already."""
+    if not members:
+        return None
+    return "{" + ",".join(f'"{key}":{text}' for key, text in members.items()) + "}"

@@ -1,0 +1,178 @@
+"""What the clients offer, once: every input checked, every refusal an error of its own, as steps for either client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypedDict, TypeVar
+
+from riverrun.database.statements import Steps
+from riverrun.errors import InvalidInput, JobFinalized, JobRunning, NotFound
+from riverrun.job import Job, JobState
+from riverrun.names import check_job_id, check_kind, check_priority, check_queue, check_server_id, check_tag
+from riverrun.new_job import NewJob
+from riverrun.store import jobs, listing, queues
+from riverrun.store.jobs import CancelResult, EnqueueResult
+
+T = TypeVar("T")
+
+
+def enqueue(job: NewJob) -> Steps[EnqueueResult]:
+    """Insert one job, unless it is a duplicate."""
+    (result,) = yield from jobs.enqueue([job])
+    return result
+
+
+def get(job_id: object) -> Steps[Job]:
+    """Return one job.
+
+    Raises:
+        NotFound: There is no such job.
+    """
+    return (yield from jobs.get(check_job_id(job_id, "job_id")))
+
+
+def cancel(job_id: object) -> Steps[CancelResult]:
+    """Cancel a job that waits; ask the executor of one that runs.
+
+    Raises:
+        NotFound: There is no such job.
+        JobFinalized: It is completed or discarded; cancelling a cancelled job is no error.
+    """
+    checked = check_job_id(job_id, "job_id")
+    result = (yield from jobs.cancel([checked])).get(checked)
+    if result is None:
+        raise NotFound("job", checked)
+    if result.state in (JobState.COMPLETED, JobState.DISCARDED):
+        raise JobFinalized(checked, result.state)
+    return result
+
+
+def retry(job_id: object) -> Steps[Job]:
+    """Make a job available by hand, with one more attempt when all were used, and return it.
+
+    Raises:
+        NotFound: There is no such job.
+        JobRunning: It is being executed.
+        UniqueConflict: Another unfinished job has its unique key.
+    """
+    return (yield from jobs.retry(check_job_id(job_id, "job_id")))
+
+
+def delete(job_id: object) -> Steps[None]:
+    """Delete a job.
+
+    Raises:
+        NotFound: There is no such job.
+        JobRunning: It is being executed.
+    """
+    checked = check_job_id(job_id, "job_id")
+    state = (yield from jobs.delete([checked])).get(checked)
+    if state is None:
+        raise NotFound("job", checked)
+    if state == JobState.RUNNING:
+        raise JobRunning(checked)
+
+
+def pause_queue(queue: object) -> Steps[list[str]]:
+    """Pause a queue, or all that are known with ``*``; return their names.
+
+    Raises:
+        NotFound: No queue of that name is known.
+    """
+    return (yield from queues.pause(_one_or_all(queue)))
+
+
+def resume_queue(queue: object) -> Steps[list[str]]:
+    """Let a queue go on, or all that are known with ``*``; return their names.
+
+    Raises:
+        NotFound: No queue of that name is known.
+    """
+    return (yield from queues.resume(_one_or_all(queue)))
+
+
+def scale_queue(queue: object, max_workers: object, *, server_id: object = None) -> Steps[None]:
+    """Set how many slots a queue has, on one server or on all; without a number the configuration counts again.
+
+    Args:
+        queue: A queue; it need not be known yet.
+        max_workers: Slots from 1 to 10,000, or None.
+        server_id: The server; None means all that have no setting of their own.
+    """
+    name = check_queue(queue, "queue")
+    server = "" if server_id is None else check_server_id(server_id, "server_id")
+    yield from queues.scale(name, None if max_workers is None else _slots(max_workers), server_id=server)
+
+
+class ListFilters(TypedDict, total=False):
+    """Which jobs to list; each is one value or several of which one must match.
+
+    Attributes:
+        state: States such as ``available``.
+        queue: Queue names.
+        kind: Kinds.
+        tag: Tags.
+        priority: Priorities from 1 to 9.
+        created_after: Enqueued at this time, which must have a zone, or later.
+        created_before: Enqueued before this time.
+    """
+
+    state: str | Sequence[str]
+    queue: str | Sequence[str]
+    kind: str | Sequence[str]
+    tag: str | Sequence[str]
+    priority: int | Sequence[int]
+    created_after: datetime | None
+    created_before: datetime | None
+
+
+def page(filters: ListFilters, *, limit: int, cursor: str | None) -> Steps[listing.Page]:
+    """Return up to ``limit`` jobs from ``cursor`` on; see `riverrun.store.listing`."""
+    if unknown := set(filters) - set(ListFilters.__annotations__):
+        name = min(unknown)
+        raise InvalidInput(name, name, f"one of {', '.join(ListFilters.__annotations__)}", code="unknown")
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise InvalidInput("limit", limit, f"a whole number from 1 to {listing.LARGEST_PAGE}", code="type")
+    if cursor is not None and not isinstance(cursor, str):
+        raise InvalidInput("cursor", cursor, "the next_cursor of an earlier page, or None", code="type")
+    wanted = listing.JobFilter(
+        states=_each("state", filters.get("state", ()), check_state),
+        queues=_each("queue", filters.get("queue", ()), check_queue),
+        kinds=_each("kind", filters.get("kind", ()), check_kind),
+        tags=_each("tag", filters.get("tag", ()), check_tag),
+        priorities=_each("priority", filters.get("priority", ()), check_priority),
+        created_after=_moment("created_after", filters.get("created_after")),
+        created_before=_moment("created_before", filters.get("created_before")),
+    )
+    return (yield from listing.page(wanted, limit=limit, cursor=cursor))
+
+
+def check_state(value: object, field: str) -> JobState:
+    """Return ``value`` as a state of a job."""
+    try:
+        return JobState(str(value))
+    except ValueError as error:
+        raise InvalidInput(field, value, ", ".join(JobState), code="unknown") from error
+
+
+def _each(field: str, given: object, check: Callable[[object, str], T]) -> tuple[T, ...]:
+    """Return one value, or several, as a checked tuple."""
+    several = given if isinstance(given, Sequence) and not isinstance(given, str | bytes) else (given,)
+    return tuple(check(value, field) for value in several)
+
+
+def _moment(field: str, value: object) -> datetime | None:
+    if value is not None and (not isinstance(value, datetime) or value.utcoffset() is None):
+        raise InvalidInput(field, value, "a time with a zone", code="format")
+    return value
+
+
+def _one_or_all(queue: object) -> str:
+    return "*" if queue == "*" else check_queue(queue, "queue")
+
+
+def _slots(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000:
+        raise InvalidInput("max_workers", value, "a whole number from 1 to 10000")
+    return value

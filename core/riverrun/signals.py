@@ -1,0 +1,38 @@
+"""How a handler says that its attempt ended neither well nor badly: raise or return one of these."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class Signal(Exception):
+    """Base of what a handler may raise or return to decide about its job."""
+
+
+class Snooze(Signal):
+    """Run the job again later; this attempt does not count."""
+
+    def __init__(self, delay: timedelta | float) -> None:
+        super().__init__(f"snoozed for {delay}")
+        self.delay = _span(delay)
+
+
+class Cancel(Signal):
+    """Never run the job again."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Retry(Signal):
+    """Count the attempt as failed and run the job again, after ``delay`` instead of what its policy says."""
+
+    def __init__(self, delay: timedelta | float | None = None, reason: str = "the handler asked for a retry") -> None:
+        super().__init__(reason)
+        self.delay = None if delay is None else _span(delay)
+        self.reason = reason
+
+
+def _span(delay: timedelta | float) -> timedelta:
+    return max(delay if isinstance(delay, timedelta) else timedelta(seconds=delay), timedelta())

@@ -1,0 +1,205 @@
+"""Page through jobs by keyset, so that page one hundred costs what page one costs and nothing is seen twice.
+
+Each set of states has the order in which people look for such jobs, and the index that has it:
+
+    completed, cancelled, discarded   finalized_at, latest first        job_list_finalized.sql
+    scheduled, retryable              scheduled_at, soonest first       job_list_due.sql
+    available · pending               as they would be claimed          job_list_waiting.sql
+    running                           attempted_at, longest first       job_list_running.sql
+    any other set                     id, newest first                  job_list_newest.sql
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import orjson
+
+from riverrun.database.statements import Query, Steps
+from riverrun.errors import InvalidInput
+from riverrun.job import Job, JobState
+from riverrun.store.rows import job_from
+
+CAP = 10_000
+"""Counts go no further; a larger one is told as "at least this many"."""
+
+LARGEST_PAGE = 1_000
+
+_FINAL = frozenset({JobState.CANCELLED, JobState.COMPLETED, JobState.DISCARDED})
+_DUE = frozenset({JobState.RETRYABLE, JobState.SCHEDULED})
+_WAITING = (frozenset({JobState.AVAILABLE}), frozenset({JobState.PENDING}))
+_RUNNING = frozenset({JobState.RUNNING})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list: of each non-empty field one value must match, and all fields must.
+
+    ``created_after`` is included, ``created_before`` is not; both have a zone.
+    """
+
+    states: tuple[JobState, ...] = ()
+    queues: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    priorities: tuple[int, ...] = ()
+    ids: tuple[int, ...] = ()
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number of jobs: exact (``eq``), the least it is (``gte``), or an estimate (``approx``)."""
+
+    value: int
+    relation: Literal["eq", "gte", "approx"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs in their order, and where the next ones begin; ``next_cursor`` is None on the last page."""
+
+    jobs: list[Job]
+    next_cursor: str | None
+
+
+def page(wanted: JobFilter, *, limit: int = 50, cursor: str | None = None) -> Steps[Page]:
+    """Return up to ``limit`` jobs (1 to 1,000) after ``cursor``, which an earlier page of the same filter gave.
+
+    Raises:
+        InvalidInput: ``limit`` is out of range, or ``cursor`` was not given by a page of this filter.
+    """
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise InvalidInput("limit", limit, f"a whole number from 1 to {LARGEST_PAGE}")
+    statement = _statement(wanted)
+    after = _read_cursor(cursor, statement, wanted) if cursor is not None else _Position(None, None, None)
+    rows = yield Query(statement, {**_params(wanted), **_position_params(after), "rows": limit + 1})
+    jobs = [job_from(row) for row in rows[:limit]]
+    return Page(jobs, _write_cursor(jobs[-1], statement, wanted) if len(rows) > limit else None)
+
+
+def count(wanted: JobFilter) -> Steps[Count | None]:
+    """Count what ``page`` would list, where that is cheap: by states and queues, or an estimate of everything.
+
+    Returns None for other filters: no index bounds what counting would cost.
+    """
+    if wanted == JobFilter():
+        rows = yield Query("job_estimate", {"table": "river_job"})
+        return Count(max(0, rows[0][0]), "approx") if rows and rows[0][0] >= 0 else None
+    if wanted != JobFilter(states=wanted.states, queues=wanted.queues):
+        return None
+    states = wanted.states or tuple(JobState)
+    counts = (
+        (yield from count_queues(states, wanted.queues)).values()
+        if wanted.queues
+        else (yield from count_states(states)).values()
+    )
+    total = sum(each.value for each in counts)
+    exact = total <= CAP and all(each.relation == "eq" for each in counts)
+    return Count(min(total, CAP), "eq" if exact else "gte")
+
+
+def count_states(states: Sequence[JobState] = tuple(JobState)) -> Steps[dict[JobState, Count]]:
+    """Count the jobs of each of ``states``, up to ``CAP``."""
+    rows = yield Query("job_count_states", {"states": [str(state) for state in states], "cap": CAP + 1})
+    return {JobState(state): capped(jobs) for state, jobs in rows}
+
+
+def count_queues(states: Sequence[JobState], queues: Sequence[str]) -> Steps[dict[tuple[str, JobState], Count]]:
+    """Count the jobs of each of ``states`` in each of ``queues``, up to ``CAP``."""
+    wanted = {"states": [str(state) for state in states], "queues": list(queues), "cap": CAP + 1}
+    rows = yield Query("job_count_queues", wanted)
+    return {(queue, JobState(state)): capped(jobs) for queue, state, jobs in rows}
+
+
+def capped(jobs: int) -> Count:
+    """Return a count that was made up to ``CAP + 1``."""
+    return Count(jobs, "eq") if jobs <= CAP else Count(CAP, "gte")
+
+
+def _statement(wanted: JobFilter) -> str:
+    states = frozenset(wanted.states)
+    if wanted.ids or not states:
+        return "job_list_newest"
+    if states <= _FINAL:
+        return "job_list_finalized"
+    if states <= _DUE:
+        return "job_list_due"
+    if states in _WAITING:
+        return "job_list_waiting"
+    return "job_list_running" if states == _RUNNING else "job_list_newest"
+
+
+def _params(wanted: JobFilter) -> Mapping[str, object]:
+    """Return the filter as the statements take it: NULL for a field that says nothing."""
+    fields = {
+        name: list(value) or None if isinstance(value, tuple) else value for name, value in asdict(wanted).items()
+    }
+    states = [str(state) for state in wanted.states]
+    return {**fields, "states": states or None, "state": states[0] if states else None}
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Sort key of the last job of a page; ``at`` in microseconds since 1970, exact where floats are not."""
+
+    priority: int | None
+    at: int | None
+    id: int | None
+
+
+def _position_params(after: _Position) -> Mapping[str, object]:
+    at = None if after.at is None else _EPOCH + after.at * _MICROSECOND
+    return {"after_priority": after.priority, "after_at": at, "after_id": after.id}
+
+
+def _position(job: Job, statement: str) -> _Position:
+    at = {
+        "job_list_finalized": job.finalized_at,
+        "job_list_running": job.attempted_at,
+        "job_list_newest": None,
+    }.get(statement, job.scheduled_at)
+    return _Position(job.priority, None if at is None else (at - _EPOCH) // _MICROSECOND, job.id)
+
+
+def _write_cursor(last: Job, statement: str, wanted: JobFilter) -> str:
+    place = _position(last, statement)
+    text = orjson.dumps([place.priority, place.at, place.id, _fingerprint(wanted)])
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, statement: str, wanted: JobFilter) -> _Position:
+    refused = InvalidInput("cursor", cursor, "the next_cursor of a page with the same filter", code="cursor")
+    try:
+        text = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        priority, at, job_id, fingerprint = orjson.loads(text)
+    except (ValueError, TypeError) as error:
+        raise refused from error
+    needs_time = statement != "job_list_newest"
+    if (
+        fingerprint != _fingerprint(wanted)
+        or not _within(priority, 1, 9)
+        or not _within(job_id, 1, _LARGEST)
+        # Beyond these years Python has no datetime.
+        or (needs_time and not _within(at, -62_135_596_800_000_000, 253_402_300_799_000_000))
+    ):
+        raise refused
+    return _Position(priority, at if needs_time else None, job_id)
+
+
+def _within(value: object, lowest: int, highest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest
+
+
+def _fingerprint(wanted: JobFilter) -> str:
+    """Return a short digest of the filter; it tells a mistake, it keeps nobody out."""
+    return hashlib.sha256(orjson.dumps(asdict(wanted))).hexdigest()[:12]

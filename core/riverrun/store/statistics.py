@@ -1,0 +1,168 @@
+"""What the fleet and its queues look like now, from statements whose cost does not grow with the history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from riverrun.database.statements import Query, Row, Steps
+from riverrun.job import JobState
+from riverrun.store import listing
+from riverrun.store.listing import Count
+from riverrun.telemetry.metrics import RUN, WAIT
+
+ALIVE_SECONDS = 30.0
+"""A server that was silent for longer is shown as down."""
+
+HISTOGRAM_MINUTES = 5
+_SHOWN = (JobState.AVAILABLE, JobState.RUNNING, JobState.SCHEDULED, JobState.RETRYABLE)
+_NONE = Count(0, "eq")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatistics:
+    """One queue.
+
+    Attributes:
+        oldest_age_s: For how long its oldest due job has waited; None when none is due.
+        max_workers: Slots a server set at run time; None: as each server is configured.
+        slots: Slots of the executors that live, all servers together.
+        completed_1m: Attempts that succeeded in the last whole minute; ``failed_1m``: retried and discarded ones.
+        wait_p95_s: 95 of 100 attempts of the last 5 minutes waited no longer, up to the width of a bucket.
+        run_p95_s: The same of their duration.
+    """
+
+    name: str
+    paused_at: datetime | None
+    available: Count
+    running: Count
+    scheduled: Count
+    retryable: Count
+    oldest_age_s: float | None
+    max_workers: int | None
+    slots: int
+    executors: int
+    completed_1m: int
+    failed_1m: int
+    wait_p95_s: float | None
+    run_p95_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One host that runs a daemon; ``leads`` says whether its scheduler is the leader."""
+
+    server_id: str
+    host: str
+    pid: int
+    version: str
+    roles: tuple[str, ...]
+    started_at: datetime
+    heartbeat_at: datetime
+    alive: bool
+    executors: int
+    slots: int
+    leads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Everything that the overview shows, as of one moment of the database's clock."""
+
+    states: dict[JobState, Count]
+    queues: tuple[QueueStatistics, ...]
+    servers: tuple[Server, ...]
+
+    @property
+    def leader(self) -> str | None:
+        """The server whose scheduler leads, if one does."""
+        return next((server.server_id for server in self.servers if server.leads), None)
+
+
+def statistics() -> Steps[Statistics]:
+    """Return the statistics of all states, queues and servers."""
+    states = yield from listing.count_states()
+    found = yield from queues()
+    return Statistics(states, tuple(found), tuple((yield from servers())))
+
+
+def queues() -> Steps[list[QueueStatistics]]:
+    """Return every queue that is known, worked on, or has unfinished jobs, by name."""
+    rows = yield Query("queue_list")
+    counts = yield from listing.count_queues(_SHOWN, [row[0] for row in rows])
+    summaries = yield Query("minute_summary", {"minutes": HISTOGRAM_MINUTES})
+    by_queue = {summary[0]: summary for summary in summaries}
+    return [_queue(row, [counts.get((row[0], state), _NONE) for state in _SHOWN], by_queue.get(row[0])) for row in rows]
+
+
+def servers() -> Steps[list[Server]]:
+    """Return the servers of the fleet, by name."""
+    rows = yield Query("server_list", {"alive_seconds": ALIVE_SECONDS})
+    return [_server(row) for row in rows]
+
+
+def served(names: Sequence[str]) -> Steps[set[str]]:
+    """Return those of the queues ``names`` that have a living executor."""
+    rows = yield Query("queue_served", {"queues": list(names)})
+    return {row[0] for row in rows}
+
+
+def percentile(buckets: Sequence[int], bounds: Sequence[float], *, fraction: float) -> float | None:
+    """Return the value that ``fraction`` of the observations do not exceed, linear within its bucket.
+
+    Args:
+        buckets: Observations in each bucket, not cumulative; one more than ``bounds``, for those above the last.
+        bounds: Upper bound of each bucket, ascending.
+        fraction: From 0 to 1.
+
+    Returns:
+        None without observations; the last bound for those above it.
+    """
+    rank = fraction * sum(buckets)
+    below, lower = 0, 0.0
+    if rank <= 0:
+        return None
+    for jobs, upper in zip(buckets, bounds, strict=False):
+        if jobs and below + jobs >= rank:
+            return lower + (upper - lower) * (rank - below) / jobs
+        below, lower = below + jobs, upper
+    return bounds[-1]
+
+
+def _queue(row: Row, counts: Sequence[Count], summary: Row | None) -> QueueStatistics:
+    name, paused_at, max_workers, slots, executors, oldest_due, as_of = row
+    available, running, scheduled, retryable = counts
+    return QueueStatistics(
+        name=name,
+        paused_at=paused_at,
+        available=available,
+        running=running,
+        scheduled=scheduled,
+        retryable=retryable,
+        oldest_age_s=None if oldest_due is None else max(0.0, (as_of - oldest_due).total_seconds()),
+        max_workers=max_workers,
+        slots=slots,
+        executors=executors,
+        completed_1m=summary[1] if summary else 0,
+        failed_1m=summary[2] if summary else 0,
+        wait_p95_s=percentile(summary[4], WAIT, fraction=0.95) if summary else None,
+        run_p95_s=percentile(summary[3], RUN, fraction=0.95) if summary else None,
+    )
+
+
+def _server(row: Row) -> Server:
+    server_id, host, pid, version, roles, started_at, heartbeat_at, alive, executors, slots, leads = row
+    return Server(
+        server_id=server_id,
+        host=host,
+        pid=pid,
+        version=version,
+        roles=tuple(roles),
+        started_at=started_at,
+        heartbeat_at=heartbeat_at,
+        alive=alive,
+        executors=executors,
+        slots=slots,
+        leads=leads,
+    )

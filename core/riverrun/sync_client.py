@@ -1,0 +1,152 @@
+"""Enqueue and look after jobs from blocking code: the operations of `riverrun.client`, without ``await``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar, Unpack
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from riverrun import operations
+from riverrun.client_base import APPLICATION_NAME, WAIT_SECONDS, ClientBase, connection_of
+from riverrun.database.connect import connect_sync, session_dsn
+from riverrun.database.explain import explained
+from riverrun.database.statements import Steps
+from riverrun.errors import DatabaseUnavailable
+from riverrun.job import Job
+from riverrun.job_spec import Args, EnqueueOptions, JobSpec
+from riverrun.new_job import NewJob
+from riverrun.store import bulk
+from riverrun.store.jobs import CancelResult, EnqueueResult
+from riverrun.store.listing import Page
+
+T = TypeVar("T")
+Conn: TypeAlias = Connection[Any]
+
+
+class Client(ClientBase):
+    """Enqueues jobs and looks after them.
+
+    Use it as ``with Client() as client:``, or call `close` at the end. It opens connections when it needs them, at
+    most ``max_connections``, and may be shared by all threads of a process, but not with a process forked from it.
+
+    Arguments, results and errors of every method are those of `riverrun.AsyncClient`; ``conn`` is a psycopg
+    ``Connection`` of the caller's, with whose transaction everything commits or rolls back.
+    """
+
+    def __init__(
+        self, dsn: str | None = None, *, schema: str | None = None, max_attempts: int = 25, max_connections: int = 4
+    ) -> None:
+        super().__init__(dsn, schema=schema, max_attempts=max_attempts, max_connections=max_connections)
+        self._pool: ConnectionPool[Conn] | None = None
+        self._opening = threading.Lock()
+
+    def enqueue(
+        self, kind: str, args: Args, *, conn: Conn | None = None, **options: Unpack[EnqueueOptions]
+    ) -> EnqueueResult:
+        """Enqueue a job and return it; with ``unique``, the job that was there before if there is one.
+
+        Args:
+            kind: Picks the handler.
+            args: A mapping, a dataclass, a pydantic model, or the JSON text of an object, which is stored as it is.
+            conn: The caller's own connection.
+            options: queue, priority, scheduled_at, delay, max_attempts, timeout, tags, metadata, unique, pending; see
+                `riverrun.job_spec.EnqueueOptions`.
+        """
+        return self.run(operations.enqueue(self._new(kind, args, options)), conn=conn)
+
+    def enqueue_many(self, jobs: Iterable[JobSpec | NewJob], *, conn: Conn | None = None) -> list[EnqueueResult]:
+        """Enqueue all of ``jobs`` or none, in one transaction, and return one result for each in their order."""
+        checked = list(self._checked(jobs))
+        with self._connection(conn, whole=True) as active:
+            return self._statements.run_sync(active, bulk.enqueue(checked))
+
+    def copy_in(self, jobs: Iterable[JobSpec | NewJob], *, conn: Conn | None = None) -> int:
+        """Enqueue a stream of any length in constant memory, all of it or nothing; return how many jobs are new."""
+        with self._connection(conn, whole=True) as active:
+            if conn is None:
+                self._statements.run_sync(active, bulk.wait_for_source())
+            chunks = bulk.chunks(self._checked(jobs))
+            return sum(self._statements.run_sync(active, bulk.copy_in(chunk)) for chunk in chunks)
+
+    def get(self, job_id: int, *, conn: Conn | None = None) -> Job:
+        """Return one job."""
+        return self.run(operations.get(job_id), conn=conn)
+
+    def list(self, *, limit: int = 50, cursor: str | None = None, **filters: Unpack[operations.ListFilters]) -> Page:
+        """Return up to ``limit`` jobs and the cursor of the next page, which is None on the last one."""
+        return self.run(operations.page(filters, limit=limit, cursor=cursor))
+
+    def cancel(self, job_id: int, *, conn: Conn | None = None) -> CancelResult:
+        """Cancel a job that waits; ask the executor of one that runs to stop it."""
+        return self.run(operations.cancel(job_id), conn=conn)
+
+    def retry(self, job_id: int, *, conn: Conn | None = None) -> Job:
+        """Make a job available by hand, with one more attempt when all were used, and return it."""
+        return self.run(operations.retry(job_id), conn=conn)
+
+    def delete(self, job_id: int, *, conn: Conn | None = None) -> None:
+        """Delete a job that does not run."""
+        self.run(operations.delete(job_id), conn=conn)
+
+    def pause_queue(self, queue: str, *, conn: Conn | None = None) -> None:
+        """Let executors claim no more jobs of ``queue``, or of every known one with ``*``; running jobs go on."""
+        self.run(operations.pause_queue(queue), conn=conn)
+
+    def resume_queue(self, queue: str, *, conn: Conn | None = None) -> None:
+        """Let a paused queue go on, or every known one with ``*``."""
+        self.run(operations.resume_queue(queue), conn=conn)
+
+    def run(self, steps: Steps[T], *, conn: Conn | None = None) -> T:
+        """Run any operation of `riverrun.store` and return its result."""
+        with self._connection(conn) as active:
+            return self._statements.run_sync(active, steps)
+
+    def close(self) -> None:
+        """Close the connections; the client cannot be used any more. May be called again."""
+        self._closed = True
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close(timeout=WAIT_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _connection(self, conn: Conn | None, *, whole: bool = False) -> Iterator[Conn]:
+        """Give a connection, the caller's or one of ours; ``whole``: what is done on it is done together."""
+        with explained(self._database):
+            given = nullcontext(connection_of(conn, Connection)) if conn is not None else None
+            # Without autocommit the caller's own transaction begins with our first statement, and stays open.
+            with (
+                given or self._opened().connection() as active,
+                active.transaction() if whole and active.autocommit else nullcontext(),
+            ):
+                yield active
+
+    def _opened(self) -> ConnectionPool[Conn]:
+        """Return the pool; the first call tries the address and the password, so that a wrong one is told at once."""
+        with self._opening:
+            if self._closed:
+                raise DatabaseUnavailable("this client is closed; make a new one")
+            if self._pool is None:
+                connect_sync(self._dsn, name=APPLICATION_NAME).close()
+                self._pool = ConnectionPool(
+                    session_dsn(self._dsn, name=APPLICATION_NAME),
+                    kwargs={"autocommit": True},
+                    min_size=0,
+                    max_size=self._max_connections,
+                    timeout=WAIT_SECONDS,
+                    check=ConnectionPool.check_connection,
+                    open=True,
+                )
+            return self._pool

@@ -1,0 +1,151 @@
+"""Obey and report: what changes while an executor runs, and what it tells beside outcomes, over one connection.
+
+Once a second at most: progress of running jobs. Every two seconds: cancellations, slots set at run time, changes of
+the handler registry. Every five: statistics. Every ten: claims whose answer was lost. Every minute: that this queue is
+being worked on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Protocol
+
+import psycopg
+from psycopg import AsyncConnection
+
+from riverrun.backoff import Backoff
+from riverrun.claimed_job import ClaimedJob
+from riverrun.database.connect import connect, first_line
+from riverrun.database.statements import Statements, Steps
+from riverrun.errors import DatabaseUnavailable
+from riverrun.store import attempts, queues
+from riverrun.telemetry import metrics
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 1.0
+OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 2.0, 5.0, 10.0, 60.0
+LOST_AFTER = timedelta(seconds=5)
+"""A claim is answered within its statement timeout of 3 s, or its answer is lost."""
+
+
+class Executor(Protocol):
+    """What control needs of the executor it steers."""
+
+    def running(self) -> Collection[int]:
+        """Return the ids of the jobs that run."""
+
+    def held(self) -> Collection[int]:
+        """Return the ids of the jobs that run or whose endings are not written yet."""
+
+    def cancel(self, job_id: int) -> None:
+        """Stop a running job."""
+
+    def resize(self, max_workers: int | None) -> None:
+        """Take the queue's slots on this host as set at run time; ``None``: as configured."""
+
+    def take_notes(self) -> Sequence[tuple[ClaimedJob, str]]:
+        """Return what running handlers noted since the last call."""
+
+    def take_statistics(self) -> Steps[None] | None:
+        """Return the write of the figures gathered since the last call; ``None`` when there are none."""
+
+    async def reload_handlers(self, conn: AsyncConnection[Any]) -> None:
+        """Read the registry of handlers again."""
+
+
+class Control:
+    """Keeps one connection for everything that is neither claim nor finalize."""
+
+    def __init__(
+        self, executor: Executor, *, dsn: str, statements: Statements, queue: str, server_id: str, incarnation: str
+    ) -> None:
+        self._executor = executor
+        self._dsn = dsn
+        self._statements = statements
+        self._queue = queue
+        self._server_id = server_id
+        self._incarnation = incarnation
+        self._registry: int | None = None
+        self._now = asyncio.Event()
+        self._due: dict[Callable[[AsyncConnection[Any]], Any], tuple[float, float]] = {
+            self._obey: (OBEY_EVERY, 0.0),
+            self._report: (STATISTICS_EVERY, 0.0),
+            self._reconcile: (RECONCILE_EVERY, time.monotonic() + RECONCILE_EVERY),
+            self._announce: (ANNOUNCE_EVERY, 0.0),
+        }
+        self.obeyed = asyncio.Event()
+
+    def look_now(self) -> None:
+        """Somebody said that something changed: look at once instead of at the next beat."""
+        self._due[self._obey] = (OBEY_EVERY, 0.0)
+        self._now.set()
+
+    async def run(self) -> None:
+        """Obey and report until cancelled, through any number of lost connections."""
+        backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=5))
+        while True:
+            try:
+                name = f"riverrun/executor/{self._queue}/control"
+                async with await connect(self._dsn, name=name, prepared=True) as conn:
+                    while True:
+                        await self._beat(conn)
+                        backoff.reset()
+            except (DatabaseUnavailable, psycopg.Error) as error:
+                seconds = backoff.next()
+                metrics.db_errors.labels(kind="control").inc()
+                log.warning(
+                    "control_failed", extra={"queue": self._queue, "error": first_line(error), "retry_in": seconds}
+                )
+                await asyncio.sleep(seconds)
+
+    async def last_words(self) -> None:
+        """Write the figures gathered since the last beat and give back what nobody runs; at the end of a drain."""
+        async with await connect(self._dsn, name=f"riverrun/executor/{self._queue}/control") as conn:
+            await self._report(conn)
+            await self._reconcile(conn, lost_after=timedelta())
+
+    async def _beat(self, conn: AsyncConnection[Any]) -> None:
+        if notes := self._executor.take_notes():
+            await self._statements.run(conn, attempts.note(notes, self._incarnation))
+        now = time.monotonic()
+        for task, (every, due) in list(self._due.items()):
+            if now >= due:
+                self._due[task] = (every, now + every)
+                await task(conn)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEAT_SECONDS):
+                await self._now.wait()
+        self._now.clear()
+
+    async def _obey(self, conn: AsyncConnection[Any]) -> None:
+        steps = attempts.directives(self._queue, server_id=self._server_id, running=self._executor.running())
+        directives = await self._statements.run(conn, steps)
+        self._executor.resize(directives.max_workers)
+        for job_id in directives.cancelled:
+            self._executor.cancel(job_id)
+        if directives.registry != self._registry:
+            await self._executor.reload_handlers(conn)
+            self._registry = directives.registry
+        self.obeyed.set()
+
+    async def _report(self, conn: AsyncConnection[Any]) -> None:
+        steps = self._executor.take_statistics()
+        if steps is not None:
+            await self._statements.run(conn, steps)
+
+    async def _reconcile(self, conn: AsyncConnection[Any], lost_after: timedelta = LOST_AFTER) -> None:
+        """Give back jobs that are marked as ours although we do not hold them."""
+        steps = attempts.release_unknown(
+            self._queue, incarnation=self._incarnation, known=self._executor.held(), older_than=lost_after
+        )
+        if released := await self._statements.run(conn, steps):
+            log.warning("lost_claims_released", extra={"queue": self._queue, "jobs": len(released)})
+
+    async def _announce(self, conn: AsyncConnection[Any]) -> None:
+        await self._statements.run(conn, queues.announce(self._queue))

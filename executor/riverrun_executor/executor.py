@@ -1,0 +1,193 @@
+"""One executor: joins claim, run and finalize, which know nothing of each other, and steers them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from psycopg import AsyncConnection
+
+from riverrun.claimed_job import ClaimedJob
+from riverrun.database.statements import Statements, Steps
+from riverrun.handlers import load_handlers
+from riverrun.messages import Control as ControlMessage
+from riverrun.messages import Wake
+from riverrun.role import RoleContext
+from riverrun.store import registry
+from riverrun.telemetry import metrics
+from riverrun_executor.claimer import Claimer
+from riverrun_executor.control import Control
+from riverrun_executor.ending import Ending
+from riverrun_executor.finalizer import Finalizer
+from riverrun_executor.handlers.choose import Handlers
+from riverrun_executor.handlers.local import LocalHandler
+from riverrun_executor.runner import Runner
+from riverrun_executor.slots import Slots
+from riverrun_executor.statistics import Statistics
+
+if TYPE_CHECKING:
+    from riverrun_executor.handlers.choose import Transport
+    from riverrun_executor.handlers.http import HttpHandlers
+
+FLUSH = timedelta(seconds=5)
+"""How long the last endings may take to be written when the executor stops."""
+
+
+class Executor:
+    """Claims jobs of one queue and runs them until it is told to stop.
+
+        claimer ── ClaimedJob ──▶ runner ── Ending ──▶ finalizer ──▶ statistics
+                     ▲ slots free ◀──┘
+
+    Args:
+        context: The process it lives in; its ``queue`` and ``slots`` say what to do.
+    """
+
+    def __init__(self, context: RoleContext, *, queue: str, slots: int) -> None:
+        settings = context.settings
+        self._context = context
+        self._queue = queue
+        self._configured = slots
+        self._statements = Statements(settings.postgresql.schema_name)
+        self._slots = Slots(slots)
+        self._left_behind = 0
+        self._http: HttpHandlers | None = None
+        self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")
+        local = load_handlers(settings.handlers.modules, settings.handlers.path)
+        self._handlers = Handlers(
+            {kind: LocalHandler(handler, self._threads, self._thread_left) for kind, handler in local.items()},
+            connect_http=self._connect_http,
+        )
+        self._statistics = Statistics(settings.server_id)
+        self._finalizer = Finalizer(
+            dsn=settings.dsn(),
+            statements=self._statements,
+            incarnation=context.incarnation,
+            server_id=settings.server_id,
+            slots=self._slots,
+            written=self._written,
+        )
+        self._runner = Runner(
+            handlers=self._handlers,
+            slots=self._slots,
+            server_id=settings.server_id,
+            default_timeout=settings.river.job_timeout,
+            ended=self._finalizer.add,
+        )
+        self._claimer = Claimer(
+            dsn=settings.dsn(),
+            statements=self._statements,
+            queue=queue,
+            incarnation=context.incarnation,
+            slots=self._slots,
+            poll_interval=settings.river.poll_interval,
+            start=self._runner.start,
+        )
+        self._control = Control(
+            self,
+            dsn=settings.dsn(),
+            statements=self._statements,
+            queue=queue,
+            server_id=settings.server_id,
+            incarnation=context.incarnation,
+        )
+
+    async def run(self) -> None:
+        """Work until the process is told to drain; then finish, in the order in which jobs flow.
+
+        Raises:
+            ExceptionGroup: A part broke in a way that nobody expected; the process must not go on without it.
+        """
+        self._context.pipe.on(Wake, self._on_wake)
+        self._context.pipe.on(ControlMessage, lambda _: self._control.look_now())
+        try:
+            async with asyncio.TaskGroup() as parts:
+                steering = [
+                    parts.create_task(self._finalizer.run(), name="finalizer"),
+                    parts.create_task(self._control.run(), name="control"),
+                ]
+                await self._first_of(self._control.obeyed)
+                claiming = parts.create_task(self._claimer.run(), name="claimer")
+                self._context.ready()
+                await self._context.draining.wait()
+                await self._drain(claiming)
+                for part in steering:
+                    part.cancel()
+        finally:
+            if self._http is not None:
+                await self._http.close()
+
+    @property
+    def threads_left_behind(self) -> bool:
+        """True when a plain function has outlived its attempt: the process must not wait for its thread."""
+        return self._left_behind > 0
+
+    def running(self) -> Collection[int]:
+        """Return the ids of the jobs that run."""
+        return self._runner.running
+
+    def held(self) -> Collection[int]:
+        """Return the ids of the jobs that run or whose endings are not written yet."""
+        return {*self._runner.running, *self._finalizer.held}
+
+    def cancel(self, job_id: int) -> None:
+        """Stop a running job."""
+        self._runner.cancel(job_id)
+
+    def resize(self, max_workers: int | None) -> None:
+        """Take the queue's slots on this host as set at run time; ``None``: as configured."""
+        shares = self._context.share_of(max_workers) if max_workers is not None else self._configured
+        self._slots.resize(shares - self._left_behind)
+        metrics.executor_slots.labels(queue=self._queue).set(shares)
+        metrics.executor_busy.labels(queue=self._queue).set(self._slots.running)
+
+    def take_notes(self) -> Sequence[tuple[ClaimedJob, str]]:
+        """Return what running handlers noted since the last call."""
+        return self._runner.take_notes()
+
+    def take_statistics(self) -> Steps[None] | None:
+        """Return the write of the figures gathered since the last call; ``None`` when there are none."""
+        return self._statistics.take()
+
+    async def reload_handlers(self, conn: AsyncConnection[Any]) -> None:
+        """Read the registry of handlers again."""
+        self._handlers.use(await self._statements.run(conn, registry.handlers()))
+
+    def _connect_http(self, registered: registry.RegisteredHandler) -> Transport:
+        """Return the transport of an HTTP service; an executor without one never loads an HTTP client."""
+        if self._http is None:
+            from riverrun_executor.handlers.http import HttpHandlers  # noqa: PLC0415
+
+            self._http = HttpHandlers()
+        return self._http.connect(registered)
+
+    async def _drain(self, claiming: asyncio.Task[None]) -> None:
+        river = self._context.settings.river
+        await self._claimer.stop()
+        await claiming
+        await self._runner.drain(wait=river.shutdown_wait, cancel=river.shutdown_cancel, hurry=self._context.hurrying)
+        if await self._finalizer.drain(FLUSH) == 0:
+            await self._control.last_words()
+
+    async def _first_of(self, event: asyncio.Event) -> None:
+        """Wait for ``event``, or for the order to drain."""
+        waits = [asyncio.create_task(each.wait(), name="wait to start") for each in (event, self._context.draining)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    def _on_wake(self, message: Wake) -> None:
+        if message.queue in {"*", self._queue}:
+            self._claimer.wake()
+
+    def _written(self, ending: Ending, state: str) -> None:
+        self._context.progress += 1
+        self._statistics.count(ending, state)
+
+    def _thread_left(self, left: bool) -> None:
+        """Keep the slot of an attempt whose thread still runs."""
+        self._left_behind += 1 if left else -1
+        self._slots.resize(self._slots.capacity - (1 if left else -1))

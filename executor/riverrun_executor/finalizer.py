@@ -1,0 +1,190 @@
+"""Finalize: write how attempts ended, many in one statement, until the database has them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+
+from riverrun.backoff import Backoff
+from riverrun.claimed_job import ClaimedJob
+from riverrun.context import job_fields
+from riverrun.database.connect import connect, first_line
+from riverrun.database.statements import Statements
+from riverrun.errors import DatabaseUnavailable
+from riverrun.outcome import Completed, Failed
+from riverrun.store import attempts
+from riverrun.telemetry import metrics
+from riverrun.transition import Finalization, decide
+from riverrun_executor.ending import Ending
+from riverrun_executor.slots import Slots
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 500
+LINGER_SECONDS = 0.002
+"""How long the first ending of a batch waits for its neighbours."""
+
+FINALIZE_SESSION = {"enable_seqscan": "off"}
+
+# Errors of the values, not of the server: trying the same batch again would fail for ever.
+_DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+
+
+class Finalizer:
+    """Writes endings in batches; nothing it was given is forgotten before it is in the database.
+
+    Args:
+        dsn: The database.
+        statements: SQL of the schema.
+        incarnation: This executor, as it stands in ``attempted_by``.
+        server_id: This host, for log lines.
+        slots: Told how many endings wait.
+        written: Called with each ending and the state its job reached, once it is in the database.
+    """
+
+    def __init__(
+        self,
+        *,
+        dsn: str,
+        statements: Statements,
+        incarnation: str,
+        server_id: str,
+        slots: Slots,
+        written: Callable[[Ending, str], None],
+    ) -> None:
+        self._dsn = dsn
+        self._statements = statements
+        self._incarnation = incarnation
+        self._server_id = server_id
+        self._slots = slots
+        self._written = written
+        self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._endings: dict[int, Ending] = {}
+        self._resent = False
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def held(self) -> Sequence[int]:
+        """The jobs whose endings are not written yet."""
+        return list(self._endings)
+
+    def add(self, ending: Ending) -> None:
+        """Take an ending; it will be written."""
+        self._endings[ending.job.id] = ending
+        self._slots.unwritten += 1
+        self._empty.clear()
+        self._wake.set()
+
+    async def drain(self, limit: timedelta) -> int:
+        """Wait until everything is written, at most ``limit``; return how many endings are left."""
+        await asyncio.wait(
+            [asyncio.create_task(self._empty.wait(), name="wait for endings")], timeout=limit.total_seconds()
+        )
+        return len(self._endings)
+
+    async def run(self) -> None:
+        """Write until cancelled, through any number of lost connections."""
+        backoff = Backoff(timedelta(seconds=0.1), timedelta(seconds=5))
+        while True:
+            try:
+                name = "riverrun/executor/finalize"
+                async with await connect(self._dsn, name=name, session=FINALIZE_SESSION, prepared=True) as conn:
+                    while True:
+                        await self._write_next(conn)
+                        backoff.reset()
+            except (DatabaseUnavailable, psycopg.Error) as error:
+                self._resent = True
+                seconds = backoff.next()
+                metrics.db_errors.labels(kind="finalize").inc()
+                log.warning(
+                    "finalize_failed",
+                    extra={"waiting": len(self._endings), "error": first_line(error), "retry_in": seconds},
+                )
+                await asyncio.sleep(seconds)
+
+    async def _write_next(self, conn: AsyncConnection[Any]) -> None:
+        """Wait for endings and write one batch of them."""
+        await self._wake.wait()
+        if len(self._endings) < MAX_BATCH:
+            await asyncio.sleep(LINGER_SECONDS)
+        batch = list(itertools.islice(self._endings.values(), MAX_BATCH))
+        started = time.perf_counter()
+        states = await self._write(conn, batch)
+        metrics.completion_flush.observe(time.perf_counter() - started)
+        metrics.completion_batch_jobs.observe(len(batch))
+        self._settle(batch, states)
+
+    async def _write(self, conn: AsyncConnection[Any], batch: Sequence[Ending]) -> dict[int, str]:
+        """Write ``batch`` and return the state of each job that was still ours, by id.
+
+        A value that the database refuses must not take its neighbours down: the batch is halved until the one culprit
+        is alone, and that one is written without what it wanted to store.
+        """
+        try:
+            return await self._write_all(conn, batch)
+        except _DATA_ERRORS as error:
+            if len(batch) == 1:
+                log.exception("ending_refused", extra=job_fields(batch[0].job, self._server_id))
+                return await self._write_all(conn, [_stripped(batch[0], first_line(error))])
+            half = len(batch) // 2
+            return {**await self._write(conn, batch[:half]), **await self._write(conn, batch[half:])}
+
+    async def _write_all(self, conn: AsyncConnection[Any], batch: Sequence[Ending]) -> dict[int, str]:
+        plain: list[ClaimedJob] = []
+        others: list[tuple[ClaimedJob, Finalization]] = []
+        for ending in batch:
+            if type(ending.outcome) is Completed and ending.notes_json is None:
+                plain.append(ending.job)
+            else:
+                others.append((ending.job, self._finalization(ending)))
+        states: dict[int, str] = {}
+        if plain:
+            done = await self._statements.run(conn, attempts.complete(plain, self._incarnation))
+            states.update(dict.fromkeys(done, "completed"))
+        if others:
+            states.update(await self._statements.run(conn, attempts.finalize(others, self._incarnation)))
+        return states
+
+    def _finalization(self, ending: Ending) -> Finalization:
+        """Return what changes in the row, the handler's notes included."""
+        final = decide(ending.job, ending.outcome, now=ending.job.attempted_at, rng=self._random)
+        return replace(final, metadata_patch_json=_merged(ending.notes_json, final.metadata_patch_json))
+
+    def _settle(self, batch: Sequence[Ending], states: dict[int, str]) -> None:
+        """Forget what is written; say what was no longer ours to write."""
+        for ending in batch:
+            del self._endings[ending.job.id]
+            state = states.get(ending.job.id)
+            if state is not None:
+                self._written(ending, state)
+            elif not self._resent:
+                metrics.attempts_superseded.labels(queue=ending.job.queue).inc()
+                log.warning("attempt_superseded", extra=job_fields(ending.job, self._server_id))
+        self._slots.written(len(batch))
+        if not self._endings:
+            self._resent = False
+            self._wake.clear()
+            self._empty.set()
+
+
+def _merged(notes: str | None, patch: str | None) -> str | None:
+    """Return two JSON objects as one; both are written by us, and neither is empty."""
+    return f"{notes[:-1]},{patch[1:]}" if notes and patch else notes or patch
+
+
+def _stripped(ending: Ending, reason: str) -> Ending:
+    """Return an ending that stores nothing of what the handler said."""
+    error = f"what the handler left could not be stored: {reason}"
+    return Ending(ending.job, Failed(error=error, error_type="unstorable"), None, ending.seconds)

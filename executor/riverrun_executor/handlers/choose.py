@@ -1,0 +1,100 @@
+"""Find the handler of a kind: a function of this process, or a service that was registered for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from riverrun.claimed_job import ClaimedJob
+from riverrun.context import Context
+from riverrun.outcome import Failed, Outcome
+from riverrun.store.registry import RegisteredHandler
+
+
+class Transport(Protocol):
+    """One way to run the jobs of a kind.
+
+    Attributes:
+        timeout: Time limit of an attempt; ``None`` takes the configured one.
+    """
+
+    @property
+    def timeout(self) -> timedelta | None: ...
+
+    async def run(self, job: ClaimedJob, context: Context) -> Outcome:
+        """Run one attempt and return how it ended; cancelled when the attempt is to stop."""
+
+
+class Connector(Protocol):
+    """Makes the transport of a registered service."""
+
+    def __call__(self, registered: RegisteredHandler) -> Transport:
+        """Return the transport that calls the service."""
+
+
+class Handlers:
+    """The handlers of one executor, by kind.
+
+    Args:
+        local: Functions of the configured modules.
+        connect_http: Makes the transport of an HTTP service; called only when one is registered.
+    """
+
+    def __init__(self, local: Mapping[str, Transport], *, connect_http: Connector) -> None:
+        self._local = local
+        self._connect_http = connect_http
+        self._registered: dict[str, Transport] = {}
+        self._made_from: dict[str, RegisteredHandler] = {}
+
+    def find(self, kind: str) -> Transport | None:
+        """Return the handler of ``kind``; a registered service wins over a function."""
+        return self._registered.get(kind) or self._local.get(kind)
+
+    def use(self, registered: Sequence[RegisteredHandler]) -> None:
+        """Take what is registered now; transports whose registration did not change are kept."""
+        transports = {}
+        for entry in registered:
+            known = self._registered.get(entry.kind)
+            unchanged = known is not None and self._made_from[entry.kind] == entry
+            transport = known if unchanged else self._transport(entry)
+            if transport is not None:
+                transports[entry.kind] = transport
+        self._registered = transports
+        self._made_from = {entry.kind: entry for entry in registered}
+
+    def _transport(self, entry: RegisteredHandler) -> Transport | None:
+        registration = entry.registration
+        match registration.handler_type:
+            case "http":
+                return self._connect_http(entry)
+            case "local":
+                function = self._local.get(registration.handler_name) or self._local.get(entry.kind)
+                return None if function is None else Limited(function, registration.timeout_seconds)
+            case unknown:
+                return Unsupported(f"{unknown} handlers can be registered, but this release cannot run them yet")
+
+
+class Limited:
+    """A handler with the time limit of its registration in place of its own."""
+
+    def __init__(self, handler: Transport, seconds: float | None) -> None:
+        self._handler = handler
+        self.timeout = handler.timeout if seconds is None else timedelta(seconds=seconds)
+
+    async def run(self, job: ClaimedJob, context: Context) -> Outcome:
+        """Run the handler."""
+        return await self._handler.run(job, context)
+
+
+class Unsupported:
+    """Stands for a registration that this release cannot run: its jobs fail with the reason, and are retried."""
+
+    timeout: timedelta | None = None
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def run(self, job: ClaimedJob, context: Context) -> Outcome:  # noqa: ARG002 - no attempt is made
+        """Fail with the reason."""
+        return Failed(error=self._reason, error_type="unsupported")

@@ -1,0 +1,172 @@
+"""Run: one task for each claimed job, from the handler's first line to the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Literal
+
+from riverrun.claimed_job import ClaimedJob
+from riverrun.context import Context, job_fields
+from riverrun.new_job import TIMEOUT_KEY
+from riverrun.outcome import Cancelled, Failed, Interrupted, Outcome
+from riverrun_executor.ending import Ending
+from riverrun_executor.handlers.choose import Handlers
+from riverrun_executor.slots import Slots
+
+log = logging.getLogger(__name__)
+
+CANCELLED_REMOTELY = "job cancelled remotely"
+"""River's own words for a job that was cancelled while it ran."""
+
+Reason = Literal["cancel", "shutdown"]
+
+
+class RunningJob:
+    """A job between its claim and its outcome."""
+
+    __slots__ = ("context", "job", "reason", "started", "task")
+
+    def __init__(self, job: ClaimedJob, context: Context) -> None:
+        self.job = job
+        self.context = context
+        self.started = time.monotonic()
+        self.reason: Reason | None = None
+        self.task: asyncio.Task[None]
+
+    def stop(self, reason: Reason) -> None:
+        """Ask the handler to end; asking twice changes nothing."""
+        if self.reason is None:
+            self.reason = reason
+            self.context.cancel()
+            self.task.cancel()
+
+
+class Runner:
+    """Runs claimed jobs and hands each ending to ``ended``.
+
+    Args:
+        handlers: Finds the handler of a kind.
+        slots: Room for jobs; a slot is free again the moment a handler returns.
+        server_id: This host, for log lines.
+        default_timeout: Time limit of a job that neither says one itself nor has a handler that does.
+        ended: Takes the ending of an attempt; called without waiting.
+    """
+
+    def __init__(
+        self,
+        *,
+        handlers: Handlers,
+        slots: Slots,
+        server_id: str,
+        default_timeout: timedelta | None,
+        ended: Callable[[Ending], None],
+    ) -> None:
+        self._handlers = handlers
+        self._slots = slots
+        self._server_id = server_id
+        self._default_timeout = default_timeout
+        self._ended = ended
+        self._draining = False
+        self._noted: set[int] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.running: dict[int, RunningJob] = {}
+
+    def start(self, job: ClaimedJob) -> None:
+        """Run ``job``, or give it back at once when the executor is stopping."""
+        if self._draining:
+            self._ended(Ending(job, Interrupted(), None, 0.0))
+            return
+        self._slots.take()
+        self._idle.clear()
+        running = RunningJob(job, Context(job, server_id=self._server_id, noted=lambda: self._noted.add(job.id)))
+        self.running[job.id] = running
+        running.task = asyncio.create_task(self._run(running), name=f"job {job.id}")
+
+    def cancel(self, job_id: int) -> None:
+        """Stop a running job whose cancellation was asked for."""
+        if running := self.running.get(job_id):
+            log.info("job_cancel_requested", extra=job_fields(running.job, self._server_id))
+            running.stop("cancel")
+
+    def take_notes(self) -> list[tuple[ClaimedJob, str]]:
+        """Return what running handlers noted since the last call, as JSON objects to merge into their metadata."""
+        noted, self._noted = self._noted, set()
+        jobs = [self.running[job_id] for job_id in noted if job_id in self.running]
+        return [(running.job, notes) for running in jobs if (notes := running.context.take_notes()) is not None]
+
+    async def drain(self, *, wait: timedelta, cancel: timedelta, hurry: asyncio.Event) -> None:
+        """Let running jobs finish, then stop them, then give up those that do not stop.
+
+        Args:
+            wait: How long they may run on undisturbed; ends early when ``hurry`` is set.
+            cancel: How long they may clean up after they were asked to stop.
+            hurry: Set by a second signal.
+        """
+        self._draining = True
+        await self._wait_idle(wait, hurry)
+        for running in list(self.running.values()):
+            running.stop("shutdown")
+        await self._wait_idle(cancel, None)
+        for running in list(self.running.values()):
+            log.warning("job_abandoned", extra=job_fields(running.job, self._server_id))
+            self._end(running, Interrupted())
+
+    async def _wait_idle(self, limit: timedelta, hurry: asyncio.Event | None) -> None:
+        waits = [asyncio.create_task(self._idle.wait(), name="wait for running jobs")]
+        if hurry is not None:
+            waits.append(asyncio.create_task(hurry.wait(), name="wait for hurry"))
+        await asyncio.wait(waits, timeout=limit.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    async def _run(self, running: RunningJob) -> None:
+        outcome: Outcome
+        try:
+            outcome = await self._attempt(running)
+        except asyncio.CancelledError:
+            outcome = Cancelled(CANCELLED_REMOTELY) if running.reason == "cancel" else Interrupted()
+        except Exception as error:
+            log.exception("attempt_broke", extra=job_fields(running.job, self._server_id))
+            outcome = Failed(error=f"{type(error).__name__}: {error}", error_type="internal")
+        self._end(running, outcome)
+
+    async def _attempt(self, running: RunningJob) -> Outcome:
+        """Run the handler under the job's time limit."""
+        job = running.job
+        handler = self._handlers.find(job.kind)
+        if handler is None:
+            return Failed(
+                error=f"no handler is registered for kind {job.kind!r} on {self._server_id}", error_type="unknown_kind"
+            )
+        limit = running.context.limit_seconds = self._limit(job, handler.timeout)
+        try:
+            async with asyncio.timeout(limit) as deadline:
+                return await handler.run(job, running.context)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            return Failed(error=f"the handler did not finish within {limit:g} s", error_type="timeout")
+
+    def _limit(self, job: ClaimedJob, handler_timeout: timedelta | None) -> float | None:
+        """Return the time limit of an attempt in seconds: the job's own, the handler's, or the configured one."""
+        if TIMEOUT_KEY in job.metadata_text:
+            own = job.metadata.get(TIMEOUT_KEY)
+            if isinstance(own, int | float) and own > 0:
+                return float(own)
+        limit = handler_timeout or self._default_timeout
+        return None if limit is None else limit.total_seconds()
+
+    def _end(self, running: RunningJob, outcome: Outcome) -> None:
+        """Free the slot and pass the ending on, once."""
+        if self.running.pop(running.job.id, None) is None:
+            return
+        self._slots.give_back()
+        if not self.running:
+            self._idle.set()
+        seconds = time.monotonic() - running.started
+        self._ended(Ending(running.job, outcome, running.context.all_notes(), seconds))

@@ -1,0 +1,66 @@
+"""Count finished attempts, for the metrics of this process and for the figures by minute in the database."""
+
+from __future__ import annotations
+
+import logging
+
+from riverrun.context import job_fields
+from riverrun.database.statements import Steps
+from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Interrupted, Snoozed
+from riverrun.store import minutes
+from riverrun.telemetry import metrics
+from riverrun_executor.ending import Ending
+
+log = logging.getLogger(__name__)
+
+
+class Statistics:
+    """Counts endings once they are in the database."""
+
+    def __init__(self, server_id: str) -> None:
+        self._server_id = server_id
+        self._figures: dict[tuple[str, str], minutes.Figures] = {}
+
+    def count(self, ending: Ending, state: str) -> None:
+        """Count one ending whose job reached ``state``."""
+        job = ending.job
+        outcome = _outcome(ending, state)
+        metrics.job_attempts.labels(queue=job.queue, kind=job.kind, outcome=outcome).inc()
+        metrics.job_duration.labels(queue=job.queue, kind=job.kind, outcome=outcome).observe(ending.seconds)
+        metrics.job_wait.labels(queue=job.queue).observe(job.wait_seconds)
+        self._figures.setdefault((job.queue, job.kind), minutes.Figures()).count(
+            outcome, run=ending.seconds, wait=job.wait_seconds
+        )
+        self._say(ending, outcome)
+
+    def take(self) -> Steps[None] | None:
+        """Return the write of the figures gathered since the last call; ``None`` when there are none."""
+        figures, self._figures = self._figures, {}
+        return minutes.add(figures) if figures else None
+
+    def _say(self, ending: Ending, outcome: str) -> None:
+        """Log the ending: failures so that they are seen, successes only for those who look closely."""
+        level = logging.DEBUG if outcome == "completed" else logging.WARNING if outcome == "discarded" else logging.INFO
+        if isinstance(ending.outcome, Failed | Discarded):
+            error_type = ending.outcome.error_type
+            metrics.job_errors.labels(queue=ending.job.queue, kind=ending.job.kind, error_type=error_type).inc()
+        if log.isEnabledFor(level):
+            fields = {**job_fields(ending.job, self._server_id), "duration": round(ending.seconds, 6)}
+            log.log(level, "job_%s", outcome, extra=fields)
+
+
+def _outcome(ending: Ending, state: str) -> str:
+    """Return the word for how an attempt ended; a cancellation that the row knew of overrules what was wanted."""
+    if state == "cancelled":
+        return "cancelled"
+    match ending.outcome:
+        case Completed():
+            return "completed"
+        case Snoozed():
+            return "snoozed"
+        case Interrupted():
+            return "interrupted"
+        case Cancelled():
+            return "cancelled"
+        case Failed() | Discarded():
+            return "discarded" if state == "discarded" else "retried"

@@ -1,0 +1,38 @@
+-- job_list_finalized.sql
+-- List jobs in last states, the most recently finalized first.
+--   in:    states · queues, kinds, tags, priorities, ids (arrays, any of each), created_after, created_before; each NULL: any ·
+--          after_at and after_id, the last job of the page before, NULL: from the start · rows
+--   out:   up to rows jobs, whole, by finalized_at and id, descending
+--   index: river_job_state_and_finalized_at_index, walked once a state; it is partial, hence the IS NOT NULL
+WITH page AS MATERIALIZED (
+    SELECT listed.id, listed.finalized_at
+    FROM unnest(%(states)s::text[]) AS wanted (state)
+    CROSS JOIN LATERAL (
+        SELECT job.id, job.finalized_at
+        FROM river_job AS job
+        WHERE job.state = wanted.state::river_job_state
+            AND job.finalized_at IS NOT NULL
+            AND (%(queues)s::text[] IS NULL OR job.queue = ANY (%(queues)s::text[]))
+            AND (%(kinds)s::text[] IS NULL OR job.kind = ANY (%(kinds)s::text[]))
+            AND (%(tags)s::varchar[] IS NULL OR job.tags && %(tags)s::varchar[])
+            AND (%(priorities)s::smallint[] IS NULL OR job.priority = ANY (%(priorities)s::smallint[]))
+            AND (%(ids)s::bigint[] IS NULL OR job.id = ANY (%(ids)s::bigint[]))
+            AND (%(created_after)s::timestamptz IS NULL OR job.created_at >= %(created_after)s::timestamptz)
+            AND (%(created_before)s::timestamptz IS NULL OR job.created_at < %(created_before)s::timestamptz)
+            AND (
+                %(after_id)s::bigint IS NULL
+                OR (job.finalized_at, job.id) < (%(after_at)s::timestamptz, %(after_id)s::bigint)
+            )
+        ORDER BY job.finalized_at DESC, job.id DESC
+        LIMIT %(rows)s::int
+    ) AS listed
+    ORDER BY listed.finalized_at DESC, listed.id DESC
+    LIMIT %(rows)s::int
+)
+SELECT
+    job.id, job.state::text, job.attempt, job.max_attempts, job.attempted_at, job.created_at, job.finalized_at,
+    job.scheduled_at, job.priority, job.args::text, job.attempted_by, job.errors::text[], job.kind, job.metadata::text,
+    job.queue, job.tags, job.unique_key, job.unique_states::text
+FROM page
+JOIN river_job AS job ON job.id = page.id
+ORDER BY page.finalized_at DESC, page.id DESC

@@ -1,0 +1,250 @@
+"""One process of this host: started, watched, restarted when it dies, and seen out.
+
+    STARTING ──ready──▶ RUNNING ──dies──▶ WAITING ──backoff──▶ STARTING
+        └────────drain────┴──▶ DRAINING ──ends──▶ STOPPED (or STARTING, when it is replaced)
+
+A process that shall leave is told to drain, after ``Grace.drain`` seconds to hurry, and ``Grace.hurry`` seconds later
+it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import enum
+import logging
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+
+from riverrun.backoff import Backoff
+from riverrun.messages import Alive, Drain, Hurry, Message, Metrics, MetricsRequest, Ready
+from riverrun.pipe import ParentPipe
+from riverrun.process import EXIT_CRASH, EXIT_DATABASE, new_incarnation
+from riverrun_supervisor.exits import Exit, MemoryWitness
+from riverrun_supervisor.launch import Launch
+from riverrun_supervisor.plan import ChildPlan
+
+log = logging.getLogger(__name__)
+
+HEALTHY_SECONDS = 60.0
+CRASH_LOOP_EXITS = 5
+CRASH_LOOP_SECONDS = 60.0
+SILENCE_SECONDS = 10.0
+START_SECONDS = 60.0
+LAST_WORDS_SECONDS = 1.0
+
+
+class State(enum.StrEnum):
+    """Where a child is in its life."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+@dataclasses.dataclass(frozen=True)
+class Grace:
+    """How long a process may take to leave, in seconds, before it is told to hurry, and before it is killed."""
+
+    drain: float
+    hurry: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Reports:
+    """Whom a child reports to; called on the event loop.
+
+    Attributes:
+        metrics: With the figures that the process sent.
+        asked: For the figures of the whole host, with the request to be answered.
+        ready: When the process has started and works.
+        ended: Each time the process has ended, before the next one starts.
+    """
+
+    metrics: Callable[[Child, Metrics], None]
+    asked: Callable[[Child, MetricsRequest], None]
+    ready: Callable[[], None]
+    ended: Callable[[Child, Exit], None]
+
+
+class Child:
+    """Keeps one process of the plan running until it is told to leave; ``run`` is its life."""
+
+    def __init__(self, plan: ChildPlan, *, launch: Launch, grace: Grace, reports: Reports) -> None:
+        self.plan = plan
+        self.launch = launch
+        self.grace = grace
+        self.state = State.STOPPED
+        self.incarnation = ""
+        self.restarts = 0
+        self.last_exit: Exit | None = None
+        self.was_ready = False
+        self._reports = reports
+        self._process: asyncio.subprocess.Process | None = None
+        self._pipe: ParentPipe | None = None
+        self._leaving = False
+        self._changed = asyncio.Event()
+        self._seeing_out: asyncio.Task[None] | None = None
+        self._backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=30))
+        self._exits: deque[float] = deque(maxlen=CRASH_LOOP_EXITS)
+        self._started = self._heard = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process, while there is one."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the present process was started; 0 without one."""
+        return time.monotonic() - self._started if self._process is not None else 0.0
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether the event loop of the process has been heard of lately, or may still be starting."""
+        if self._process is None:
+            return False
+        heard_first = self._heard > self._started
+        return time.monotonic() - self._heard < (SILENCE_SECONDS if heard_first else START_SECONDS)
+
+    @property
+    def is_crash_looping(self) -> bool:
+        """Whether the process has ended so often lately that somebody must look."""
+        return len(self._exits) == CRASH_LOOP_EXITS and time.monotonic() - self._exits[0] < CRASH_LOOP_SECONDS
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it was told to leave for good."""
+        return self._leaving
+
+    def send(self, message: Message) -> bool:
+        """Tell the process something; return False if it cannot hear."""
+        return self._pipe is not None and self._pipe.send(message)
+
+    def drain(self) -> None:
+        """Let the process leave and start no other."""
+        self._leaving = True
+        self._changed.set()
+        self._see_out(hurry=False)
+
+    def hurry(self) -> None:
+        """Let the process leave at once and start no other."""
+        self._leaving = True
+        self._changed.set()
+        self._see_out(hurry=True)
+
+    def replace(self, plan: ChildPlan) -> None:
+        """Let the process leave, then start one by ``plan``; also if it was to leave for good."""
+        self.plan = plan
+        self._leaving = False
+        self._changed.set()
+        self._see_out(hurry=False)
+
+    async def run(self) -> None:
+        """Start the process, and again whenever it has ended, until it shall leave."""
+        while not self._leaving:
+            self._changed.clear()
+            exited = await self._live(self.plan)
+            if not self._changed.is_set():
+                await self._pause(exited)
+        self.state = State.STOPPED
+
+    async def _live(self, plan: ChildPlan) -> Exit:
+        """Run one process from its start to its end."""
+        self.state = State.STARTING
+        self.incarnation = new_incarnation(self.launch.server_id)
+        witness = MemoryWitness.begin()
+        pipe = self._pipe = self._connected_pipe()
+        try:
+            self._started = self._heard = time.monotonic()
+            self._process = process = await self.launch.spawn(plan, self.incarnation, pipe)
+            log.info("child_started", extra={"child": plan.name, "pid": process.pid})
+            await pipe.open()
+            if self._changed.is_set():  # while it was being started
+                self._see_out(hurry=False)
+            code = await process.wait()
+            await pipe.finish(LAST_WORDS_SECONDS)
+        except OSError as error:
+            log.error("child_not_started", extra={"child": self.plan.name, "error": str(error)})
+            code = EXIT_CRASH
+        finally:
+            pipe.child_end.close()
+            await self._clear(pipe)
+        self.last_exit = Exit(code, out_of_memory=witness.saw_a_kill())
+        self._reports.ended(self, self.last_exit)
+        return self.last_exit
+
+    def _connected_pipe(self) -> ParentPipe:
+        pipe = ParentPipe()
+        pipe.on(Ready, lambda _: self._became_ready())
+        pipe.on(Alive, lambda _: self._heard_of())
+        pipe.on(Metrics, lambda message: self._reports.metrics(self, message))
+        pipe.on(MetricsRequest, lambda message: self._reports.asked(self, message))
+        return pipe
+
+    def _became_ready(self) -> None:
+        self._heard_of()
+        self.was_ready = True
+        if self.state is State.STARTING:
+            self.state = State.RUNNING
+        self._reports.ready()
+
+    def _heard_of(self) -> None:
+        self._heard = time.monotonic()
+
+    async def _clear(self, pipe: ParentPipe) -> None:
+        if self._seeing_out is not None:
+            self._seeing_out.cancel()
+            await asyncio.wait([self._seeing_out])
+        process, self._process, self._pipe, self._seeing_out = self._process, None, None, None
+        if process is not None and process.returncode is None:  # we are being cancelled
+            process.kill()
+        await pipe.close()
+
+    def _see_out(self, *, hurry: bool) -> None:
+        if self._process is None:
+            return
+        self.state = State.DRAINING
+        if self._seeing_out is not None:
+            if not hurry:
+                return
+            self._seeing_out.cancel()
+        self._seeing_out = asyncio.create_task(self._end(self._process, hurry=hurry), name=f"see out {self.plan.name}")
+
+    async def _end(self, process: asyncio.subprocess.Process, *, hurry: bool) -> None:
+        if not hurry:
+            self._order(Drain(), process)
+            await asyncio.sleep(self.grace.drain)
+            log.warning("child_did_not_drain", extra={"child": self.plan.name, "seconds": self.grace.drain})
+        self._order(Hurry(), process)
+        await asyncio.sleep(self.grace.hurry)
+        log.error("child_killed", extra={"child": self.plan.name, "pid": process.pid})
+        process.kill()
+
+    def _order(self, message: Message, process: asyncio.subprocess.Process) -> None:
+        """Use the pipe once the process reads it: unlike a signal, saying it twice changes nothing."""
+        heard = self._heard > self._started
+        if process.returncode is None and not (heard and self.send(message)):
+            process.send_signal(signal.SIGTERM)
+
+    async def _pause(self, exited: Exit) -> None:
+        """Report an end that nobody asked for, and wait before the next start."""
+        self.state = State.WAITING
+        self.restarts += 1
+        lived = time.monotonic() - self._started
+        if lived >= HEALTHY_SECONDS:
+            self._backoff.reset()
+        if exited.code != EXIT_DATABASE:
+            self._exits.append(time.monotonic())
+        seconds = self._backoff.next()
+        fields = {"child": self.plan.name, "reason": exited.reason, "lived": round(lived, 1), "wait": round(seconds, 1)}
+        log.error("child_crash_looping" if self.is_crash_looping else "child_ended", extra=fields)
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return

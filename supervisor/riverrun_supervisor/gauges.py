@@ -1,0 +1,40 @@
+"""What the supervisor measures about the processes of its host, at the moment somebody asks."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+
+import riverrun
+from riverrun.telemetry import metrics
+from riverrun_supervisor.child import Child
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def measure(children: Iterable[Child]) -> None:
+    """Set the gauges of this process, the supervisor, and of its children; those of former children go."""
+    for gauge in (metrics.process_up, metrics.process_answering, metrics.process_resident_memory):
+        gauge.clear()
+    metrics.build_info.labels(version=riverrun.__version__, python=platform.python_version()).set(1)
+    _set("supervisor", "supervisor", pid=os.getpid(), answers=True)
+    for child in children:
+        _set(child.plan.role, child.plan.name, pid=child.pid, answers=child.is_answering)
+
+
+def _set(role: str, name: str, *, pid: int | None, answers: bool) -> None:
+    metrics.process_up.labels(role=role, name=name).set(pid is not None)
+    metrics.process_answering.labels(role=role, name=name).set(answers)
+    memory = resident_bytes(pid) if pid is not None else None
+    if memory is not None:
+        metrics.process_resident_memory.labels(role=role, name=name).set(memory)
+
+
+def resident_bytes(pid: int) -> int | None:
+    """Return the resident memory of a process; None where the kernel does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError, ValueError):
+        return None

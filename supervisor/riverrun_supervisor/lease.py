@@ -1,0 +1,147 @@
+"""Shows the fleet that this host and its executors live, and takes the jobs of a dead one back at once.
+
+The supervisor does this, not the executor: a handler that holds the interpreter for a minute must not look dead.
+
+    every 2 s        one statement renews the server's row and every living executor's lease for another 10 s
+    executor died    its running jobs are taken back, its lease is dropped
+    executor ended   its lease is dropped
+
+What cannot be written while the database is away is written when it is back; a lease that ran out meanwhile lets the
+leader do the same from another host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+
+from riverrun.backoff import Backoff
+from riverrun.database.connect import connect, first_line
+from riverrun.database.statements import Statements, Steps
+from riverrun.errors import Conflict, DatabaseUnavailable
+from riverrun.store import leases
+from riverrun.telemetry import metrics
+
+log = logging.getLogger(__name__)
+
+RENEW_SECONDS = 2.0
+LEASE = timedelta(seconds=10)
+STATEMENT_SECONDS = 5.0
+
+Connection = AsyncConnection[tuple[object, ...]]
+T = TypeVar("T")
+
+
+class Lease:
+    """Renews the lease of this host; ``run`` does so until it is cancelled.
+
+    Args:
+        executors: Returns the executors that live right now.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        schema: str | None,
+        *,
+        server: leases.Server,
+        executors: Callable[[], Sequence[leases.LivingExecutor]],
+    ) -> None:
+        self._dsn = dsn
+        self._statements = Statements(schema)
+        self._server = server
+        self._executors = executors
+        self._died: dict[str, str] = {}
+        self._ended: set[str] = set()
+        self._news = asyncio.Event()
+
+    def died(self, incarnation: str, reason: str) -> None:
+        """Take the jobs of an executor back; ``reason`` is written into their errors."""
+        self._died[incarnation] = reason
+        self._news.set()
+
+    def ended(self, incarnation: str) -> None:
+        """Forget an executor that gave back all its jobs."""
+        self._ended.add(incarnation)
+        self._news.set()
+
+    async def take_over(self) -> None:
+        """Take back what an earlier supervisor of this server left behind when it was killed.
+
+        Raises:
+            Conflict: Another host uses the same server id right now.
+            DatabaseUnavailable: The database could not be asked.
+        """
+        async with await self._connect() as conn:
+            before = await self._run(conn, leases.last_heard(self._server.server_id))
+            if before is None or before[2] > LEASE:
+                return  # nobody, or so long ago that the leader has seen to it
+            await asyncio.sleep(RENEW_SECONDS + 0.5)
+            after = await self._run(conn, leases.last_heard(self._server.server_id))
+            if after is not None and after[2] < before[2] + timedelta(seconds=RENEW_SECONDS):
+                raise Conflict(
+                    f"server_id {self._server.server_id} is in use by process {after[1]} on {after[0]}; "
+                    "give each host of the fleet a server_id of its own"
+                )
+            for incarnation in await self._run(conn, leases.left_behind(self._server.server_id)):
+                self.died(incarnation, "executor died: its supervisor was killed")
+            await self._settle(conn)
+
+    async def run(self) -> None:
+        """Renew, and settle what has ended, for ever; reconnect with backoff."""
+        backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=RENEW_SECONDS))
+        while True:
+            try:
+                async with await self._connect() as conn:
+                    await self._keep(conn, backoff)
+            except (psycopg.Error, DatabaseUnavailable, TimeoutError) as error:
+                seconds = backoff.next()
+                metrics.db_errors.labels(kind="lease").inc()
+                log.warning("lease_not_renewed", extra={"error": first_line(error), "wait": round(seconds, 1)})
+                await asyncio.sleep(seconds)
+
+    async def close(self) -> None:
+        """Settle what is left and say that this server has stopped; gives up after a few seconds."""
+        try:
+            async with asyncio.timeout(STATEMENT_SECONDS), await self._connect() as conn:
+                await self._settle(conn)
+                await self._run(conn, leases.forget_server(self._server.server_id, pid=self._server.pid))
+        except (psycopg.Error, DatabaseUnavailable, TimeoutError) as error:
+            log.warning("server_not_forgotten", extra={"error": first_line(error)})
+
+    async def _keep(self, conn: Connection, backoff: Backoff) -> None:
+        while True:
+            self._news.clear()
+            await self._settle(conn)
+            await self._run(conn, leases.renew(self._server, self._executors(), lease=LEASE))
+            backoff.reset()
+            try:
+                await asyncio.wait_for(self._news.wait(), RENEW_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def _settle(self, conn: Connection) -> None:
+        for incarnation, reason in list(self._died.items()):
+            rescued = await self._run(conn, leases.release_incarnation(incarnation, reason=reason))
+            del self._died[incarnation]
+            for job in rescued:
+                metrics.job_attempts.labels(queue=job.queue, kind=job.kind, outcome="rescued").inc()
+                fields = {"job_id": job.id, "kind": job.kind, "queue": job.queue, "state": job.state}
+                log.warning("job_rescued", extra={**fields, "reason": reason})
+        for incarnation in list(self._ended):
+            await self._run(conn, leases.drop(incarnation))
+            self._ended.discard(incarnation)
+
+    async def _connect(self) -> Connection:
+        return await connect(self._dsn, name="riverrun/supervisor/lease", prepared=True)
+
+    async def _run(self, conn: Connection, steps: Steps[T]) -> T:
+        """Run one operation; a connection that does not answer is given up."""
+        async with asyncio.timeout(STATEMENT_SECONDS):
+            return await self._statements.run(conn, steps)

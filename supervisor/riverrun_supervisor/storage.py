@@ -1,0 +1,84 @@
+"""Finds the database of this host, or brings one along, and makes sure that its tables are ours to use."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+import psycopg
+
+from riverrun.backoff import Backoff
+from riverrun.database.connect import connect, first_line
+from riverrun.database.embedded import EmbeddedPostgres
+from riverrun.database.migrate import up
+from riverrun.database.schema_check import check
+from riverrun.errors import DatabaseUnavailable, SchemaError
+from riverrun.settings.connection import url_from_conninfo
+from riverrun.settings.schema import ADDRESS_KEYS, Settings
+
+log = logging.getLogger(__name__)
+
+NAME = "riverrun/supervisor/start"
+
+
+class Embedded:
+    """The PostgreSQL that comes along; it is ours, so its tables are migrated without being asked."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._postgres = EmbeddedPostgres(settings.embedded.data_dir)
+        self._schema = settings.postgresql.schema_name
+        self._reason = "--dev" if settings.database_configured else "no database is configured"
+
+    @property
+    def dsn(self) -> str:
+        """The connection string of its database."""
+        return self._postgres.dsn()
+
+    async def start(self) -> None:
+        """Start it, or join the one that another process runs, and bring its tables up to date.
+
+        Raises:
+            ConfigError: It cannot be used as configured.
+            DatabaseUnavailable: It does not start.
+            SchemaError: Its tables come from a newer release.
+        """
+        await asyncio.to_thread(self._postgres.start)
+        fields = {"data_dir": str(self._postgres.data_dir), "because": self._reason}
+        log.info("embedded_database_started", extra=fields)
+        async with await connect(self.dsn, name=NAME, session={"statement_timeout": "0"}) as conn:
+            await up(conn, self._schema)
+
+    async def stop(self) -> None:
+        """Stop it, unless another process started it."""
+        await asyncio.to_thread(self._postgres.stop)
+
+
+def pointed_at(dsn: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return ``environ`` changed so that whoever reads the configuration finds ``dsn`` and no other address."""
+    addresses = {"DATABASE_URL", *(f"RIVERRUN_POSTGRESQL__{key.upper()}" for key in ADDRESS_KEYS)}
+    dropped = addresses | {f"{name}_FILE" for name in addresses} | {"RIVERRUN_DATABASE_URL_FILE"}
+    kept = {name: value for name, value in environ.items() if name.upper() not in dropped}
+    return {**kept, "RIVERRUN_DATABASE_URL": url_from_conninfo(dsn)}
+
+
+async def until_usable(settings: Settings) -> None:
+    """Return when the configured database can be reached and has the tables of this release.
+
+    Waits, with backoff and one log line a try, for a database that cannot be reached.
+
+    Raises:
+        SchemaError: The tables are missing or not ours; the message ends with the command to run.
+    """
+    backoff = Backoff(timedelta(seconds=0.5), timedelta(seconds=15))
+    while True:
+        try:
+            async with await connect(settings.dsn(), name=NAME) as conn:
+                return await check(conn, settings.postgresql.schema_name)
+        except psycopg.errors.InvalidCatalogName as error:
+            raise SchemaError(first_line(error)) from error
+        except (DatabaseUnavailable, psycopg.OperationalError) as error:
+            seconds = backoff.next()
+            log.warning("database_not_reached", extra={"error": first_line(error), "wait": round(seconds, 1)})
+            await asyncio.sleep(seconds)

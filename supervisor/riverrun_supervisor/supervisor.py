@@ -1,0 +1,266 @@
+"""Runs the processes of one host: starts them in order, keeps them running, and stops them in order.
+
+    claim the host's place → database → lease → scheduler, executors, admin → READY
+    SIGTERM, SIGINT    executors drain while their lease is renewed → scheduler, admin → lease → database
+    a second one       nobody waits for running jobs any longer
+    SIGHUP             read the configuration again; one that is not valid changes nothing
+
+It opens two connections to the database at most and decides nothing about a job, except that the jobs of an executor
+it has seen die run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Coroutine, Iterable, Mapping
+from datetime import timedelta
+from typing import TypeVar
+
+import riverrun
+from riverrun.errors import ConfigError
+from riverrun.messages import HostMetrics, Metrics, MetricsRequest
+from riverrun.process import EXIT_CLEAN, EXIT_CONFIG
+from riverrun.settings.schema import Settings
+from riverrun.store.leases import LivingExecutor, Server
+from riverrun.telemetry import metrics
+from riverrun_supervisor import gauges, status
+from riverrun_supervisor.child import Child, Grace, Reports
+from riverrun_supervisor.configuration import Configuration, Request
+from riverrun_supervisor.control import ControlSocket
+from riverrun_supervisor.crew import Crew
+from riverrun_supervisor.exits import Exit
+from riverrun_supervisor.greeting import greet
+from riverrun_supervisor.lease import Lease
+from riverrun_supervisor.plan import MODULES, ROLES, ChildPlan
+from riverrun_supervisor.storage import until_usable
+from riverrun_supervisor.systemd import Systemd
+from riverrun_supervisor.wakeups import pass_on
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FLUSH_SECONDS = 5.0
+WATCH_SECONDS = 2.0
+MORE_TIME = timedelta(seconds=15)
+
+
+class Supervisor:
+    """The daemon of one host.
+
+    Args:
+        request: What the command line asked for.
+        modules: What ``python -m`` is given for each role; another table lets other programs play the roles.
+
+    Raises:
+        ConfigError: The configuration cannot be used; nothing was started.
+    """
+
+    def __init__(self, request: Request, *, modules: Mapping[str, str] = MODULES) -> None:
+        self._configuration = Configuration(request)
+        self._modules = modules
+        self._systemd = Systemd(request.environ)
+        self._totals = metrics.HostTotals()
+        self._changes = metrics.Changes()
+        self._leaving = asyncio.Event()
+        self._hurried = False
+        self._is_ready = False
+        self._crew: Crew | None = None
+        self._lease: Lease | None = None
+        self._exit_code = EXIT_CLEAN
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration in use."""
+        return self._configuration.settings
+
+    async def run(self) -> int:
+        """Run until a signal or a command says stop, and return the exit code.
+
+        Raises:
+            Conflict: A daemon with this server id runs already.
+            ConfigError: The embedded database or the folder of the socket cannot be used.
+            SchemaError: The tables are not the ones of this release; says which command makes them so.
+        """
+        if not self._configuration.plans:
+            log.info(
+                "nothing_to_run",
+                extra={"enable": self.settings.river.enable, "roles": self._configuration.request.roles},
+            )
+            return EXIT_CLEAN
+        self._hear_signals()
+        commands = {"status": self.status, "stop": self._stop, "reload": self.reload, "drain": self._drain_executors}
+        control = ControlSocket(self.settings.server_id, commands)
+        control.claim()
+        try:
+            await control.open()
+            await self._run_on_database()
+        finally:
+            await control.close()
+        return self._exit_code
+
+    def stop(self) -> None:
+        """Begin to stop; if that has begun, hurry."""
+        if self._leaving.is_set():
+            self._hurried = True
+            log.warning("hurrying")
+            if self._crew is not None:
+                self._crew.hurry()
+        else:
+            log.info("stopping")
+            self._systemd.stopping()
+        self._leaving.set()
+
+    def reload(self) -> dict[str, object]:
+        """Read the configuration again and follow it; what is not valid is logged and changes nothing."""
+        self._systemd.reloading()
+        try:
+            self._configuration.reread()
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("configuration_refused", extra={"problem": problem})
+            return {"error": "the old configuration stays in use: " + "; ".join(error.problems)}
+        finally:
+            self._systemd.ready()
+        self._follow(self._configuration.plans)
+        log.info("configuration_reloaded")
+        return {"reloaded": True}
+
+    def status(self) -> dict[str, object]:
+        """Return how the processes of this host are, as ``queuectl status`` shows it."""
+        return status.report(
+            self.settings.server_id, self._children(), ready=self._is_ready, leaving=self._leaving.is_set()
+        )
+
+    async def _run_on_database(self) -> None:
+        """Have the database while everything else runs."""
+        try:
+            if self._configuration.embedded is not None:
+                await self._configuration.embedded.start()
+            else:
+                await self._unless_leaving(until_usable(self.settings))
+            await self._run_with_lease()
+        finally:
+            if self._configuration.embedded is not None:
+                await self._configuration.embedded.stop()
+
+    async def _run_with_lease(self) -> None:
+        """Have the lease while the children run."""
+        dsn, schema = self.settings.dsn(), self.settings.postgresql.schema_name
+        roles = tuple(role for role in ROLES if role in {plan.role for plan in self._configuration.plans})
+        server = Server(self.settings.server_id, socket.gethostname(), os.getpid(), riverrun.__version__, roles)
+        lease = self._lease = Lease(dsn, schema, server=server, executors=self._executors)
+        await self._unless_leaving(lease.take_over())
+        if self._leaving.is_set():
+            return
+        async with asyncio.TaskGroup() as group:
+            services = [group.create_task(lease.run(), name="lease"), group.create_task(self._watch(), name="watch")]
+            reports = Reports(
+                metrics=self._add_metrics, asked=self._answer, ready=self._check_ready, ended=self._child_ended
+            )
+            crew = self._crew = Crew(group, launch=self._configuration.launch(self._modules), reports=reports)
+            crew.follow(self._configuration.plans, self._grace())
+            if not self.settings.river.poll_only:
+                services.append(group.create_task(pass_on(dsn, schema, crew.tell), name="listen"))
+            await self._leaving.wait()
+            await crew.leave("executor")
+            await crew.leave("scheduler", "admin")
+            for service in services:
+                service.cancel()
+        await lease.close()
+
+    async def _watch(self) -> None:
+        """Tell systemd how we are, often enough for its watchdog."""
+        interval = min(timedelta(seconds=WATCH_SECONDS), self._systemd.watchdog_interval or MORE_TIME)
+        while True:
+            self._check_ready()
+            self._systemd.status(status.line(self._children(), leaving=self._leaving.is_set()))
+            if status.is_sound(self._children()):
+                self._systemd.alive()
+            if self._leaving.is_set():
+                self._systemd.extend_timeout(MORE_TIME)
+            await asyncio.sleep(interval.total_seconds())
+
+    def _check_ready(self) -> None:
+        """Report READY once, when every child works or has shown that it will not."""
+        if self._is_ready or self._leaving.is_set():
+            return
+        if all(child.was_ready or child.is_crash_looping for child in self._children()):
+            self._is_ready = True
+            self._systemd.ready()
+            log.info("daemon_ready", extra={"children": len(self._children())})
+            greet(self.settings, self._configuration.plans, dev=self._configuration.request.dev)
+
+    def _child_ended(self, child: Child, exited: Exit) -> None:
+        self._totals.forget(child.plan.name)
+        if not child.is_leaving:
+            metrics.process_restarts.labels(role=child.plan.role, name=child.plan.name).inc()
+        if self._lease is not None and child.plan.role == "executor":
+            if exited.is_clean:
+                self._lease.ended(child.incarnation)
+            else:
+                self._lease.died(child.incarnation, f"executor died: process {exited.reason}")
+        if exited.code == EXIT_CONFIG and not child.was_ready and not self._is_ready:
+            log.error("start_given_up", extra={"child": child.plan.name, "reason": exited.reason})
+            self._exit_code = EXIT_CONFIG
+            self._leaving.set()
+
+    def _drain_executors(self) -> dict[str, object]:
+        """Let the executors leave and the rest stay, until the next reload."""
+        self._follow(plan for plan in self._configuration.plans if plan.role != "executor")
+        log.info("executors_draining")
+        return {"draining": True}
+
+    def _stop(self) -> dict[str, object]:
+        self.stop()
+        return {"stopping": True}
+
+    def _follow(self, plans: Iterable[ChildPlan]) -> None:
+        if self._crew is not None and not self._leaving.is_set():
+            self._crew.follow(plans, self._grace())
+
+    def _add_metrics(self, child: Child, message: Metrics) -> None:
+        self._totals.add(child.plan.name, message.counters, message.gauges)
+
+    def _answer(self, child: Child, request: MetricsRequest) -> None:
+        gauges.measure(self._children())
+        self._totals.add("supervisor", *self._changes.take())
+        child.send(HostMetrics(request.id, self._totals.snapshot()))
+
+    def _executors(self) -> list[LivingExecutor]:
+        return [
+            LivingExecutor(child.incarnation, child.plan.queue, child.plan.slots or 0, child.pid)
+            for child in self._children()
+            if child.plan.queue is not None and child.pid is not None
+        ]
+
+    def _children(self) -> tuple[Child, ...]:
+        return tuple(self._crew.children) if self._crew is not None else ()
+
+    def _grace(self) -> Grace:
+        river = self.settings.river
+        cancel = river.shutdown_cancel.total_seconds()
+        return Grace(drain=river.shutdown_wait.total_seconds() + cancel + FLUSH_SECONDS, hurry=cancel + FLUSH_SECONDS)
+
+    async def _unless_leaving(self, work: Coroutine[object, object, T]) -> None:
+        """Do something that may take long, but leave it when we are told to stop."""
+        task = asyncio.create_task(work, name="start")
+        leaving = asyncio.create_task(self._leaving.wait(), name="leaving")
+        try:
+            await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+        finally:
+            task.cancel()
+            leaving.cancel()
+            await asyncio.wait((task, leaving))
+
+    def _hear_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
