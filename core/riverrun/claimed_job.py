@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -29,6 +30,19 @@ class ClaimedJob:
         created_us: When it was enqueued, in microseconds since 1970.
         queue: The queue it was claimed from.
     """
+
+    id: int
+    kind: str
+    args_text: str
+    attempt: int
+    max_attempts: int
+    priority: int
+    metadata_text: str
+    tags: Sequence[str]
+    error_count: int
+    attempted_us: int
+    scheduled_us: int
+    created_us: int
 
     def __init__(self, row: tuple[Any, ...], queue: str) -> None:
         (

@@ -139,7 +139,7 @@ class Executor:
 
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
-        shares = self._context.share(max_workers) if max_workers is not None else self._configured
+        shares = self._context.share_of(max_workers) if max_workers is not None else self._configured
         self._slots.resize(shares - self._left_behind)
         metrics.executor_slots.labels(queue=self._queue).set(shares)
         metrics.executor_busy.labels(queue=self._queue).set(self._slots.running)

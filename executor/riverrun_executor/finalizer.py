@@ -52,7 +52,7 @@ class Finalizer:
         written: Called with each ending and the state its job reached, once it is in the database.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts it joins
+    def __init__(
         self,
         *,
         dsn: str,
@@ -109,7 +109,8 @@ class Finalizer:
                 seconds = backoff.next()
                 metrics.db_errors.labels(kind="finalize").inc()
                 log.warning(
-                    "finalize_failed", extra={"waiting": len(self._endings), "error": first_line(error), "retry_in": seconds}
+                    "finalize_failed",
+                    extra={"waiting": len(self._endings), "error": first_line(error), "retry_in": seconds},
                 )
                 await asyncio.sleep(seconds)
 

@@ -13,20 +13,18 @@ import asyncio
 import dataclasses
 import enum
 import logging
-import os
 import signal
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 from riverrun.backoff import Backoff
 from riverrun.messages import Alive, Drain, Hurry, Message, Metrics, MetricsRequest, Ready
 from riverrun.pipe import ParentPipe
 from riverrun.process import EXIT_CRASH, EXIT_DATABASE, new_incarnation
 from riverrun_supervisor.exits import Exit, MemoryWitness
+from riverrun_supervisor.launch import Launch
 from riverrun_supervisor.plan import ChildPlan
 
 log = logging.getLogger(__name__)
@@ -55,23 +53,6 @@ class Grace:
 
     drain: float
     hurry: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Launch:
-    """How processes are started.
-
-    Attributes:
-        modules: What ``python -m`` is given for each role.
-        config: The configuration file, if there is one.
-        environment: The whole environment of a child, without what belongs to the pipe.
-        server_id: First part of the names of incarnations.
-    """
-
-    modules: Mapping[str, str]
-    config: Path | None
-    environment: Mapping[str, str]
-    server_id: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +161,9 @@ class Child:
         witness = MemoryWitness.begin()
         pipe = self._pipe = self._connected_pipe()
         try:
-            self._process = process = await self._spawn(plan, pipe)
+            self._started = self._heard = time.monotonic()
+            self._process = process = await self.launch.spawn(plan, self.incarnation, pipe)
+            log.info("child_started", extra={"child": plan.name, "pid": process.pid})
             await pipe.open()
             if self._changed.is_set():  # while it was being started
                 self._see_out(hurry=False)
@@ -195,23 +178,6 @@ class Child:
         self.last_exit = Exit(code, out_of_memory=witness.saw_a_kill())
         self._reports.ended(self, self.last_exit)
         return self.last_exit
-
-    async def _spawn(self, plan: ChildPlan, pipe: ParentPipe) -> asyncio.subprocess.Process:
-        config = [] if self.launch.config is None else ["--config", str(self.launch.config)]
-        module = self.launch.modules[plan.role]
-        self._started = self._heard = time.monotonic()
-        # -P: what lies in the working folder must not replace our modules.
-        # A process group of its own: the terminal's Ctrl-C reaches the supervisor alone, which then drains.
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", module, *config, *plan.arguments, "--incarnation", self.incarnation,
-            stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=(pipe.child_end.fileno(),),
-            env={**self.launch.environment, **pipe.environment()},
-            process_group=0,
-        )  # fmt: skip
-        pipe.child_end.close()
-        log.info("child_started", extra={"child": plan.name, "pid": process.pid})
-        return process
 
     def _connected_pipe(self) -> ParentPipe:
         pipe = ParentPipe()
@@ -248,9 +214,7 @@ class Child:
             if not hurry:
                 return
             self._seeing_out.cancel()
-        self._seeing_out = asyncio.create_task(
-            self._end(self._process, hurry=hurry), name=f"see out {self.plan.name}"
-        )
+        self._seeing_out = asyncio.create_task(self._end(self._process, hurry=hurry), name=f"see out {self.plan.name}")
 
     async def _end(self, process: asyncio.subprocess.Process, *, hurry: bool) -> None:
         if not hurry:
@@ -284,9 +248,3 @@ class Child:
             await asyncio.wait_for(self._changed.wait(), seconds)
         except TimeoutError:
             return
-
-
-def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return our own environment without what systemd meant for the supervisor alone."""
-    ours = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
-    return {name: value for name, value in environ.items() if name not in ours}

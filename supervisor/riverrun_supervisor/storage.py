@@ -15,6 +15,7 @@ from riverrun.database.embedded import EmbeddedPostgres
 from riverrun.database.migrate import up
 from riverrun.database.schema_check import check
 from riverrun.errors import DatabaseUnavailable, SchemaError
+from riverrun.settings.connection import url_from_conninfo
 from riverrun.settings.schema import ADDRESS_KEYS, Settings
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def pointed_at(dsn: str, environ: Mapping[str, str]) -> dict[str, str]:
     addresses = {"DATABASE_URL", *(f"RIVERRUN_POSTGRESQL__{key.upper()}" for key in ADDRESS_KEYS)}
     dropped = addresses | {f"{name}_FILE" for name in addresses} | {"RIVERRUN_DATABASE_URL_FILE"}
     kept = {name: value for name, value in environ.items() if name.upper() not in dropped}
-    return {**kept, "RIVERRUN_DATABASE_URL": dsn}
+    return {**kept, "RIVERRUN_DATABASE_URL": url_from_conninfo(dsn)}
 
 
 async def until_usable(settings: Settings) -> None:

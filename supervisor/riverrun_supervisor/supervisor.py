@@ -12,33 +12,31 @@ it has seen die run again.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import os
 import signal
 import socket
 from collections.abc import Coroutine, Iterable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
 
 import riverrun
 from riverrun.errors import ConfigError
 from riverrun.messages import HostMetrics, Metrics, MetricsRequest
 from riverrun.process import EXIT_CLEAN, EXIT_CONFIG
-from riverrun.settings.load import load
 from riverrun.settings.schema import Settings
 from riverrun.store.leases import LivingExecutor, Server
 from riverrun.telemetry import metrics
 from riverrun_supervisor import gauges, status
-from riverrun_supervisor.child import Child, Grace, Launch, Reports, child_environment
+from riverrun_supervisor.child import Child, Grace, Reports
+from riverrun_supervisor.configuration import Configuration, Request
 from riverrun_supervisor.control import ControlSocket
 from riverrun_supervisor.crew import Crew
 from riverrun_supervisor.exits import Exit
 from riverrun_supervisor.greeting import greet
 from riverrun_supervisor.lease import Lease
-from riverrun_supervisor.plan import MODULES, ROLES, ChildPlan, children
-from riverrun_supervisor.storage import Embedded, pointed_at, until_usable
+from riverrun_supervisor.plan import MODULES, ROLES, ChildPlan
+from riverrun_supervisor.storage import until_usable
 from riverrun_supervisor.systemd import Systemd
 from riverrun_supervisor.wakeups import pass_on
 
@@ -49,25 +47,6 @@ T = TypeVar("T")
 FLUSH_SECONDS = 5.0
 WATCH_SECONDS = 2.0
 MORE_TIME = timedelta(seconds=15)
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What the command line asked for.
-
-    Attributes:
-        config: The configuration file; None: where `load` looks by itself.
-        dev: Use the embedded database whatever is configured.
-        roles: Roles to run on this host.
-        queues: Queues for its executors; None: all that are configured.
-        environ: Environment variables; children inherit them.
-    """
-
-    config: Path | None = None
-    dev: bool = False
-    roles: tuple[str, ...] = ROLES
-    queues: tuple[str, ...] | None = None
-    environ: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(os.environ))
 
 
 class Supervisor:
@@ -82,17 +61,8 @@ class Supervisor:
     """
 
     def __init__(self, request: Request, *, modules: Mapping[str, str] = MODULES) -> None:
-        self._request = request
-        self._environ = child_environment(request.environ)
-        loaded = load(request.config, environ=self._environ, flags={})
-        self.settings = loaded.settings
-        self._plans = children(self.settings, roles=request.roles, queues=request.queues)
-        self._embedded: Embedded | None = None
-        if request.dev or not self.settings.database_configured:
-            self._embedded = Embedded(self.settings)
-            self._environ = pointed_at(self._embedded.dsn, self._environ)
-            self.settings = self._load()
-        self._launch = Launch(modules, loaded.file, self._environ, self.settings.server_id)
+        self._configuration = Configuration(request)
+        self._modules = modules
         self._systemd = Systemd(request.environ)
         self._totals = metrics.HostTotals()
         self._changes = metrics.Changes()
@@ -103,6 +73,11 @@ class Supervisor:
         self._lease: Lease | None = None
         self._exit_code = EXIT_CLEAN
 
+    @property
+    def settings(self) -> Settings:
+        """The configuration in use."""
+        return self._configuration.settings
+
     async def run(self) -> int:
         """Run until a signal or a command says stop, and return the exit code.
 
@@ -111,8 +86,11 @@ class Supervisor:
             ConfigError: The embedded database or the folder of the socket cannot be used.
             SchemaError: The tables are not the ones of this release; says which command makes them so.
         """
-        if not self._plans:
-            log.info("nothing_to_run", extra={"enable": self.settings.river.enable, "roles": self._request.roles})
+        if not self._configuration.plans:
+            log.info(
+                "nothing_to_run",
+                extra={"enable": self.settings.river.enable, "roles": self._configuration.request.roles},
+            )
             return EXIT_CLEAN
         self._hear_signals()
         commands = {"status": self.status, "stop": self._stop, "reload": self.reload, "drain": self._drain_executors}
@@ -141,17 +119,14 @@ class Supervisor:
         """Read the configuration again and follow it; what is not valid is logged and changes nothing."""
         self._systemd.reloading()
         try:
-            settings = self._load()
-            self._refuse_new_identity(settings)
-            plans = children(settings, roles=self._request.roles, queues=self._request.queues)
+            self._configuration.reread()
         except ConfigError as error:
             for problem in error.problems:
                 log.error("configuration_refused", extra={"problem": problem})
             return {"error": "the old configuration stays in use: " + "; ".join(error.problems)}
         finally:
             self._systemd.ready()
-        self.settings, self._plans = settings, plans
-        self._follow(plans)
+        self._follow(self._configuration.plans)
         log.info("configuration_reloaded")
         return {"reloaded": True}
 
@@ -164,19 +139,19 @@ class Supervisor:
     async def _run_on_database(self) -> None:
         """Have the database while everything else runs."""
         try:
-            if self._embedded is not None:
-                await self._embedded.start()
+            if self._configuration.embedded is not None:
+                await self._configuration.embedded.start()
             else:
                 await self._unless_leaving(until_usable(self.settings))
             await self._run_with_lease()
         finally:
-            if self._embedded is not None:
-                await self._embedded.stop()
+            if self._configuration.embedded is not None:
+                await self._configuration.embedded.stop()
 
     async def _run_with_lease(self) -> None:
         """Have the lease while the children run."""
         dsn, schema = self.settings.dsn(), self.settings.postgresql.schema_name
-        roles = tuple(role for role in ROLES if role in {plan.role for plan in self._plans})
+        roles = tuple(role for role in ROLES if role in {plan.role for plan in self._configuration.plans})
         server = Server(self.settings.server_id, socket.gethostname(), os.getpid(), riverrun.__version__, roles)
         lease = self._lease = Lease(dsn, schema, server=server, executors=self._executors)
         await self._unless_leaving(lease.take_over())
@@ -187,8 +162,8 @@ class Supervisor:
             reports = Reports(
                 metrics=self._add_metrics, asked=self._answer, ready=self._check_ready, ended=self._child_ended
             )
-            crew = self._crew = Crew(group, launch=self._launch, reports=reports)
-            crew.follow(self._plans, self._grace())
+            crew = self._crew = Crew(group, launch=self._configuration.launch(self._modules), reports=reports)
+            crew.follow(self._configuration.plans, self._grace())
             if not self.settings.river.poll_only:
                 services.append(group.create_task(pass_on(dsn, schema, crew.tell), name="listen"))
             await self._leaving.wait()
@@ -218,7 +193,7 @@ class Supervisor:
             self._is_ready = True
             self._systemd.ready()
             log.info("daemon_ready", extra={"children": len(self._children())})
-            greet(self.settings, self._plans, dev=self._request.dev)
+            greet(self.settings, self._configuration.plans, dev=self._configuration.request.dev)
 
     def _child_ended(self, child: Child, exited: Exit) -> None:
         self._totals.forget(child.plan.name)
@@ -236,7 +211,7 @@ class Supervisor:
 
     def _drain_executors(self) -> dict[str, object]:
         """Let the executors leave and the rest stay, until the next reload."""
-        self._follow(plan for plan in self._plans if plan.role != "executor")
+        self._follow(plan for plan in self._configuration.plans if plan.role != "executor")
         log.info("executors_draining")
         return {"draining": True}
 
@@ -270,21 +245,6 @@ class Supervisor:
         river = self.settings.river
         cancel = river.shutdown_cancel.total_seconds()
         return Grace(drain=river.shutdown_wait.total_seconds() + cancel + FLUSH_SECONDS, hurry=cancel + FLUSH_SECONDS)
-
-    def _load(self) -> Settings:
-        return load(self._request.config, environ=self._environ, flags={}).settings
-
-    def _refuse_new_identity(self, settings: Settings) -> None:
-        """Leave to a restart what the lease and the connections of this process were made with."""
-        fixed = {
-            "server_id": (settings.server_id, self.settings.server_id),
-            "the database's address": (settings.dsn(), self.settings.dsn()),
-            "postgresql.schema": (settings.postgresql.schema_name, self.settings.postgresql.schema_name),
-            "river.poll_only": (settings.river.poll_only, self.settings.river.poll_only),
-        }
-        problems = [f"{key}: changes only when the daemon is restarted" for key, (new, old) in fixed.items() if new != old]
-        if problems:
-            raise ConfigError(problems)
 
     async def _unless_leaving(self, work: Coroutine[object, object, T]) -> None:
         """Do something that may take long, but leave it when we are told to stop."""

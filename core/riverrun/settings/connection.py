@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote, urlencode
+
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 TIMEOUTS = {
@@ -23,3 +25,12 @@ def conninfo_from_url(url: str) -> str:
 def conninfo_from_parts(**parts: str | int | None) -> str:
     """Return libpq's ``parts`` (host, port, user …) and `TIMEOUTS` as a connection string; ``None`` is left out."""
     return make_conninfo("", **TIMEOUTS, **parts)
+
+
+def url_from_conninfo(conninfo: str) -> str:
+    """Return a libpq connection string in the form that ``database_url`` has.
+
+    Every part goes into the query, where a folder of a unix socket may stand as well.
+    """
+    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items() if value is not None}
+    return f"postgresql:///?{urlencode(parts, quote_via=quote, safe='/')}"

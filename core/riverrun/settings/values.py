@@ -17,6 +17,7 @@ from cronsim import CronSim, CronSimError
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic_core import PydanticCustomError
 
 from riverrun import names
 from riverrun.durations import parse_duration, parse_optional_duration
@@ -52,7 +53,7 @@ def _by(check: Callable[[object, str], T]) -> Callable[[object], T]:
 
 def _no_truth_value(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("a whole number")  # noqa: TRY004 - pydantic collects ValueError only
+        raise PydanticCustomError("truth_value", "true and false are not numbers")
     return value
 
 

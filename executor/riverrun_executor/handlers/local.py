@@ -89,17 +89,25 @@ class LocalHandler:
             return await asyncio.shield(waiting)
         except asyncio.CancelledError:
             context.cancel()
-            done, _ = await asyncio.wait({waiting}, timeout=STUCK_AFTER.total_seconds())
-            if done:
+            try:
+                await asyncio.wait({waiting}, timeout=STUCK_AFTER.total_seconds())
+            finally:
+                if not waiting.done():
+                    self._leave(waiting)
+            if waiting.done():
                 return waiting.result()
-            self._leave(work)
             raise
 
-    def _leave(self, work: Future[object]) -> None:
-        """Leave a thread behind that does not listen; note when it returns after all."""
-        loop = asyncio.get_running_loop()
+    def _leave(self, waiting: asyncio.Future[object]) -> None:
+        """Leave a thread behind that does not listen; note when it returns after all, with whatever result."""
         self._abandoned(True)
-        work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._abandoned, False))
+
+        def returned(done: asyncio.Future[object]) -> None:
+            self._abandoned(False)
+            if not done.cancelled():
+                done.exception()
+
+        waiting.add_done_callback(returned)
 
 
 def _trace(error: Exception) -> str:
