@@ -96,6 +96,8 @@ class Pipe:
             self._writer.close()
             with suppress(OSError, TimeoutError):
                 await asyncio.wait_for(self._writer.wait_closed(), timeout=1)
+        elif self._sock is not None:
+            self._sock.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while True:
