@@ -143,7 +143,8 @@ class Supervisor:
                 await self._configuration.embedded.start()
             else:
                 await self._unless_leaving(until_usable(self.settings))
-            await self._run_with_lease()
+            if not self._leaving.is_set():
+                await self._run_with_lease()
         finally:
             if self._configuration.embedded is not None:
                 await self._configuration.embedded.stop()
