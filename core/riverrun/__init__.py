@@ -9,33 +9,62 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from riverrun.client import AsyncClient as AsyncClient
+    from riverrun.client import AsyncClient
+    from riverrun.context import Context
     from riverrun.errors import (
-        ConfigError as ConfigError,
-        Conflict as Conflict,
-        DatabaseUnavailable as DatabaseUnavailable,
-        InvalidInput as InvalidInput,
-        JobFinalized as JobFinalized,
-        JobRunning as JobRunning,
-        NotFound as NotFound,
-        RiverrunError as RiverrunError,
-        SchemaError as SchemaError,
-        UniqueConflict as UniqueConflict,
+        ConfigError,
+        Conflict,
+        DatabaseUnavailable,
+        InvalidInput,
+        JobFinalized,
+        JobRunning,
+        NotFound,
+        RiverrunError,
+        SchemaError,
+        UniqueConflict,
     )
-    from riverrun.job import Job as Job, JobState as JobState
-    from riverrun.store.jobs import EnqueueResult as EnqueueResult
-    from riverrun.sync_client import Client as Client
-    from riverrun.unique import Unique as Unique
+    from riverrun.handlers import handler
+    from riverrun.job import Job, JobState
+    from riverrun.signals import Cancel, Retry, Snooze
+    from riverrun.store.jobs import EnqueueResult
+    from riverrun.sync_client import Client
+    from riverrun.unique import Unique
 
+__all__ = [
+    "AsyncClient",
+    "Cancel",
+    "Client",
+    "ConfigError",
+    "Conflict",
+    "Context",
+    "DatabaseUnavailable",
+    "EnqueueResult",
+    "InvalidInput",
+    "Job",
+    "JobFinalized",
+    "JobRunning",
+    "JobState",
+    "NotFound",
+    "Retry",
+    "RiverrunError",
+    "SchemaError",
+    "Snooze",
+    "Unique",
+    "UniqueConflict",
+    "handler",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
     "riverrun.client": ("AsyncClient",),
+    "riverrun.context": ("Context",),
     "riverrun.errors": (
         "ConfigError", "Conflict", "DatabaseUnavailable", "InvalidInput", "JobFinalized", "JobRunning", "NotFound",
         "RiverrunError", "SchemaError", "UniqueConflict",
     ),
+    "riverrun.handlers": ("handler",),
     "riverrun.job": ("Job", "JobState"),
+    "riverrun.signals": ("Cancel", "Retry", "Snooze"),
     "riverrun.store.jobs": ("EnqueueResult",),
     "riverrun.sync_client": ("Client",),
     "riverrun.unique": ("Unique",),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-import orjson
+from riverrun.job import decode_json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -24,12 +24,25 @@ class ClaimedJob:
         priority: 1 (first) to 9.
         metadata_text: The metadata as JSON text, as they were at the claim.
         tags: Tags in their order.
-        errors: How many errors were recorded before this attempt.
+        error_count: How many errors were recorded before this attempt.
         attempted_us: Start of the attempt, in microseconds since 1970; with ``attempt`` the fence of every write.
         scheduled_us: When the job was due, in microseconds since 1970.
         created_us: When it was enqueued, in microseconds since 1970.
         queue: The queue it was claimed from.
     """
+
+    id: int
+    kind: str
+    args_text: str
+    attempt: int
+    max_attempts: int
+    priority: int
+    metadata_text: str
+    tags: Sequence[str]
+    error_count: int
+    attempted_us: int
+    scheduled_us: int
+    created_us: int
 
     def __init__(self, row: tuple[Any, ...], queue: str) -> None:
         (
@@ -41,7 +54,7 @@ class ClaimedJob:
             self.priority,
             self.metadata_text,
             self.tags,
-            self.errors,
+            self.error_count,
             self.attempted_us,
             self.scheduled_us,
             self.created_us,
@@ -51,12 +64,12 @@ class ClaimedJob:
     @cached_property
     def args(self) -> dict[str, Any]:
         """The arguments; integers of any size stay exact."""
-        return json.loads(self.args_text)  # type: ignore[no-any-return]  # every door admits objects only
+        return decode_json(self.args_text)  # type: ignore[no-any-return]  # every door admits objects only
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """The metadata as they were at the claim."""
-        return orjson.loads(self.metadata_text)  # type: ignore[no-any-return]  # River keeps objects only
+        return decode_json(self.metadata_text)  # type: ignore[no-any-return]  # River keeps objects only
 
     @property
     def attempted_at(self) -> datetime:

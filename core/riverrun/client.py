@@ -75,9 +75,7 @@ class AsyncClient(ClientBase):
         """
         return await self.run(operations.enqueue(self._new(kind, args, options)), conn=conn)
 
-    async def enqueue_many(
-        self, jobs: Iterable[JobSpec | NewJob], *, conn: Conn | None = None
-    ) -> list[EnqueueResult]:
+    async def enqueue_many(self, jobs: Iterable[JobSpec | NewJob], *, conn: Conn | None = None) -> list[EnqueueResult]:
         """Enqueue all of ``jobs`` or none, in one transaction, and return one result for each in their order.
 
         Args:
@@ -209,10 +207,12 @@ class AsyncClient(ClientBase):
         """Give a connection, the caller's or one of ours; ``whole``: what is done on it is done together."""
         with explained(self._database):
             given = nullcontext(connection_of(conn, AsyncConnection)) if conn is not None else None
-            async with given or (await self._opened()).connection() as active:
-                # Without autocommit the caller's own transaction begins with our first statement, and stays open.
-                async with active.transaction() if whole and active.autocommit else nullcontext():
-                    yield active
+            # Without autocommit the caller's own transaction begins with our first statement, and stays open.
+            async with (
+                given or (await self._opened()).connection() as active,
+                active.transaction() if whole and active.autocommit else nullcontext(),
+            ):
+                yield active
 
     async def _opened(self) -> AsyncConnectionPool[Conn]:
         """Return the pool; the first call tries the address and the password, so that a wrong one is told at once."""

@@ -34,7 +34,11 @@ class ClientBase:
         self._database = described(self._dsn)
         self._statements = Statements(None if schema is None else checked_schema(schema))
         self._max_attempts = check_max_attempts(max_attempts, "max_attempts")
-        if isinstance(max_connections, bool) or not isinstance(max_connections, int) or not 1 <= max_connections <= 1000:
+        if (
+            isinstance(max_connections, bool)
+            or not isinstance(max_connections, int)
+            or not 1 <= max_connections <= 1000
+        ):
             raise InvalidInput("max_connections", max_connections, "a whole number from 1 to 1000")
         self._max_connections = max_connections
         self._closed = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, MutableMapping
+from datetime import datetime, timedelta
 from functools import cached_property
 from threading import Event
 from typing import Any
@@ -23,10 +24,12 @@ class Context:
 
     Attributes:
         job: The job: ``id``, ``kind``, ``args``, ``queue``, ``tags``, ``metadata``, ``created_at`` and so on.
+        limit_seconds: Time limit of this attempt; ``None`` means that there is none.
     """
 
     def __init__(self, job: ClaimedJob, *, server_id: str, noted: Callable[[], None] = lambda: None) -> None:
         self.job = job
+        self.limit_seconds: float | None = None
         self._server_id = server_id
         self._noted = noted
         self._cancelled = Event()
@@ -37,6 +40,11 @@ class Context:
     def attempt(self) -> int:
         """Number of this attempt, from 1."""
         return self.job.attempt
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the attempt runs out of time, by the clock of the database; ``None`` when it never does."""
+        return None if self.limit_seconds is None else self.job.attempted_at + timedelta(seconds=self.limit_seconds)
 
     @property
     def fence(self) -> str:

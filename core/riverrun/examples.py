@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from riverrun.context import Context
-from riverrun.handler import handler
+from riverrun.handlers import handler
 
 
 @dataclass

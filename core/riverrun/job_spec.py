@@ -79,13 +79,17 @@ def checked_job(job: JobSpec | NewJob, *, max_attempts: int, field: str) -> NewJ
     if not isinstance(job, Mapping):
         raise InvalidInput(field, type(job).__name__, "a mapping with kind and args", code="type")
     try:
-        for word in job:
-            if word not in _WORDS:
-                raise InvalidInput(str(word), word, f"one of {', '.join(sorted(_WORDS))}", code="unknown")
-        for word in ("kind", "args"):
-            if word not in job:
-                raise InvalidInput(word, None, "a value; every job has kind and args", code="required")
-        return new_job(**{"max_attempts": max_attempts, **job})
+        return new_job(**{"max_attempts": max_attempts, **_known_words(job)})
     except InvalidInput as refusal:
         refusal.place(field)
         raise
+
+
+def _known_words(job: Mapping[str, object]) -> Mapping[str, object]:
+    for word in job:
+        if word not in _WORDS:
+            raise InvalidInput(str(word), word, f"one of {', '.join(sorted(_WORDS))}", code="unknown")
+    for word in ("kind", "args"):
+        if word not in job:
+            raise InvalidInput(word, None, "a value; every job has kind and args", code="required")
+    return job

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from riverrun.errors import InvalidInput
+from riverrun.json_input import check_args_text, check_metadata
 from riverrun.names import check_kind, check_max_attempts, check_priority, check_queue, check_tags
-from riverrun.sanitize import check_args_text, check_metadata
 from riverrun.unique import Unique, unique_key, unique_states_mask
 
 TIMEOUT_KEY = "riverrun:timeout_seconds"
@@ -110,7 +110,9 @@ def _encoded(args: object) -> str:
     if dataclasses.is_dataclass(args) and not isinstance(args, type):
         args = dataclasses.asdict(args)
     if not isinstance(args, Mapping):
-        raise InvalidInput("args", args, "a mapping, a dataclass, a pydantic model or the JSON text of an object", code="type")
+        raise InvalidInput(
+            "args", args, "a mapping, a dataclass, a pydantic model or the JSON text of an object", code="type"
+        )
     try:
         return json.dumps(dict(args), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
@@ -155,5 +157,7 @@ def _metadata(metadata: object, reserved: Mapping[str, Any]) -> str:
     text = check_metadata(metadata, "metadata")
     names: Sequence[str] = [name for name in json.loads(text) if name.startswith(_RESERVED)]
     if names:
-        raise InvalidInput(f"metadata.{names[0]}", names[0], "a key that does not begin with river: or riverrun:", code="format")
+        raise InvalidInput(
+            f"metadata.{names[0]}", names[0], "a key that does not begin with river: or riverrun:", code="format"
+        )
     return json.dumps({**json.loads(text), **reserved}, ensure_ascii=False) if reserved else text

@@ -73,6 +73,7 @@ def run_role(role: str, main: Callable[[RoleContext], Awaitable[None]]) -> int:
             config_path=loaded.file,
             queue=arguments.queue,
             slots=arguments.slots,
+            share=arguments.share,
             incarnation=incarnation,
             pipe=pipe,
         )
@@ -150,8 +151,14 @@ def _arguments(role: str) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="configuration file")
     parser.add_argument("--queue", help="queue to work on (executor)")
     parser.add_argument("--slots", type=int, help="jobs that may run at once (executor)")
+    parser.add_argument("--share", type=_share, default=(0, 1), help="which of how many executors of the queue: 0/3")
     parser.add_argument("--incarnation", help="name of this life of the process, given by the supervisor")
     return parser.parse_args()
+
+
+def _share(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    return int(number), int(of)
 
 
 def _die_with(parent: int | None) -> None:

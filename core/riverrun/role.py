@@ -31,6 +31,7 @@ class RoleContext:
         config_path: The file that ``--config`` named, if any.
         queue: The queue to work on (executors).
         slots: How many jobs this process may run at once (executors); None: as the settings say.
+        share: Which of how many executors of the queue on this host this is: (0, 3) is the first of three.
         incarnation: Name of this one life of this process; stands in ``attempted_by`` and in its lease.
         pipe: The way to the supervisor; register ``Wake`` and ``Control`` with ``pipe.on``.
         draining: Set when the process shall finish what it has and leave.
@@ -46,6 +47,7 @@ class RoleContext:
     slots: int | None
     incarnation: str
     pipe: ChildPipe
+    share: tuple[int, int] = (0, 1)
     draining: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     hurrying: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     reload: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
@@ -58,6 +60,11 @@ class RoleContext:
     def server_id(self) -> str:
         """Name of this host in the fleet."""
         return self.settings.server_id
+
+    def share_of(self, slots: int) -> int:
+        """Return how many of a queue's ``slots`` on this host are this executor's."""
+        number, of = self.share
+        return slots // of + (number < slots % of)
 
     def ready(self) -> None:
         """Tell the supervisor that this process has started and works."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 
-class Signal(Exception):  # noqa: N818 - raised to steer, not to report an error
+class Signal(Exception):
     """Base of what a handler may raise or return to decide about its job."""
 
 

@@ -126,10 +126,12 @@ class Client(ClientBase):
         """Give a connection, the caller's or one of ours; ``whole``: what is done on it is done together."""
         with explained(self._database):
             given = nullcontext(connection_of(conn, Connection)) if conn is not None else None
-            with given or self._opened().connection() as active:
-                # Without autocommit the caller's own transaction begins with our first statement, and stays open.
-                with active.transaction() if whole and active.autocommit else nullcontext():
-                    yield active
+            # Without autocommit the caller's own transaction begins with our first statement, and stays open.
+            with (
+                given or self._opened().connection() as active,
+                active.transaction() if whole and active.autocommit else nullcontext(),
+            ):
+                yield active
 
     def _opened(self) -> ConnectionPool[Conn]:
         """Return the pool; the first call tries the address and the password, so that a wrong one is told at once."""

@@ -16,7 +16,9 @@ async def main(context: RoleContext) -> None:
     """Work on one queue until told to stop."""
     if context.queue is None:
         raise ConfigError(["--queue: name the queue that this executor works on"])
-    slots = context.slots or context.settings.slots_of(context.queue)[0]
+    river = context.settings.river
+    known = river.queues.get(context.queue)
+    slots = context.slots or context.share_of((known and known.max_workers) or river.workers)
     executor = Executor(context, queue=context.queue, slots=slots)
     await executor.run()
     if executor.threads_left_behind:

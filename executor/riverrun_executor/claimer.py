@@ -88,7 +88,9 @@ class Claimer:
             except (DatabaseUnavailable, psycopg.Error) as error:
                 seconds = backoff.next()
                 metrics.db_errors.labels(kind="claim").inc()
-                log.warning("claim_failed", extra={"queue": self._queue, "error": first_line(error), "retry_in": seconds})
+                log.warning(
+                    "claim_failed", extra={"queue": self._queue, "error": first_line(error), "retry_in": seconds}
+                )
                 await _until(self._stopping, seconds)
         self._stopped.set()
 

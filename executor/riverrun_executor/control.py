@@ -62,7 +62,9 @@ class Executor(Protocol):
 class Control:
     """Keeps one connection for everything that is neither claim nor finalize."""
 
-    def __init__(self, executor: Executor, *, dsn: str, statements: Statements, queue: str, server_id: str, incarnation: str) -> None:  # noqa: E501
+    def __init__(
+        self, executor: Executor, *, dsn: str, statements: Statements, queue: str, server_id: str, incarnation: str
+    ) -> None:
         self._executor = executor
         self._dsn = dsn
         self._statements = statements
@@ -97,7 +99,9 @@ class Control:
             except (DatabaseUnavailable, psycopg.Error) as error:
                 seconds = backoff.next()
                 metrics.db_errors.labels(kind="control").inc()
-                log.warning("control_failed", extra={"queue": self._queue, "error": first_line(error), "retry_in": seconds})
+                log.warning(
+                    "control_failed", extra={"queue": self._queue, "error": first_line(error), "retry_in": seconds}
+                )
                 await asyncio.sleep(seconds)
 
     async def last_words(self) -> None:

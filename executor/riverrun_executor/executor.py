@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import AsyncConnection
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
-from riverrun.handler import load_handlers
+from riverrun.handlers import load_handlers
 from riverrun.messages import Control as ControlMessage
 from riverrun.messages import Wake
 from riverrun.role import RoleContext
@@ -24,11 +23,14 @@ from riverrun_executor.control import Control
 from riverrun_executor.ending import Ending
 from riverrun_executor.finalizer import Finalizer
 from riverrun_executor.handlers.choose import Handlers
-from riverrun_executor.handlers.http import HttpHandlers
 from riverrun_executor.handlers.local import LocalHandler
 from riverrun_executor.runner import Runner
 from riverrun_executor.slots import Slots
 from riverrun_executor.statistics import Statistics
+
+if TYPE_CHECKING:
+    from riverrun_executor.handlers.choose import Transport
+    from riverrun_executor.handlers.http import HttpHandlers
 
 FLUSH = timedelta(seconds=5)
 """How long the last endings may take to be written when the executor stops."""
@@ -52,12 +54,12 @@ class Executor:
         self._statements = Statements(settings.postgresql.schema_name)
         self._slots = Slots(slots)
         self._left_behind = 0
+        self._http: HttpHandlers | None = None
         self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")
         local = load_handlers(settings.handlers.modules, settings.handlers.path)
-        self._http = HttpHandlers(server_id=settings.server_id)
         self._handlers = Handlers(
             {kind: LocalHandler(handler, self._threads, self._thread_left) for kind, handler in local.items()},
-            connect_http=self._http.connect,
+            connect_http=self._connect_http,
         )
         self._statistics = Statistics(settings.server_id)
         self._finalizer = Finalizer(
@@ -94,18 +96,29 @@ class Executor:
         )
 
     async def run(self) -> None:
-        """Work until the process is told to drain; then finish, in the order in which jobs flow."""
+        """Work until the process is told to drain; then finish, in the order in which jobs flow.
+
+        Raises:
+            ExceptionGroup: A part broke in a way that nobody expected; the process must not go on without it.
+        """
         self._context.pipe.on(Wake, self._on_wake)
         self._context.pipe.on(ControlMessage, lambda _: self._control.look_now())
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._http.close)
-            for part in (self._finalizer.run(), self._control.run()):
-                stack.push_async_callback(_end, asyncio.create_task(part, name=part.__qualname__))
-            await self._first_of(self._control.obeyed)
-            claiming = asyncio.create_task(self._claimer.run(), name="claimer")
-            self._context.ready()
-            await self._context.draining.wait()
-            await self._drain(claiming)
+        try:
+            async with asyncio.TaskGroup() as parts:
+                steering = [
+                    parts.create_task(self._finalizer.run(), name="finalizer"),
+                    parts.create_task(self._control.run(), name="control"),
+                ]
+                await self._first_of(self._control.obeyed)
+                claiming = parts.create_task(self._claimer.run(), name="claimer")
+                self._context.ready()
+                await self._context.draining.wait()
+                await self._drain(claiming)
+                for part in steering:
+                    part.cancel()
+        finally:
+            if self._http is not None:
+                await self._http.close()
 
     @property
     def threads_left_behind(self) -> bool:
@@ -126,7 +139,7 @@ class Executor:
 
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
-        shares = self._context.share(max_workers) if max_workers is not None else self._configured
+        shares = self._context.share_of(max_workers) if max_workers is not None else self._configured
         self._slots.resize(shares - self._left_behind)
         metrics.executor_slots.labels(queue=self._queue).set(shares)
         metrics.executor_busy.labels(queue=self._queue).set(self._slots.running)
@@ -141,7 +154,15 @@ class Executor:
 
     async def reload_handlers(self, conn: AsyncConnection[Any]) -> None:
         """Read the registry of handlers again."""
-        self._handlers.use(await self._statements.run(conn, registry.entries()))
+        self._handlers.use(await self._statements.run(conn, registry.handlers()))
+
+    def _connect_http(self, registered: registry.RegisteredHandler) -> Transport:
+        """Return the transport of an HTTP service; an executor without one never loads an HTTP client."""
+        if self._http is None:
+            from riverrun_executor.handlers.http import HttpHandlers  # noqa: PLC0415
+
+            self._http = HttpHandlers()
+        return self._http.connect(registered)
 
     async def _drain(self, claiming: asyncio.Task[None]) -> None:
         river = self._context.settings.river
@@ -170,9 +191,3 @@ class Executor:
         """Keep the slot of an attempt whose thread still runs."""
         self._left_behind += 1 if left else -1
         self._slots.resize(self._slots.capacity - (1 if left else -1))
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait until it has ended."""
-    task.cancel()
-    await asyncio.wait({task})

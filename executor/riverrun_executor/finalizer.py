@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -51,7 +52,7 @@ class Finalizer:
         written: Called with each ending and the state its job reached, once it is in the database.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts it joins
+    def __init__(
         self,
         *,
         dsn: str,
@@ -108,7 +109,8 @@ class Finalizer:
                 seconds = backoff.next()
                 metrics.db_errors.labels(kind="finalize").inc()
                 log.warning(
-                    "finalize_failed", extra={"waiting": len(self._endings), "error": first_line(error), "retry_in": seconds}
+                    "finalize_failed",
+                    extra={"waiting": len(self._endings), "error": first_line(error), "retry_in": seconds},
                 )
                 await asyncio.sleep(seconds)
 
@@ -146,7 +148,7 @@ class Finalizer:
             if type(ending.outcome) is Completed and ending.notes_json is None:
                 plain.append(ending.job)
             else:
-                others.append((ending.job, decide(ending.job, ending.outcome, notes_json=ending.notes_json, rng=self._random)))
+                others.append((ending.job, self._finalization(ending)))
         states: dict[int, str] = {}
         if plain:
             done = await self._statements.run(conn, attempts.complete(plain, self._incarnation))
@@ -154,6 +156,11 @@ class Finalizer:
         if others:
             states.update(await self._statements.run(conn, attempts.finalize(others, self._incarnation)))
         return states
+
+    def _finalization(self, ending: Ending) -> Finalization:
+        """Return what changes in the row, the handler's notes included."""
+        final = decide(ending.job, ending.outcome, now=ending.job.attempted_at, rng=self._random)
+        return replace(final, metadata_patch_json=_merged(ending.notes_json, final.metadata_patch_json))
 
     def _settle(self, batch: Sequence[Ending], states: dict[int, str]) -> None:
         """Forget what is written; say what was no longer ours to write."""
@@ -170,6 +177,11 @@ class Finalizer:
             self._resent = False
             self._wake.clear()
             self._empty.set()
+
+
+def _merged(notes: str | None, patch: str | None) -> str | None:
+    """Return two JSON objects as one; both are written by us, and neither is empty."""
+    return f"{notes[:-1]},{patch[1:]}" if notes and patch else notes or patch
 
 
 def _stripped(ending: Ending, reason: str) -> Ending:

@@ -19,8 +19,8 @@ from riverrun_executor.slots import Slots
 
 log = logging.getLogger(__name__)
 
-CANCELLED_REMOTELY = "JobCancelError: job cancelled remotely"
-"""River's own text for a job that was cancelled while it ran."""
+CANCELLED_REMOTELY = "job cancelled remotely"
+"""River's own words for a job that was cancelled while it ran."""
 
 Reason = Literal["cancel", "shutdown"]
 
@@ -143,7 +143,7 @@ class Runner:
             return Failed(
                 error=f"no handler is registered for kind {job.kind!r} on {self._server_id}", error_type="unknown_kind"
             )
-        limit = self._limit(job, handler.timeout)
+        limit = running.context.limit_seconds = self._limit(job, handler.timeout)
         try:
             async with asyncio.timeout(limit) as deadline:
                 return await handler.run(job, running.context)

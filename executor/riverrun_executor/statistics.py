@@ -46,7 +46,7 @@ class Statistics:
             metrics.job_errors.labels(queue=ending.job.queue, kind=ending.job.kind, error_type=error_type).inc()
         if log.isEnabledFor(level):
             fields = {**job_fields(ending.job, self._server_id), "duration": round(ending.seconds, 6)}
-            log.log(level, f"job_{outcome}", extra=fields)
+            log.log(level, "job_%s", outcome, extra=fields)
 
 
 def _outcome(ending: Ending, state: str) -> str:

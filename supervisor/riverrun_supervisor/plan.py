@@ -34,6 +34,7 @@ class ChildPlan:
         role: One of `ROLES`.
         queue: The queue of an executor.
         slots: The executor's share of its queue's slots.
+        share: Which of how many executors of the queue it is: (0, 3) is the first of three.
         basis: Every setting that the process works by.
     """
 
@@ -41,6 +42,7 @@ class ChildPlan:
     role: str
     queue: str | None = None
     slots: int | None = None
+    share: tuple[int, int] = (0, 1)
     basis: object = dataclasses.field(default=None, repr=False)
 
     @property
@@ -48,7 +50,8 @@ class ChildPlan:
         """What the process needs to know beside the configuration."""
         if self.queue is None:
             return []
-        return ["--queue", self.queue, "--slots", str(self.slots)]
+        number, of = self.share
+        return ["--queue", self.queue, "--slots", str(self.slots), "--share", f"{number}/{of}"]
 
 
 def children(
@@ -92,6 +95,7 @@ def _executors(settings: Settings, queues: Collection[str] | None) -> Iterator[C
                 "executor",
                 queue=queue,
                 slots=share + (number < rest),
+                share=(number, setting.processes),
                 basis=_basis(settings, "executor", queue=queue),
             )
 

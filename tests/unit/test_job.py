@@ -34,8 +34,8 @@ def job(args_text: str = "{}", *, errors: tuple[AttemptError, ...] = ()) -> Job:
 
 def test_the_states_stand_in_the_order_of_rivers_enum() -> None:
     assert [str(state) for state in JobState] == sorted(str(state) for state in JobState)
-    assert sorted(FINALIZED) == ["cancelled", "completed", "discarded"]
-    assert FINALIZED | LIVE == set(JobState)
+    assert {state.value for state in FINALIZED} == {"cancelled", "completed", "discarded"}
+    assert set(JobState) == FINALIZED | LIVE
     assert not FINALIZED & LIVE
 
 

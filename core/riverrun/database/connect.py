@@ -57,7 +57,7 @@ def session_dsn(dsn: str, *, name: str, session: dict[str, str] | None = None) -
     """Return ``dsn`` with our timeouts, keepalives and session settings; what it says itself wins."""
     given = conninfo_to_dict(dsn)
     settings = " ".join(f"-c {key}={value}" for key, value in {**_SESSION, **(session or {})}.items())
-    defaults: dict[str, object] = {
+    defaults: dict[str, str | int] = {
         "connect_timeout": 5,
         "tcp_user_timeout": 3000,
         "keepalives": 1,
@@ -65,14 +65,16 @@ def session_dsn(dsn: str, *, name: str, session: dict[str, str] | None = None) -
         "keepalives_interval": 1,
         "keepalives_count": 3,
     }
-    merged = {**defaults, **given, "application_name": name, "options": f"{given.get('options', '')} {settings}".strip()}
-    return make_conninfo("", **merged)
+    own = {"application_name": name, "options": f"{given.get('options') or ''} {settings}".strip()}
+    return make_conninfo("", **{**defaults, **given, **own})
 
 
 def described(dsn: str) -> str:
     """Name the server and database of ``dsn`` without its password."""
     parts = conninfo_to_dict(dsn)
-    return f"PostgreSQL at {parts.get('host', 'the default socket')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    return (
+        f"PostgreSQL at {parts.get('host', 'the default socket')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    )
 
 
 def first_line(error: BaseException) -> str:

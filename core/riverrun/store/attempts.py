@@ -60,9 +60,9 @@ def finalize(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: st
         {
             **_fence(jobs),
             "states": [str(final.state) for final in finals],
-            "given_back": [final.attempt_given_back for final in finals],
+            "given_back": [final.attempt < job.attempt for job, final in endings],
             "errors": [final.error_json for final in finals],
-            "delays": [None if final.delay is None else final.delay.total_seconds() for final in finals],
+            "delays": [None if final.scheduled_in is None else final.scheduled_in.total_seconds() for final in finals],
             "patches": [final.metadata_patch_json for final in finals],
             "incarnation": incarnation,
         },
@@ -83,9 +83,7 @@ def note(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[s
     return {row[0] for row in rows}
 
 
-def release_unknown(
-    queue: str, *, incarnation: str, known: Collection[int], older_than: timedelta
-) -> Steps[list[int]]:
+def release_unknown(queue: str, *, incarnation: str, known: Collection[int], older_than: timedelta) -> Steps[list[int]]:
     """Give back jobs marked as run by ``incarnation`` that it does not hold; return their ids.
 
     They come from claims whose answer was lost with the connection. Nobody started them, so the attempt does not count.
@@ -105,9 +103,7 @@ def release_unknown(
 
 def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps[Directives]:
     """Return what an executor of ``queue`` must obey now; ``running`` are the ids it executes."""
-    (row,) = yield Query(
-        "executor_directives", {"queue": queue, "server_id": server_id, "running": list(running)}
-    )
+    (row,) = yield Query("executor_directives", {"queue": queue, "server_id": server_id, "running": list(running)})
     return Directives(paused=row[0], max_workers=row[1], registry=row[2], cancelled=tuple(row[3]))
 
 

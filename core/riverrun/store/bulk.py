@@ -120,12 +120,9 @@ def _row(job: NewJob, job_id: int, now: datetime) -> Row:
 def _job(row: Row) -> Job:
     """Return the job that a row of ``job_copy.sql`` becomes."""
     job_id, state, now, due, kind, args, metadata, queue, priority, max_attempts, tags = row
-    return job_from(
-        (job_id, state, 0, max_attempts, None, now, None, due, priority, args)
-        + (None, None, kind, metadata, queue, tags, None, None)
-    )
+    beginning = (job_id, state, 0, max_attempts, None, now, None, due, priority, args)
+    return job_from((*beginning, None, None, kind, metadata, queue, tags, None, None))
 
 
 def _any_unique(chunk: Sequence[NewJob]) -> bool:
     return any(job.unique_key is not None for job in chunk)
-

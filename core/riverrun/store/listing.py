@@ -141,7 +141,9 @@ def _statement(wanted: JobFilter) -> str:
 
 def _params(wanted: JobFilter) -> Mapping[str, object]:
     """Return the filter as the statements take it: NULL for a field that says nothing."""
-    fields = {name: list(value) or None if isinstance(value, tuple) else value for name, value in asdict(wanted).items()}
+    fields = {
+        name: list(value) or None if isinstance(value, tuple) else value for name, value in asdict(wanted).items()
+    }
     states = [str(state) for state in wanted.states]
     return {**fields, "states": states or None, "state": states[0] if states else None}
 

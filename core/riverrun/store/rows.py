@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import orjson
-
 from riverrun.database.statements import Row
-from riverrun.job import AttemptError, Job, JobState
+from riverrun.job import AttemptError, Job, JobState, decode_json
 
 JOB_COLUMNS = 18
 
@@ -26,7 +24,7 @@ def job_from(row: Row) -> Job:
         attempted_by=tuple(row[10] or ()),
         errors=tuple(AttemptError.from_json(text) for text in row[11] or ()),
         kind=row[12],
-        metadata=orjson.loads(row[13]),
+        metadata=decode_json(row[13]),
         queue=row[14],
         tags=tuple(row[15]),
         unique_key=row[16],

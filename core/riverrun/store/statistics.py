@@ -93,15 +93,13 @@ def queues() -> Steps[list[QueueStatistics]]:
     counts = yield from listing.count_queues(_SHOWN, [row[0] for row in rows])
     summaries = yield Query("minute_summary", {"minutes": HISTOGRAM_MINUTES})
     by_queue = {summary[0]: summary for summary in summaries}
-    return [
-        _queue(row, [counts.get((row[0], state), _NONE) for state in _SHOWN], by_queue.get(row[0])) for row in rows
-    ]
+    return [_queue(row, [counts.get((row[0], state), _NONE) for state in _SHOWN], by_queue.get(row[0])) for row in rows]
 
 
 def servers() -> Steps[list[Server]]:
     """Return the servers of the fleet, by name."""
     rows = yield Query("server_list", {"alive_seconds": ALIVE_SECONDS})
-    return [Server(*row[:4], tuple(row[4]), *row[5:]) for row in rows]
+    return [_server(row) for row in rows]
 
 
 def served(names: Sequence[str]) -> Steps[set[str]]:
@@ -150,4 +148,21 @@ def _queue(row: Row, counts: Sequence[Count], summary: Row | None) -> QueueStati
         failed_1m=summary[2] if summary else 0,
         wait_p95_s=percentile(summary[4], WAIT, fraction=0.95) if summary else None,
         run_p95_s=percentile(summary[3], RUN, fraction=0.95) if summary else None,
+    )
+
+
+def _server(row: Row) -> Server:
+    server_id, host, pid, version, roles, started_at, heartbeat_at, alive, executors, slots, leads = row
+    return Server(
+        server_id=server_id,
+        host=host,
+        pid=pid,
+        version=version,
+        roles=tuple(roles),
+        started_at=started_at,
+        heartbeat_at=heartbeat_at,
+        alive=alive,
+        executors=executors,
+        slots=slots,
+        leads=leads,
     )

@@ -64,24 +64,23 @@ class Handlers:
         self._made_from = {entry.kind: entry for entry in registered}
 
     def _transport(self, entry: RegisteredHandler) -> Transport | None:
-        match entry.handler_type:
+        registration = entry.registration
+        match registration.handler_type:
             case "http":
                 return self._connect_http(entry)
-            case "grpc":
-                return Unsupported("gRPC handlers can be registered but not yet be run by this release", entry.timeout)
             case "local":
-                function = self._local.get(entry.handler_name) or self._local.get(entry.kind)
-                return None if function is None else Limited(function, entry.timeout)
+                function = self._local.get(registration.handler_name) or self._local.get(entry.kind)
+                return None if function is None else Limited(function, registration.timeout_seconds)
             case unknown:
-                return Unsupported(f"handler type {unknown!r} is not known to this release", entry.timeout)
+                return Unsupported(f"{unknown} handlers can be registered, but this release cannot run them yet")
 
 
 class Limited:
     """A handler with the time limit of its registration in place of its own."""
 
-    def __init__(self, handler: Transport, timeout: timedelta | None) -> None:
+    def __init__(self, handler: Transport, seconds: float | None) -> None:
         self._handler = handler
-        self.timeout = timeout or handler.timeout
+        self.timeout = handler.timeout if seconds is None else timedelta(seconds=seconds)
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run the handler."""
@@ -91,9 +90,10 @@ class Limited:
 class Unsupported:
     """Stands for a registration that this release cannot run: its jobs fail with the reason, and are retried."""
 
-    def __init__(self, reason: str, timeout: timedelta | None) -> None:
+    timeout: timedelta | None = None
+
+    def __init__(self, reason: str) -> None:
         self._reason = reason
-        self.timeout = timeout
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:  # noqa: ARG002 - no attempt is made
         """Fail with the reason."""

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
-from riverrun.handler import Handler
+from riverrun.handlers import Handler
 from riverrun.outcome import Cancelled, Completed, Failed, Outcome, Snoozed
 from riverrun.retry import RIVER_BACKOFF, retry_delay
 from riverrun.signals import Cancel, Retry, Signal, Snooze
@@ -63,7 +63,7 @@ class LocalHandler:
             case Snooze(delay=delay):
                 return Snoozed(delay)
             case Cancel(reason=reason):
-                return Cancelled(f"JobCancelError: {reason}")
+                return Cancelled(reason or "the handler cancelled the job")
             case Retry(delay=None, reason=reason):
                 return self._failed(job, reason, error_type="retry")
             case Retry(delay=delay, reason=reason):
@@ -74,7 +74,7 @@ class LocalHandler:
 
     def _failed(self, job: ClaimedJob, error: str, *, trace: str = "", error_type: str = "exception") -> Failed:
         backoff = self._handler.backoff
-        delay = None if backoff == RIVER_BACKOFF else retry_delay(backoff, errors=job.errors, rng=self._random)
+        delay = None if backoff == RIVER_BACKOFF else retry_delay(backoff, errors=job.error_count, rng=self._random)
         return Failed(error=error, trace=trace, error_type=error_type, retry_in=delay)
 
     async def _in_thread(self, context: Context, arguments: list[object]) -> object:
@@ -89,17 +89,25 @@ class LocalHandler:
             return await asyncio.shield(waiting)
         except asyncio.CancelledError:
             context.cancel()
-            done, _ = await asyncio.wait({waiting}, timeout=STUCK_AFTER.total_seconds())
-            if done:
+            try:
+                await asyncio.wait({waiting}, timeout=STUCK_AFTER.total_seconds())
+            finally:
+                if not waiting.done():
+                    self._leave(waiting)
+            if waiting.done():
                 return waiting.result()
-            self._leave(work)
             raise
 
-    def _leave(self, work: Future[object]) -> None:
-        """Leave a thread behind that does not listen; note when it returns after all."""
-        loop = asyncio.get_running_loop()
+    def _leave(self, waiting: asyncio.Future[object]) -> None:
+        """Leave a thread behind that does not listen; note when it returns after all, with whatever result."""
         self._abandoned(True)
-        work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._abandoned, False))
+
+        def returned(done: asyncio.Future[object]) -> None:
+            self._abandoned(False)
+            if not done.cancelled():
+                done.exception()
+
+        waiting.add_done_callback(returned)
 
 
 def _trace(error: Exception) -> str:

@@ -56,7 +56,7 @@ def handler(
         @riverrun.handler("email", timeout=30)
         async def send(email: Email, ctx: Context) -> None: ...
 
-    A parameter annotated ``Context`` receives the context. The other one, if any, receives the arguments: as a ``dict``,
+    A parameter annotated ``Context`` receives the context. The other one, if any, receives the arguments: as a dict,
     as raw JSON when annotated ``str`` or ``bytes``, or as the dataclass, pydantic model or TypedDict it is annotated
     with, validated before the function runs. A result other than ``None`` is recorded as the job's output.
 

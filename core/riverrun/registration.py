@@ -1,0 +1,191 @@
+"""What may be said about the handler of a kind: the one place where a registration is checked.
+
+A registration names a handler, it never brings one: ``local`` means a name that the configured modules export, so a
+path into Python code is refused, and no code is ever loaded because of a request or a row.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from riverrun.errors import InvalidInput
+from riverrun.names import MAX_ATTEMPTS, check_kind
+
+TYPES = ("local", "http", "grpc")
+SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 0.1, 86_400.0
+
+_SCHEMES = {"http": ("http", "https"), "grpc": ("grpc", "grpcs")}
+_METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
+_METADATA_ADDRESSES = frozenset({"100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"})
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A checked registration.
+
+    Attributes:
+        kind: The kind of job it handles; the HTTP API calls it ``task_type``.
+        handler_name: ``local``: the exported name; otherwise a name for people.
+        handler_type: ``local``, ``http`` or ``grpc``.
+        endpoint_url: Where the handler listens; None for ``local``.
+        timeout_seconds: Limit of one attempt; None: the handler's own or the configured one.
+        retry_count: A job gets one attempt more than this, unless it says otherwise; None: as configured.
+        description: For people.
+    """
+
+    kind: str
+    handler_name: str
+    handler_type: str
+    endpoint_url: str | None = None
+    timeout_seconds: float | None = None
+    retry_count: int | None = None
+    description: str = ""
+
+
+def registration(  # noqa: PLR0913 - one argument for each thing that is said about a handler
+    kind: object,
+    handler_name: object,
+    handler_type: object,
+    *,
+    endpoint_url: object = None,
+    timeout: object = None,
+    retry_count: object = None,
+    description: object = "",
+) -> Registration:
+    """Check everything about a handler and return it; field names in errors are those of the HTTP API.
+
+    Raises:
+        InvalidInput: Something is not allowed; names the field.
+    """
+    kind = check_kind(kind, "task_type")
+    if handler_type not in TYPES or not isinstance(handler_type, str):
+        raise InvalidInput("handler_type", handler_type, "local, http or grpc", code="unknown")
+    return Registration(
+        kind=kind,
+        handler_name=_name(handler_name, local=handler_type == "local"),
+        handler_type=handler_type,
+        endpoint_url=_endpoint(endpoint_url, handler_type),
+        timeout_seconds=_timeout(timeout),
+        retry_count=_retry_count(retry_count),
+        description=_text("description", description, longest=4096),
+    )
+
+
+def _name(value: object, *, local: bool) -> str:
+    name = _text("handler_name", value, longest=255)
+    if not name.strip():
+        raise InvalidInput("handler_name", value, "a name of 1 to 255 characters", code="length")
+    if local and not all(character.isalnum() or character in "_-" for character in name):
+        allowed = "the name of an exported handler: letters, digits, _ and -; never a path to code"
+        raise InvalidInput("handler_name", value, allowed, code="format")
+    return name
+
+
+def _timeout(value: object) -> float | None:
+    if value is None:
+        return None
+    allowed = f"a number of seconds from {SHORTEST_TIMEOUT} to {LONGEST_TIMEOUT:.0f}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput("timeout", value, allowed, code="type")
+    if not math.isfinite(value) or not SHORTEST_TIMEOUT <= value <= LONGEST_TIMEOUT:
+        raise InvalidInput("timeout", value, allowed)
+    return float(value)
+
+
+def _retry_count(value: object) -> int | None:
+    if value is None:
+        return None
+    allowed = f"a whole number from 0 to {MAX_ATTEMPTS - 1}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidInput("retry_count", value, allowed, code="type")
+    if not 0 <= value < MAX_ATTEMPTS:
+        raise InvalidInput("retry_count", value, allowed)
+    return value
+
+
+def _text(field: str, value: object, *, longest: int) -> str:
+    allowed = f"text of at most {longest} characters"
+    if not isinstance(value, str):
+        raise InvalidInput(field, value, allowed, code="type")
+    if len(value) > longest:
+        raise InvalidInput(field, value, allowed, code="length")
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidInput(field, value, "text without NUL and halves of surrogate pairs", code="format")
+    return value
+
+
+def _endpoint(value: object, handler_type: str) -> str | None:
+    if handler_type == "local":
+        if value not in (None, ""):
+            raise InvalidInput("endpoint_url", value, "nothing: a local handler has no endpoint", code="format")
+        return None
+    schemes = _SCHEMES[handler_type]
+    allowed = f"an absolute URL such as {schemes[0]}://host:8080{'/handle' if handler_type == 'http' else ''}"
+    if value in (None, ""):
+        raise InvalidInput("endpoint_url", value, allowed, code="required")
+    url = _text("endpoint_url", value, longest=2048)
+    if not url.isprintable() or " " in url or "\\" in url:
+        raise InvalidInput("endpoint_url", url, allowed, code="format")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise InvalidInput("endpoint_url", url, allowed, code="format") from error
+    if parts.scheme not in schemes or not parts.hostname or port == 0:
+        raise InvalidInput("endpoint_url", url, allowed, code="format")
+    if handler_type == "grpc" and port is None:
+        raise InvalidInput("endpoint_url", url, "a URL with a port, such as grpc://host:50051", code="format")
+    _check_host(url, parts)
+    return url
+
+
+def _check_host(url: str, parts: SplitResult) -> None:
+    """Refuse credentials, fragments, and the addresses at which clouds hand out credentials."""
+    if "@" in parts.netloc or parts.fragment:
+        # The URL is not repeated: it may hold a password.
+        raise InvalidInput("endpoint_url", "…", "a URL without user, password and fragment", code="format")
+    host = (parts.hostname or "").rstrip(".")
+    address = _address(host)
+    if host in _METADATA_HOSTS or (address is not None and _is_forbidden(address)):
+        allowed = "a host that is not link-local, multicast, unspecified or a metadata service"
+        raise InvalidInput("endpoint_url", url, allowed, code="egress")
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that ``host`` spells, also in the short and numeric forms that resolvers take."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    parts = host.split(".")
+    if not 1 <= len(parts) <= 4:
+        return None
+    try:
+        *leading, last = (_number(part) for part in parts)
+    except ValueError:
+        return None
+    if any(part > 255 for part in leading) or last >= 256 ** (5 - len(parts)):
+        return None
+    return ipaddress.IPv4Address(sum(part << (24 - 8 * place) for place, part in enumerate(leading)) + last)
+
+
+def _number(text: str) -> int:
+    """Return a part of an address as C's ``inet_aton`` reads it: 0x10, 020 and 16 are the same."""
+    if text.startswith("0x"):
+        return int(text, 0)
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise ValueError(text)
+    return int(text, 8 if text.startswith("0") else 10)
+
+
+def _is_forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        embedded = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+        if embedded and _is_forbidden(embedded):
+            return True
+    return (
+        address.is_link_local or address.is_multicast or address.is_unspecified or str(address) in _METADATA_ADDRESSES
+    )
