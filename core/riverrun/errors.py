@@ -7,7 +7,8 @@ RiverrunError
 ├── Conflict                the request is fine, the present state forbids it
 │   ├── JobRunning          the job is being executed right now
 │   ├── JobFinalized        the job has reached a last state
-│   └── UniqueConflict      another unfinished job has the same unique key
+│   ├── UniqueConflict      another unfinished job has the same unique key
+│   └── StaleRevision       it was changed since the sender looked at it
 ├── SchemaError             the database's tables are not the ones this release works on
 └── DatabaseUnavailable     PostgreSQL could not be reached or did not answer in time
 """
@@ -90,6 +91,18 @@ class UniqueConflict(Conflict):
     def __init__(self, job_id: int) -> None:
         super().__init__(f"job {job_id} has the unique key of another unfinished job")
         self.job_id = job_id
+
+
+class StaleRevision(Conflict):
+    """It was changed since the sender looked at it.
+
+    Attributes:
+        revision: The revision that it has now.
+    """
+
+    def __init__(self, what: str, revision: int) -> None:
+        super().__init__(f"{what} was changed meanwhile and has revision {revision} now; look at it again")
+        self.revision = revision
 
 
 class SchemaError(RiverrunError):

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Migrations forwards and back, on what other people left, under load, and killed on the way."""
 
 from __future__ import annotations
@@ -9,6 +10,13 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+=======
+"""Migrations forwards and back, on what other people left, and what a role asks at its start."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+>>>>>>> migrations
 
 import psycopg
 import pytest
@@ -18,6 +26,7 @@ from psycopg.rows import TupleRow
 from riverrun.database import migrate
 from riverrun.database.migration_files import latest, numbered
 from riverrun.database.schema_check import check, status
+<<<<<<< HEAD
 from riverrun.database.schema_script import script
 from riverrun.database.sql_files import sql_folder
 from riverrun.errors import Conflict, DatabaseUnavailable, InvalidInput, SchemaError
@@ -29,6 +38,14 @@ NAMES = tuple(step.name for step in numbered())
 INIT_SCRIPT = "init-river-postgresql.sql"
 SHORT = timedelta(milliseconds=100)
 
+=======
+from riverrun.errors import Conflict, InvalidInput, SchemaError
+from support.queries import CountingConnection, insert_job, value
+from support.river_database import create_river
+from support.schema_dump import dump_schema
+
+NAMES = tuple(step.name for step in numbered())
+>>>>>>> migrations
 
 pytestmark = pytest.mark.every_postgres
 
@@ -39,6 +56,7 @@ async def conn(empty_database: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
         yield connection
 
 
+<<<<<<< HEAD
 async def value(conn: AsyncConnection[TupleRow], query: str) -> Any:
     row = await (await conn.execute(query.encode())).fetchone()
     assert row is not None
@@ -55,6 +73,8 @@ def psql(dsn: str, file: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+=======
+>>>>>>> migrations
 # Forwards and back
 
 
@@ -334,6 +354,7 @@ async def test_a_schema_name_that_river_cannot_use_is_refused(conn: AsyncConnect
     for call in (migrate.up(conn, schema), status(conn, schema), check(conn, schema)):
         with pytest.raises(InvalidInput, match="1 to 46 letters"):
             await call
+<<<<<<< HEAD
 
 
 # Killed, crowded, blocked
@@ -539,3 +560,5 @@ async def test_the_script_can_fill_a_schema_and_stop_at_a_version(
     found = await status(conn, "MyApp")
     assert (found.version, found.pending) == (2, NAMES[2:])
     assert re.findall("CONCURRENTLY|no transaction", script()) == []
+=======
+>>>>>>> migrations

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riverrun.errors import InvalidInput
-from riverrun_scheduler.cron_grammar import check_zone, parse_expression
-from riverrun_scheduler.due_times import Calendar, Every
+from riverrun.cron_grammar import check_zone, parse_expression
+from riverrun.due_times import Calendar, Every
 
 
 @pytest.mark.parametrize(

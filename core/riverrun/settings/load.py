@@ -67,7 +67,11 @@ def load(path: Path | None, *, environ: Mapping[str, str], flags: Mapping[str, o
     try:
         settings = Settings.model_validate(_nested(given))
     except ValidationError as error:
-        problems.extend(sentence(each, source=_source(sources, each["loc"])) for each in error.errors())
+        problems.extend(
+            sentence(each, source=_source(sources, each["loc"]))
+            for each in error.errors()
+            if each["type"] != "default_factory_not_called"  # a key beside it is wrong; that one is told
+        )
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return Loaded(settings, sources, file)
@@ -152,7 +156,8 @@ def _nested(given: Mapping[KeyPath, Given]) -> dict[str, object]:
 
 
 def _source(sources: Mapping[KeyPath, str], loc: tuple[int | str, ...]) -> str | None:
-    """Return the source of the longest beginning of ``loc`` that was given."""
+    """Return the source of the longest beginning of ``loc`` that was given, else of the first thing given below it."""
     path = tuple(map(str, loc))
-    ends = (sources.get(path[:end]) for end in range(len(path), 0, -1))
-    return next((source for source in ends if source), None)
+    above = [sources[path[:end]] for end in range(len(path), 0, -1) if path[:end] in sources]
+    below = [source for given, source in sources.items() if given[: len(path)] == path]
+    return next(iter(above + below), None)

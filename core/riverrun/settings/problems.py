@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from datetime import timedelta
 
 from pydantic_core import ErrorDetails
 
+from riverrun.durations import format_duration
 from riverrun.settings.keys import Key, allowed, find
 
 
@@ -48,7 +50,8 @@ def _shown(error: ErrorDetails, key: Key | None, path: Sequence[str]) -> str:
     owner = key or find(path[:-1])
     if owner is None or owner.secret or (owner.section is not None and error["loc"][-1] != "[key]"):
         return "this value"
-    text = repr(error["input"])
+    value = error["input"]
+    text = repr(format_duration(value) if isinstance(value, timedelta) else value)
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 

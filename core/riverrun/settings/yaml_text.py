@@ -65,7 +65,7 @@ def _leaves(loader: _Loader, node: yaml.Node, key: Key, path: tuple[str, ...]) -
     line = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode) and key.section is not None:
         loader.flatten_mapping(node)
-        if key.path[-1:] == (NAME,):
+        if key.path[-1:] == (NAME,) or (key.named and not node.value):
             yield path, {}, line
         for name_node, inner in node.value:
             name = str(name_node.value)

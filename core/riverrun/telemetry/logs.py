@@ -7,6 +7,7 @@ the role and the incarnation of the process that wrote it.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -108,8 +109,9 @@ class TextLines(logging.Formatter):
 
 
 def _word(value: object) -> str:
-    """Return ``value`` as one word; quoted when it has spaces, so that a line can be taken apart again."""
-    text = str(value)
+    """Return ``value`` as one word without secrets; quoted when it has spaces, so that a line can be taken apart."""
+    structured = isinstance(value, dict | list | tuple)
+    text = hide_secrets(json.dumps(value, default=str, ensure_ascii=False) if structured else str(value))
     return text if text.isprintable() and text and not set(text) & set(" \"'=") else repr(text)
 
 
@@ -132,5 +134,5 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: Tr
 def _log_uncaught_in_thread(failed: threading.ExceptHookArgs) -> None:
     error = failed.exc_value
     if error is not None and not isinstance(error, SystemExit):
-        fields = {"thread": failed.thread.name if failed.thread else ""}
+        fields = {"thread_name": failed.thread.name if failed.thread else ""}
         log.error("thread_failed", exc_info=(type(error), error, failed.exc_traceback), extra=fields)

@@ -1,0 +1,72 @@
+"""What schedulers ask of the database to agree on one leader: ask for the lock, show life, end a term.
+
+A term is numbered by its generation. Whatever a leader writes, it writes on the session that holds the lock and only
+while the generation is its own: with the session the lock ends, and with the next generation so do the writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from riverrun.database.statements import Query, Steps
+
+LOCK_CLASS = 0x52766C64
+"""First half of the advisory lock's key; the second is made from the schema's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    """The answer to one request for the lock.
+
+    Attributes:
+        generation: Number of the term that begins; ``None`` when another scheduler leads.
+        stalled: Whether that scheduler has not been heard of for six seconds.
+    """
+
+    generation: int | None
+    stalled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What the database tells a leader once a second.
+
+    Attributes:
+        now: The database's clock, by which everything is due.
+        settled: How long this term and the database server have lasted, whichever is younger.
+        soonest_due: When the next waiting job is due; ``None`` when none waits.
+        leases_expired: Whether the lease of some executor ran out.
+        schedules: Changes whenever a schedule is made, changed or deleted.
+        river_leader: Who holds River's own leader row, if anybody.
+    """
+
+    now: datetime
+    settled: timedelta
+    soonest_due: datetime | None
+    leases_expired: bool
+    schedules: int
+    river_leader: str | None
+
+
+def elect(server_id: str) -> Steps[Election]:
+    """Ask for the lock and, if it was free, begin a term; never waits. Fails on a standby, where nobody can lead."""
+    ((generation, stalled),) = yield Query("leader_elect", {"lock_class": LOCK_CLASS, "server_id": server_id})
+    return Election(generation, stalled)
+
+
+def pulse(generation: int) -> Steps[Pulse | None]:
+    """Show that the leader lives and return what is new; ``None`` when its term is over."""
+    rows = yield Query("leader_pulse", {"generation": generation})
+    return Pulse(*rows[0]) if rows else None
+
+
+def terminate_stalled() -> Steps[str | None]:
+    """End the session of a leader that holds the lock and shows no life; return its ``server_id``, if there was one."""
+    rows = yield Query("leader_terminate", {"lock_class": LOCK_CLASS})
+    return rows[0][0] if rows else None
+
+
+def resign(generation: int) -> Steps[None]:
+    """End a term, free its lock and tell the other schedulers."""
+    yield Query("leader_resign", {"lock_class": LOCK_CLASS, "generation": generation})

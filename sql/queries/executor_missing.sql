@@ -1,0 +1,14 @@
+-- executor_missing.sql
+-- Name executors of ours that have running jobs but no lease.
+--   in:    nothing
+--   out:   incarnation, in no promised order
+--   locks: none
+--   index: river_job_prioritized_fetching_index (state)
+SELECT DISTINCT running.incarnation
+FROM (
+    SELECT attempted_by[cardinality(attempted_by)] AS incarnation
+    FROM river_job
+    WHERE state = 'running'
+) AS running
+WHERE running.incarnation ~ '^[A-Za-z0-9._-]+_[0-9]+_[0-9a-f]{8}$'
+    AND NOT EXISTS (SELECT FROM riverrun_executor AS executor WHERE executor.incarnation = running.incarnation)

@@ -1,0 +1,41 @@
+-- job_promote.sql
+-- Make jobs available whose time has come, earliest first, and wake the executors of their queues.
+--   in:    generation, the leader's term · batch, how many to look at
+--   out:   promoted, how many became available · contested, ids of due jobs that take up a unique key by becoming
+--          available and so may collide with another job; they are left to job_promote_contested.sql
+--   locks: rows that somebody else holds are skipped, never waited for, so their order does not matter
+--   index: riverrun_job_due_index
+-- Of the columns only the state changes. A job that keeps the unique key it already holds collides with nobody and
+-- waits for nobody, whatever other transactions are about to insert.
+WITH due AS MATERIALIZED (
+    SELECT
+        id,
+        unique_key IS NOT NULL
+            AND unique_states IS NOT NULL
+            AND river_job_state_in_bitmask(unique_states, 'available')
+            AND NOT river_job_state_in_bitmask(unique_states, state) AS contested
+    FROM river_job
+    WHERE state IN ('retryable', 'scheduled')
+        AND scheduled_at <= now()
+        AND EXISTS (SELECT FROM riverrun_leader WHERE generation = %(generation)s::bigint)
+    ORDER BY scheduled_at, id
+    LIMIT %(batch)s::int
+    FOR UPDATE SKIP LOCKED
+),
+promoted AS (
+    UPDATE river_job AS job
+    SET state = 'available'
+    FROM due
+    WHERE job.id = due.id AND NOT due.contested
+    RETURNING job.queue
+),
+woken AS (
+    SELECT pg_notify(
+        coalesce(%(schema)s::text, current_schema()) || '.river_insert', json_build_object('queue', queue)::text
+    )
+    FROM (SELECT DISTINCT queue FROM promoted) AS queues
+)
+SELECT
+    (SELECT count(*) FROM promoted) AS promoted,
+    ARRAY(SELECT id FROM due WHERE contested ORDER BY id) AS contested,
+    (SELECT count(*) FROM woken) AS queues_woken

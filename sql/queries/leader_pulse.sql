@@ -1,0 +1,30 @@
+-- leader_pulse.sql
+-- Show that the leader lives, and return what tells it whether there is anything to do: one statement a second.
+--   in:    generation
+--   out:   now · settled, the time since this term and the database server began, whichever was later ·
+--          soonest_due of the jobs that wait for their time, or NULL · leases_expired, whether some executor's lease
+--          ran out · schedules, a number that changes whenever a schedule is made, changed or deleted ·
+--          river_leads, who holds River's own leader row, or NULL; no row when this term is over
+--   locks: the leader's row
+--   index: riverrun_leader_pkey, riverrun_job_due_index, river_leader_pkey; the other tables have few rows
+-- The process that serves the session is compared as well: a pooler may hand the same session to two schedulers.
+WITH pulse AS (
+    UPDATE riverrun_leader
+    SET heartbeat_at = now()
+    WHERE generation = %(generation)s::bigint AND backend_pid = pg_backend_pid()
+    RETURNING elected_at
+)
+SELECT
+    now() AS now,
+    now() - greatest(pulse.elected_at, pg_postmaster_start_time()) AS settled,
+    (
+        SELECT scheduled_at
+        FROM river_job
+        WHERE state IN ('retryable', 'scheduled')
+        ORDER BY scheduled_at, id
+        LIMIT 1
+    ) AS soonest_due,
+    EXISTS (SELECT FROM riverrun_executor WHERE lease_until < now() - interval '1 second') AS leases_expired,
+    (SELECT count(*) + coalesce(max(revision), 0) * 1000000 FROM riverrun_schedule) AS schedules,
+    (SELECT leader_id FROM river_leader WHERE expires_at >= now()) AS river_leads
+FROM pulse

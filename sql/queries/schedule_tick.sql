@@ -1,0 +1,62 @@
+-- schedule_tick.sql
+-- Enqueue the jobs of a schedule's ticks and remember them, if nobody has done so since it was read: all or nothing.
+--   in:    generation, the leader's term · name, revision and last_tick of the schedule as it was read · ticks, in
+--          ascending order · priority and max_attempts for a schedule that names none
+--   out:   moved, whether the schedule was as it was read · enqueued, the jobs' ids
+--   locks: the schedule
+--   index: riverrun_schedule_pkey, riverrun_schedule_tick_pkey
+-- Two walls against a second job for one tick: last_tick must be the one that was read, and the tick itself is a
+-- primary key.
+WITH held AS MATERIALIZED (
+    SELECT name, kind, args, queue, priority, max_attempts, tags, metadata
+    FROM riverrun_schedule
+    WHERE name = %(name)s::text
+        AND revision = %(revision)s::bigint
+        AND last_tick IS NOT DISTINCT FROM %(last_tick)s::timestamptz
+        AND paused_at IS NULL
+        AND EXISTS (SELECT FROM riverrun_leader WHERE generation = %(generation)s::bigint)
+    FOR UPDATE
+),
+moved AS (
+    UPDATE riverrun_schedule AS schedule
+    SET last_tick = (SELECT max(tick) FROM unnest(%(ticks)s::timestamptz[]) AS given (tick))
+    FROM held
+    WHERE schedule.name = held.name
+    RETURNING schedule.name
+),
+ticked AS (
+    INSERT INTO riverrun_schedule_tick (schedule, tick, job_id)
+    SELECT held.name, given.tick, nextval('river_job_id_seq')
+    FROM held
+    CROSS JOIN unnest(%(ticks)s::timestamptz[]) AS given (tick)
+    ORDER BY given.tick
+    ON CONFLICT (schedule, tick) DO NOTHING
+    RETURNING tick, job_id
+),
+inserted AS (
+    INSERT INTO river_job (id, kind, args, metadata, queue, priority, max_attempts, tags)
+    SELECT
+        ticked.job_id,
+        held.kind,
+        held.args,
+        held.metadata
+            || jsonb_build_object('periodic', true, 'riverrun:schedule', held.name, 'riverrun:tick', ticked.tick),
+        held.queue,
+        coalesce(held.priority, %(priority)s::smallint),
+        coalesce(held.max_attempts, %(max_attempts)s::smallint),
+        held.tags
+    FROM ticked
+    CROSS JOIN held
+    ORDER BY ticked.tick
+    RETURNING id, queue
+),
+woken AS (
+    SELECT pg_notify(
+        coalesce(%(schema)s::text, current_schema()) || '.river_insert', json_build_object('queue', queue)::text
+    )
+    FROM (SELECT DISTINCT queue FROM inserted) AS queues
+)
+SELECT
+    EXISTS (SELECT FROM moved) AS moved,
+    ARRAY(SELECT id FROM inserted ORDER BY id) AS enqueued,
+    (SELECT count(*) FROM woken) AS queues_woken
