@@ -65,7 +65,7 @@ def registration(  # noqa: PLR0913 - one argument for each thing that is said ab
         raise InvalidInput("handler_type", handler_type, "local, http or grpc", code="unknown")
     return Registration(
         kind=kind,
-        handler_name=_name(handler_name, local=handler_type == "local"),
+        handler_name=_name(handler_name, kind=kind, local=handler_type == "local"),
         handler_type=handler_type,
         endpoint_url=_endpoint(endpoint_url, handler_type),
         timeout_seconds=_timeout(timeout),
@@ -74,12 +74,13 @@ def registration(  # noqa: PLR0913 - one argument for each thing that is said ab
     )
 
 
-def _name(value: object, *, local: bool) -> str:
+def _name(value: object, *, kind: str, local: bool) -> str:
     name = _text("handler_name", value, longest=255)
     if not name.strip():
         raise InvalidInput("handler_name", value, "a name of 1 to 255 characters", code="length")
-    if local and not all(character.isalnum() or character in "_-" for character in name):
-        allowed = "the name of an exported handler: letters, digits, _ and -; never a path to code"
+    # A kind such as email:welcome has a colon; any other name with one would read as a path into code.
+    if local and name != kind and not all(character.isalnum() or character in "_-" for character in name):
+        allowed = "the kind itself or the name of an exported handler: letters, digits, _ and -; never a path to code"
         raise InvalidInput("handler_name", value, allowed, code="format")
     return name
 

@@ -22,8 +22,23 @@ class Unhappy(Exception):
     """What a failing handler raises."""
 
 
-gate = asyncio.Event()
-"""Handlers of kind ``gate`` wait for it; each test sets and clears it."""
+class Gate:
+    """Handlers of kind ``gate`` wait for it; each test closes it, in its own event loop, before it begins."""
+
+    def close(self) -> None:
+        """Hold handlers back from now on."""
+        self._event = asyncio.Event()
+
+    def open(self) -> None:
+        """Let handlers pass."""
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Wait until the gate is open."""
+        await self._event.wait()
+
+
+gate = Gate()
 
 
 @riverrun.handler("noop")

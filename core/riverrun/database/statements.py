@@ -24,7 +24,7 @@ Row = tuple[Any, ...]
 T = TypeVar("T")
 
 # Tables, types, functions and sequences that live in the schema of River's tables.
-_OURS = re.compile(r"(?<![\w.\":])(river_(?:job|queue|leader|migration)\w*|riverrun_\w+)\b")
+_OURS = re.compile(r"(?<![\w.\"])(river_(?:job|queue|leader|migration)\w*|riverrun_\w+)\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,190 @@
+"""Jobs, queues, handlers and servers as the API writes them: the quick start's field names, times in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from riverrun.job import AttemptError, Job
+from riverrun.store.jobs import EnqueueResult
+from riverrun.store.listing import Count
+from riverrun.store.registry import RegisteredHandler
+from riverrun.store.statistics import QueueStatistics, Server
+from riverrun_admin.overview import Snapshot
+
+LISTED_PARAMS_BYTES = 8 * 1024
+"""A list has the arguments of a job up to this size; the job itself has them whole."""
+
+
+def respond(document: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return ``document`` as a JSON response; arguments in it stay byte for byte what PostgreSQL gave."""
+    return web.Response(
+        body=encoded(document), status=status, content_type="application/json", headers=dict(headers or {})
+    )
+
+
+def encoded(document: object) -> bytes:
+    """Return ``document`` as JSON."""
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def moment(value: datetime | None) -> str | None:
+    """Return a time as RFC 3339 in UTC with milliseconds."""
+    if value is None:
+        return None
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def count(value: Count | None) -> dict[str, object] | None:
+    """Return a number of jobs and whether it is exact."""
+    return None if value is None else {"value": value.value, "relation": value.relation}
+
+
+def enqueued(result: EnqueueResult, *, handler_known: bool, queue_served: bool) -> dict[str, object]:
+    """Return what became of one job, and a warning when nobody would run it now."""
+    job = result.job
+    document: dict[str, object] = {
+        "job_id": job.id,
+        "state": str(job.state),
+        "task_type": job.kind,
+        "queue": job.queue,
+        "priority": job.priority,
+        "scheduled_at": moment(job.scheduled_at),
+        "duplicate": result.duplicate,
+        "handler_known": handler_known,
+        "queue_served": queue_served,
+    }
+    if not queue_served:
+        document["warning"] = f"no executor serves the queue {job.queue} now; the job waits until one does"
+    return document
+
+
+def job_summary(job: Job) -> dict[str, object]:
+    """Return a job as lists have it."""
+    small = len(job.args_text) <= LISTED_PARAMS_BYTES
+    return {
+        "job_id": job.id,
+        "state": str(job.state),
+        "task_type": job.kind,
+        "queue": job.queue,
+        "priority": job.priority,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "created_at": moment(job.created_at),
+        "scheduled_at": moment(job.scheduled_at),
+        "attempted_at": moment(job.attempted_at),
+        "finalized_at": moment(job.finalized_at),
+        "tags": job.tags,
+        "errors": job.error_count,
+        "last_error": job.errors[-1].error if job.errors else None,
+        "cancel_requested": "cancel_attempted_at" in job.metadata,
+        "task_params": orjson.Fragment(job.args_text.encode()) if small else None,
+    }
+
+
+def job_document(job: Job) -> dict[str, object]:
+    """Return a job whole."""
+    return {
+        **job_summary(job),
+        "task_params": orjson.Fragment(job.args_text.encode()),
+        "metadata": safe(job.metadata),
+        "output": safe(job.metadata.get("output")),
+        "attempted_by": job.attempted_by,
+        "errors": [_error(error) for error in job.errors],
+        "unique_key": job.unique_key.hex() if job.unique_key else None,
+    }
+
+
+def queue_document(queue: QueueStatistics) -> dict[str, object]:
+    """Return the statistics of a queue."""
+    return {
+        "name": queue.name,
+        "paused_at": moment(queue.paused_at),
+        "available": count(queue.available),
+        "running": count(queue.running),
+        "scheduled": count(queue.scheduled),
+        "retryable": count(queue.retryable),
+        "oldest_age_s": _seconds(queue.oldest_age_s),
+        "max_workers": queue.max_workers,
+        "slots": queue.slots,
+        "executors": queue.executors,
+        "completed_1m": queue.completed_1m,
+        "failed_1m": queue.failed_1m,
+        "wait_p95_s": _seconds(queue.wait_p95_s),
+        "run_p95_s": _seconds(queue.run_p95_s),
+    }
+
+
+def server_document(server: Server) -> dict[str, object]:
+    """Return a server of the fleet."""
+    return {
+        "server_id": server.server_id,
+        "host": server.host,
+        "pid": server.pid,
+        "version": server.version,
+        "roles": server.roles,
+        "alive": server.alive,
+        "leader": server.leads,
+        "executors": server.executors,
+        "slots": server.slots,
+        "started_at": moment(server.started_at),
+        "heartbeat_at": moment(server.heartbeat_at),
+    }
+
+
+def statistics_document(snapshot: Snapshot) -> dict[str, object]:
+    """Return the statistics, without how old they are, so that equal ones have equal documents."""
+    found = snapshot.statistics
+    return {
+        "as_of": moment(snapshot.as_of),
+        "states": {str(state): count(number) for state, number in found.states.items()},
+        "queues": [queue_document(queue) for queue in found.queues],
+        "leader": found.leader,
+        "hosts": [server_document(server) for server in found.servers],
+    }
+
+
+def handler_document(handler: RegisteredHandler) -> dict[str, object]:
+    """Return a registered handler."""
+    said = handler.registration
+    return {
+        "task_type": said.kind,
+        "handler_name": said.handler_name,
+        "handler_type": said.handler_type,
+        "endpoint_url": said.endpoint_url,
+        "timeout": said.timeout_seconds,
+        "retry_count": said.retry_count,
+        "description": said.description,
+        "paused_at": moment(handler.paused_at),
+        "version": handler.revision,
+        "created_at": moment(handler.created_at),
+        "updated_at": moment(handler.updated_at),
+    }
+
+
+def _error(error: AttemptError) -> dict[str, object]:
+    return {"at": moment(error.at), "attempt": error.attempt, "error": error.error, "trace": error.trace}
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def safe(value: Any) -> Any:
+    """Return a JSON value that orjson can write: integers beyond 64 bits as fragments of text."""
+    match value:
+        case Mapping():
+            return {name: safe(member) for name, member in value.items()}
+        case list():
+            return [safe(element) for element in value]
+        case int() if not -(2**63) <= value < 2**64:
+            return orjson.Fragment(str(value))
+        case Decimal():
+            return orjson.Fragment(str(value))
+        case _:
+            return value

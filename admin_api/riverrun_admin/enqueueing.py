@@ -1,0 +1,116 @@
+"""Turn what the API was sent into jobs: its field names, the defaults of queues and handlers, one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from aiohttp import web
+
+from riverrun.errors import InvalidInput
+from riverrun.names import MAX_ATTEMPTS
+from riverrun.new_job import NewJob, new_job
+from riverrun.settings.schema import Settings
+from riverrun.store import jobs, registry, statistics
+from riverrun.store.jobs import EnqueueResult
+from riverrun.store.registry import RegisteredHandler
+from riverrun.telemetry import metrics
+from riverrun.unique import Unique
+from riverrun_admin.documents import enqueued
+from riverrun_admin.models import EnqueueBody, UniqueBody
+from riverrun_admin.problems import renamed
+from riverrun_admin.services import services
+from riverrun_admin.transaction import transaction
+
+_FIELDS = {
+    "kind": "task_type",
+    "args": "task_params",
+    "delay": "delay_s",
+    "timeout": "timeout_s",
+    "unique.by_period": "unique.by_period_s",
+}
+
+
+async def enqueue(
+    request: web.Request, bodies: Sequence[EnqueueBody], *, path: str = ""
+) -> tuple[list[EnqueueResult], list[dict[str, object]]]:
+    """Enqueue jobs in the transaction of ``request``; return what became of each, as results and as documents.
+
+    Args:
+        request: The request that sent them.
+        bodies: The jobs.
+        path: Where they stand in the body, before their position, for errors.
+
+    Raises:
+        InvalidInput: A job is not allowed; nothing was enqueued.
+    """
+    served_by = services(request)
+    async with transaction(request) as conn:
+        known = await served_by.database.statements.run(
+            conn, registry.handlers(sorted({body.task_type for body in bodies}))
+        )
+        handlers = {handler.kind: handler for handler in known}
+        new = [
+            _new_job(body, handlers.get(body.task_type), served_by.settings, path=f"{path}{place}." if path else "")
+            for place, body in enumerate(bodies)
+        ]
+        served = await served_by.database.statements.run(conn, statistics.served(sorted({job.queue for job in new})))
+        results = await served_by.database.statements.run(conn, jobs.enqueue(new))
+    served_by.overview.forget()
+    for result in results:
+        metrics.jobs_inserted.labels(
+            queue=result.job.queue,
+            kind=result.job.kind,
+            source="api",
+            result="duplicate" if result.duplicate else "inserted",
+        ).inc()
+    return results, [
+        enqueued(result, handler_known=result.job.kind in handlers, queue_served=result.job.queue in served)
+        for result in results
+    ]
+
+
+def _new_job(body: EnqueueBody, handler: RegisteredHandler | None, settings: Settings, *, path: str) -> NewJob:
+    try:
+        return new_job(
+            body.task_type,
+            body.task_params,
+            queue=body.queue,
+            priority=body.priority or _priority(body.queue, settings),
+            max_attempts=body.max_attempts or _max_attempts(handler, settings),
+            scheduled_at=body.scheduled_at,
+            delay=body.delay_s,
+            timeout=body.timeout_s,
+            tags=body.tags,
+            metadata=body.metadata,
+            unique=None if body.unique is None else _unique(body.unique),
+            pending=body.pending,
+        )
+    except InvalidInput as error:
+        raise _renamed(error, path) from error
+
+
+def _priority(queue: str, settings: Settings) -> int:
+    known = settings.river.queues.get(queue)
+    return known.priority if known else 1
+
+
+def _max_attempts(handler: RegisteredHandler | None, settings: Settings) -> int:
+    retries = handler.registration.retry_count if handler else None
+    return settings.river.max_attempts if retries is None else min(retries + 1, MAX_ATTEMPTS)
+
+
+def _unique(body: UniqueBody) -> Unique:
+    return Unique(
+        by_args=body.by_args,
+        by_period=None if body.by_period_s is None else timedelta(seconds=body.by_period_s),
+        by_queue=body.by_queue,
+        by_state=body.by_state,
+        exclude_kind=body.exclude_kind,
+    )
+
+
+def _renamed(error: InvalidInput, path: str) -> InvalidInput:
+    """Return ``error`` with the field as the API calls it, at its place in the body."""
+    first, dot, rest = error.field.partition(".")
+    return renamed(error, path + (_FIELDS.get(error.field) or f"{_FIELDS.get(first, first)}{dot}{rest}"))

@@ -1,0 +1,113 @@
+"""Read the query of a job list: repeated parameters mean "or", different ones "and"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from aiohttp import web
+
+from riverrun import names
+from riverrun.errors import InvalidInput
+from riverrun.job import JobState
+from riverrun.store.listing import JobFilter
+from riverrun_admin.models import check_time
+
+T = TypeVar("T")
+
+MOST_ROWS = 200
+USUAL_ROWS = 50
+_FILTERS = frozenset({"state", "queue", "kind", "tag", "priority", "id", "created_after", "created_before"})
+_OTHERS = frozenset({"limit", "cursor", "lang", "lenient", "notice"})
+_MOST_VALUES = 100
+
+
+def job_filter(request: web.Request) -> JobFilter:
+    """Return which jobs the query asks for; an empty value, as a form sends it, says nothing.
+
+    Raises:
+        InvalidInput: A parameter is not known, or a value not allowed; the field is ``?name``.
+    """
+    refuse_unknown(request, _FILTERS | _OTHERS)
+    return JobFilter(
+        states=_values(request, "state", _state),
+        queues=_values(request, "queue", names.check_queue),
+        kinds=_values(request, "kind", names.check_kind),
+        tags=_values(request, "tag", names.check_tag),
+        priorities=_values(request, "priority", _priority),
+        ids=_values(request, "id", names.check_job_id),
+        created_after=_single(request, "created_after", check_time),
+        created_before=_single(request, "created_before", check_time),
+    )
+
+
+def refuse_unknown(request: web.Request, known: frozenset[str]) -> None:
+    """Refuse a parameter that is not known, unless the sender asked for leniency.
+
+    Raises:
+        InvalidInput: Names it.
+    """
+    if is_lenient(request):
+        return
+    for name in request.query:
+        if name not in known:
+            allowed = f"one of {', '.join(sorted(known))}"
+            raise InvalidInput(f"?{name[:80]}", request.query[name], allowed, code="unknown")
+
+
+def is_lenient(request: web.Request) -> bool:
+    """Whether names that are not known shall be ignored."""
+    return request.query.get("lenient") == "true"
+
+
+def flag(request: web.Request, name: str) -> bool:
+    """Return a parameter that is ``true`` or ``false``, which is also what its absence means.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
+    value = request.query.get(name, "false")
+    if value not in ("true", "false"):
+        raise InvalidInput(f"?{name}", value, "true or false", code="format")
+    return value == "true"
+
+
+def rows_wanted(request: web.Request) -> int:
+    """Return how many rows a page shall have, 1 to 200.
+
+    Raises:
+        InvalidInput: ``limit`` is something else.
+    """
+    text = request.query.get("limit") or str(USUAL_ROWS)
+    allowed = f"a whole number from 1 to {MOST_ROWS}"
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise InvalidInput("?limit", text, allowed, code="format")
+    if not 1 <= int(text) <= MOST_ROWS:
+        raise InvalidInput("?limit", int(text), allowed)
+    return int(text)
+
+
+def _values(request: web.Request, name: str, check: Callable[[object, str], T]) -> tuple[T, ...]:
+    given = [value for value in request.query.getall(name, []) if value]
+    if len(given) > _MOST_VALUES:
+        raise InvalidInput(f"?{name}", len(given), f"at most {_MOST_VALUES} values", code="length")
+    return tuple(dict.fromkeys(check(value, f"?{name}") for value in given))
+
+
+def _single(request: web.Request, name: str, check: Callable[[object, str], T]) -> T | None:
+    values = _values(request, name, check)
+    if len(values) > 1:
+        raise InvalidInput(f"?{name}", len(values), "one value", code="length")
+    return values[0] if values else None
+
+
+def _state(value: object, field: str) -> JobState:
+    try:
+        return JobState(str(value))
+    except ValueError as error:
+        raise InvalidInput(field, value, ", ".join(JobState), code="unknown") from error
+
+
+def _priority(value: object, field: str) -> int:
+    text = str(value)
+    return names.check_priority(int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text, field)

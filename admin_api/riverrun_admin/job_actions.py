@@ -1,0 +1,67 @@
+"""Cancel, retry and delete jobs, one by one answers for the API and for the forms of the pages alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+from psycopg import AsyncConnection
+
+from riverrun.errors import Conflict, JobFinalized, JobRunning, NotFound, RiverrunError
+from riverrun.job import Job, JobState
+from riverrun.store import jobs
+from riverrun_admin.services import services
+from riverrun_admin.transaction import run, transaction
+
+Outcome = JobState | RiverrunError
+"""The state of a job afterwards, or why nothing was done about it."""
+
+
+async def cancel(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:
+    """Cancel jobs; one that runs stays ``running`` until its executor has stopped it."""
+    found = await run(request, jobs.cancel(ids))
+    outcomes: dict[int, Outcome] = {}
+    for job_id in ids:
+        result = found.get(job_id)
+        if result is None:
+            outcomes[job_id] = NotFound("job", job_id)
+        elif result.state_before in (JobState.COMPLETED, JobState.DISCARDED):
+            outcomes[job_id] = JobFinalized(job_id, result.state_before)
+        else:
+            outcomes[job_id] = result.state
+    services(request).overview.forget()
+    return outcomes
+
+
+async def retry(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:
+    """Make jobs available again."""
+    outcomes: dict[int, Outcome] = {}
+    async with transaction(request) as conn:
+        for job_id in ids:
+            try:
+                outcomes[job_id] = (await _retry(request, conn, job_id)).state
+            except (NotFound, Conflict) as error:
+                outcomes[job_id] = error
+    services(request).overview.forget()
+    return outcomes
+
+
+async def _retry(request: web.Request, conn: AsyncConnection[Any], job_id: int) -> Job:
+    # A savepoint: a unique conflict of one job must not undo the others.
+    async with conn.transaction():
+        return await services(request).database.statements.run(conn, jobs.retry(job_id))
+
+
+async def delete(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:
+    """Delete jobs that do not run; the outcome is the state they were in."""
+    found = await run(request, jobs.delete(ids))
+    outcomes: dict[int, Outcome] = {}
+    for job_id in ids:
+        state = found.get(job_id)
+        if state is None:
+            outcomes[job_id] = NotFound("job", job_id)
+        else:
+            outcomes[job_id] = JobRunning(job_id) if state is JobState.RUNNING else state
+    services(request).overview.forget()
+    return outcomes

@@ -1,0 +1,155 @@
+"""Every error as one JSON document (RFC 9457), from one table: what happened, and what the sender can do about it.
+
+Handlers of requests raise the errors of ``riverrun.errors`` or a ``Problem``; nothing else writes an error response.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import orjson
+from aiohttp import web
+
+from riverrun.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    InvalidInput,
+    JobFinalized,
+    JobRunning,
+    NotFound,
+    SchemaError,
+    StaleRevision,
+    UniqueConflict,
+)
+from riverrun_admin.database import QueryTimeout
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field; ``pointer`` is its JSON pointer in the body, or ``?name`` in the query."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+@dataclass
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+    """An error as the sender of a request is told it.
+
+    Attributes:
+        status: HTTP status.
+        code: A stable word for programs.
+        detail: What happened, in a sentence.
+        errors: What is wrong with which field.
+        headers: Further response headers.
+    """
+
+    status: int
+    code: str
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def response(self, request_id: str) -> web.Response:
+        """Return the problem document."""
+        document: dict[str, object] = {
+            "type": f"/admin/problems/{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": request_id,
+            "code": self.code,
+        }
+        if self.errors:
+            document["errors"] = [
+                {"pointer": error.pointer, "code": error.code, "detail": error.detail} for error in self.errors
+            ]
+        return web.Response(
+            body=orjson.dumps(document),
+            status=self.status,
+            content_type="application/problem+json",
+            headers=self.headers,
+        )
+
+
+def invalid(errors: tuple[FieldError, ...]) -> Problem:
+    """Return the problem of a request with fields that are not allowed."""
+    detail = errors[0].detail if len(errors) == 1 else f"{len(errors)} fields are not allowed; see errors"
+    return Problem(422, "validation", detail, errors)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what the sender is told about ``error``; one that nobody expected is logged and not shown."""
+    match error:
+        case Problem():
+            return error
+        case InvalidInput():
+            return _refused(error)
+        case NotFound():
+            return Problem(404, "not-found", str(error))
+        case StaleRevision():
+            return Problem(412, "version-mismatch", str(error))
+        case JobRunning():
+            return Problem(409, "job-running", str(error))
+        case JobFinalized():
+            return Problem(409, "job-finalized", str(error))
+        case UniqueConflict():
+            return Problem(409, "unique-conflict", str(error))
+        case Conflict():
+            return Problem(409, "conflict", str(error))
+        case QueryTimeout():
+            return _later("query-timeout", str(error))
+        case DatabaseUnavailable():
+            return _later("database-unavailable", str(error))
+        case SchemaError():
+            return _later("schema", str(error))
+        case web.HTTPException():
+            return _from_http(error)
+        case _:
+            log.error("request_failed", exc_info=error)
+            return Problem(500, "internal", "an error that nobody expected; the log of the admin process has it")
+
+
+def _refused(error: InvalidInput) -> Problem:
+    if error.code == "cursor":
+        return Problem(400, "invalid-cursor", str(error), (FieldError("?cursor", "cursor", str(error)),))
+    pointer = error.field if error.field.startswith("?") else pointer_of(error.field.split("."))
+    return invalid((FieldError(pointer, error.code, str(error)),))
+
+
+def renamed(error: InvalidInput, field: str) -> InvalidInput:
+    """Return ``error`` about a field that the API calls by another name."""
+    reason = str(error).removeprefix(f"{error.field}: ")
+    copy = InvalidInput(field, None, error.allowed, code=error.code)
+    copy.args = (f"{field}: {reason}",)
+    return copy
+
+
+def pointer_of(path: list[str] | tuple[str | int, ...]) -> str:
+    """Return a path of names and positions as a JSON pointer."""
+    return "".join("/" + str(name).replace("~", "~0").replace("/", "~1") for name in path)
+
+
+def _later(code: str, detail: str) -> Problem:
+    return Problem(503, code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _from_http(error: web.HTTPException) -> Problem:
+    """Return the problem for what aiohttp itself refuses."""
+    match error:
+        case web.HTTPNotFound():
+            return Problem(404, "not-found", "there is nothing at this path")
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return Problem(
+                405, "method-not-allowed", f"{error.method} is not allowed here; use {allowed}", headers={"Allow": allowed}
+            )
+        case _:
+            return Problem(error.status, "http", error.reason)

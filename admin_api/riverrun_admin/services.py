@@ -1,0 +1,44 @@
+"""What every request may need, in one typed place."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from riverrun.role import RoleContext
+from riverrun.settings.schema import Settings
+from riverrun_admin.database import Database
+from riverrun_admin.door import Door
+from riverrun_admin.overview import Overview
+
+
+@dataclass(slots=True, kw_only=True)
+class Services:
+    """The parts of one admin process.
+
+    Attributes:
+        context: The process: its settings, its way to the supervisor, whether it drains.
+        door: Who may come in; replaced when the configuration is read again.
+        schema_checked: Set once the tables were found to be those of this release.
+    """
+
+    context: RoleContext
+    database: Database
+    door: Door
+    overview: Overview
+    schema_checked: asyncio.Event
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration as it was last read."""
+        return self.context.settings
+
+
+SERVICES = web.AppKey("SERVICES", Services)
+
+
+def services(request: web.Request) -> Services:
+    """Return the parts that serve ``request``."""
+    return request.app[SERVICES]

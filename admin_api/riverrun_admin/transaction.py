@@ -1,0 +1,100 @@
+"""One transaction for what a request changes, and with an Idempotency-Key for its stored answer as well.
+
+    POST with a key ─ lock key ─┬─ answer kept, same body ──── that answer, Idempotency-Replayed: true
+                                ├─ answer kept, other body ─── 422
+                                ├─ locked by another ───────── 409
+                                └─ new ─ work ─ keep answer ─ commit
+
+Only an answer of success is kept: with any other one the transaction is rolled back, nothing was changed, and the
+repeated request is judged anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import orjson
+from aiohttp import web
+from psycopg import AsyncConnection
+
+from riverrun.database.statements import Steps
+from riverrun.store import idempotency
+from riverrun.store.idempotency import Answer
+from riverrun_admin.body import MANY_BODY_BYTES, read_body
+from riverrun_admin.door import caller_of
+from riverrun_admin.problems import Problem
+from riverrun_admin.services import services
+
+T = TypeVar("T")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+LONGEST_KEY = 255
+_CONNECTION = "riverrun_connection"
+
+
+async def run(request: web.Request, steps: Steps[T]) -> T:
+    """Run one operation in the transaction of ``request``, or in one of its own."""
+    async with transaction(request) as conn:
+        return await services(request).database.statements.run(conn, steps)
+
+
+@asynccontextmanager
+async def transaction(request: web.Request) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+    """Give the connection on which everything that ``request`` does commits together."""
+    joined = request.get(_CONNECTION)
+    if joined is not None:
+        yield joined
+        return
+    async with services(request).database.connection() as conn, conn.transaction():
+        yield conn
+
+
+@web.middleware
+async def answer_once(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a repeated POST that carries an Idempotency-Key as it was answered first."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None or request.method != "POST" or request.match_info.route.resource is None:
+        return await handler(request)
+    if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
+        raise Problem(400, "invalid-idempotency-key", f"an Idempotency-Key has 1 to {LONGEST_KEY} printable characters")
+    digest = await _digest(request)
+    caller = caller_of(request).name
+    statements = services(request).database.statements
+    async with services(request).database.connection() as conn, conn.transaction():
+        if not await statements.run(conn, idempotency.lock(caller, key)):
+            raise Problem(409, "in-flight", "a request with this Idempotency-Key is at work; ask again soon")
+        known = await statements.run(conn, idempotency.answer(caller, key))
+        if known is not None:
+            return _replayed(known, digest)
+        request[_CONNECTION] = conn
+        response = await handler(request)
+        if isinstance(response, web.Response) and response.status < 300:
+            await statements.run(conn, idempotency.keep(caller, key, _kept(response, digest)))
+        return response
+
+
+async def _digest(request: web.Request) -> bytes:
+    """Return what tells this request from another one: its path, its query and its body."""
+    body = await read_body(request, MANY_BODY_BYTES)
+    return hashlib.sha256(b"\0".join([request.method.encode(), request.raw_path.encode(), body])).digest()
+
+
+def _kept(response: web.Response, digest: bytes) -> Answer:
+    body = response.body if isinstance(response.body, bytes) else b""
+    document = {"location": response.headers.get("Location"), "body": body.decode()}
+    return Answer(digest, response.status, orjson.dumps(document).decode())
+
+
+def _replayed(known: Answer, digest: bytes) -> web.Response:
+    if known.request_hash != digest:
+        raise Problem(422, "idempotency-mismatch", "this Idempotency-Key was used for another request")
+    document = orjson.loads(known.response)
+    headers = {"Idempotency-Replayed": "true"}
+    if document["location"]:
+        headers["Location"] = document["location"]
+    return web.Response(
+        body=document["body"].encode(), status=known.status, content_type="application/json", headers=headers
+    )
