@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from support.eventually import eventually_sync
 from support.postgres import PostgresServer
 from support.scheduler_process import SchedulerProcess
@@ -61,7 +62,8 @@ class Observer:
         """Return how many schedulers have asked for the lock and did not get it."""
         return len(
             self.rows(
-                "SELECT pid FROM pg_stat_activity WHERE application_name = 'riverrun/scheduler' AND query LIKE '%asked%'"
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE application_name = 'riverrun/scheduler' AND query LIKE '%asked%'"
             )
         )
 
@@ -160,9 +162,7 @@ def test_a_restart_of_postgresql_is_survived_without_a_mass_rescue(
     assert not one.ended
 
 
-def test_a_database_that_comes_later_is_waited_for(
-    start: Start, observer: Observer, server: PostgresServer
-) -> None:
+def test_a_database_that_comes_later_is_waited_for(start: Start, observer: Observer, server: PostgresServer) -> None:
     server._cluster.stop()
     try:
         one = start("one")
@@ -180,7 +180,7 @@ def test_no_tick_is_missed_or_doubled_through_twenty_changes_of_the_leader(start
     rng = random.Random(20)
     numbers = itertools.count(1)
     alive = {name: start(name) for name in (f"host-{next(numbers)}" for _ in range(3))}
-    eventually_sync(lambda: observer.leader(), within=START_SECONDS)
+    eventually_sync(observer.leader, within=START_SECONDS)
     observer.rows(
         "INSERT INTO riverrun_schedule (name, kind, expression, queue, source)"
         " VALUES ('every-second', 'report', '@every 1s', 'default', 'api')"
