@@ -182,6 +182,29 @@ class HandlerKindBody(Body):
     force: bool = False
 
 
+class ScheduleBody(Body):
+    """A schedule, whole; `riverrun.schedule` checks what the parts mean together."""
+
+    name: Annotated[str, shared(names.check_schedule_name)]
+    task_type: Annotated[str, shared(names.check_kind)]
+    cron: str | None = None
+    every_s: float | None = Field(None, ge=1, le=3_153_600_000, allow_inf_nan=False)
+    timezone: str = "UTC"
+    task_params: Annotated[str, shared(check_params)] = "{}"
+    queue: Annotated[str, shared(names.check_queue)] = "default"
+    priority: Annotated[int | None, shared(names.check_priority, optional=True)] = None
+    max_attempts: Annotated[int | None, shared(names.check_max_attempts, optional=True)] = None
+    tags: Annotated[tuple[str, ...], shared(names.check_tags)] = ()
+    metadata: dict[str, Any] | None = None
+    missed: str = "latest"
+
+
+class ScheduleNameBody(Body):
+    """Which schedule."""
+
+    name: Annotated[str, shared(names.check_schedule_name)]
+
+
 def validated(model: type[M], value: Mapping[str, object], *, lenient: bool = False) -> M:
     """Return ``value`` as ``model``.
 

@@ -20,9 +20,9 @@ from riverrun.errors import (
     JobRunning,
     NotFound,
     SchemaError,
+    StaleRevision,
     UniqueConflict,
 )
-from riverrun.store.registry import VersionMismatch
 from riverrun_admin.database import QueryTimeout
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def problem_of(error: Exception) -> Problem:
             return _refused(error)
         case NotFound():
             return Problem(404, "not-found", str(error))
-        case VersionMismatch():
+        case StaleRevision():
             return Problem(412, "version-mismatch", str(error))
         case JobRunning():
             return Problem(409, "job-running", str(error))
@@ -122,6 +122,14 @@ def _refused(error: InvalidInput) -> Problem:
         return Problem(400, "invalid-cursor", str(error), (FieldError("?cursor", "cursor", str(error)),))
     pointer = error.field if error.field.startswith("?") else pointer_of(error.field.split("."))
     return invalid((FieldError(pointer, error.code, str(error)),))
+
+
+def renamed(error: InvalidInput, field: str) -> InvalidInput:
+    """Return ``error`` about a field that the API calls by another name."""
+    reason = str(error).removeprefix(f"{error.field}: ")
+    copy = InvalidInput(field, None, error.allowed, code=error.code)
+    copy.args = (f"{field}: {reason}",)
+    return copy
 
 
 def pointer_of(path: list[str] | tuple[str | int, ...]) -> str:

@@ -49,11 +49,9 @@ def _explain(error: Exception) -> tuple[str, int]:
     for kind, code in codes.items():
         if isinstance(error, kind):
             return sentence, code
-    if _is_operational(error):
-        return f"the database cannot be reached: {sentence}", 6
-    return f"unexpected {type(error).__name__}: {sentence}\n`queuectl -v …` shows where it happened", 1
-
-
-def _is_operational(error: Exception) -> bool:
     psycopg = sys.modules.get("psycopg")
-    return psycopg is not None and isinstance(error, psycopg.OperationalError)
+    if psycopg is not None and isinstance(error, psycopg.OperationalError):
+        return f"the database cannot be reached: {sentence}", 6
+    if psycopg is not None and isinstance(error, psycopg.Error):
+        return f"the database refused it: {sentence}", 1
+    return f"unexpected {type(error).__name__}: {sentence}\n`queuectl -v …` shows where it happened", 1

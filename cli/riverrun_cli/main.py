@@ -27,10 +27,10 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "start": Command("riverrun_cli.start", "start", "Run the daemon in the foreground."),
-    "stop": Command("riverrun_cli.stop", "stop", "Stop the daemon of this host; running jobs may finish."),
-    "reload": Command("riverrun_cli.reload", "reload", "Let the daemon of this host read its configuration again."),
-    "drain": Command("riverrun_cli.drain", "drain", "Let the daemon of this host take no new jobs."),
-    "status": Command("riverrun_cli.status", "status", "Show the daemon of this host and its processes."),
+    "stop": Command("riverrun_cli.daemon", "stop", "Stop the daemon of this host; running jobs may finish."),
+    "reload": Command("riverrun_cli.daemon", "reload", "Let the daemon of this host read its configuration again."),
+    "drain": Command("riverrun_cli.daemon", "drain", "Let the executors of this host finish and leave."),
+    "status": Command("riverrun_cli.daemon", "status", "Show the daemon of this host and its processes."),
     "migrate": Command("riverrun_cli.migrate", "migrate", "Create, change or remove the tables that jobs live in."),
     "config": Command("riverrun_cli.config", "config", "Check, show or begin a configuration."),
     "job": Command("riverrun_cli.job", "job", "Enqueue, list, cancel, retry and delete jobs."),

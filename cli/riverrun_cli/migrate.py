@@ -1,16 +1,14 @@
-"""``queuectl migrate``: the only way by which the tables of a production database change.
-
-Exit codes: 0 done, 2 usage, 4 the database's present state forbids it, 6 the database cannot be reached.
-"""
+"""``queuectl migrate``: the only way by which the tables of a production database change."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 import psycopg
@@ -19,35 +17,21 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from riverrun.database import migrate as migrator
-from riverrun.database.migration_files import checked_schema, checked_version
+from riverrun.database.migration_files import checked_version
 from riverrun.database.schema_check import Status
 from riverrun.database.schema_check import status as schema_status
 from riverrun.database.schema_script import script
-from riverrun.errors import Conflict, DatabaseUnavailable, InvalidInput, SchemaError
+from riverrun.errors import DatabaseUnavailable, InvalidInput
+from riverrun.settings.schema import Settings
+from riverrun_cli.options import config_option, database_options, resolve_settings
 
-ResolveDsn = Callable[[], str | None]
 
+@click.group
+def migrate() -> None:
+    """Create, change or remove the tables that jobs live in.
 
-def migrate_group(resolve_dsn: ResolveDsn = lambda: None) -> click.Group:
-    """Return the command group ``migrate``.
-
-    Args:
-        resolve_dsn: Gives the database that the configuration names, or ``None``; asked only when neither
-            ``--database-url`` nor ``DATABASE_URL`` names one.
+    The database is the configured one, unless --database-url or DATABASE_URL names another.
     """
-    return click.Group(
-        "migrate",
-        commands=[up, down, status, sql],
-        help="Create, change or remove the tables that jobs live in.",
-        context_settings={"obj": resolve_dsn},
-    )
-
-
-def _schema(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    try:
-        return None if value is None else checked_schema(value)
-    except InvalidInput as error:
-        raise click.BadParameter(f"{value!r} is not allowed; expected {error.allowed}") from error
 
 
 def _version(_ctx: click.Context, _param: click.Parameter, value: int | None) -> int | None:
@@ -57,40 +41,29 @@ def _version(_ctx: click.Context, _param: click.Parameter, value: int | None) ->
         raise click.BadParameter(f"{value} is not allowed; expected {error.allowed}") from error
 
 
-_url_option = click.option(
-    "--database-url",
-    envvar="DATABASE_URL",
-    metavar="URL",
-    help="postgres://user:password@host/database?sslmode=…  [environment: DATABASE_URL]",
-)
-_schema_option = click.option("--schema", callback=_schema, metavar="S", help="PostgreSQL schema of the tables.")
-
-
-@click.command
-@_url_option
-@_schema_option
+@migrate.command
+@config_option
+@database_options
 @click.option("--to", type=int, callback=_version, metavar="N", help="Stop at version N; 0 makes River's tables only.")
-@click.pass_obj
-def up(resolve_dsn: ResolveDsn, database_url: str | None, schema: str | None, to: int | None) -> None:
+def up(config: Path | None, *, database_url: str | None, schema: str | None, to: int | None) -> None:
     """Create the tables, or bring them to this release's version; running daemons and clients go on."""
+    settings = _settings(config, database_url, schema)
 
     async def run() -> tuple[str, ...]:
-        async with _connection(database_url or resolve_dsn()) as conn:
-            return await migrator.up(conn, schema, to=to)
+        async with _connection(settings.dsn()) as conn:
+            return await migrator.up(conn, settings.postgresql.schema_name, to=to)
 
-    with _exit_codes():
-        _report("applied", asyncio.run(run()))
+    _report("applied", asyncio.run(run()))
 
 
-@click.command
-@_url_option
-@_schema_option
+@migrate.command
+@config_option
+@database_options
 @click.option("--to", type=int, callback=_version, metavar="N", help="Go down to version N; without it, by one step.")
 @click.option("--drop-river", is_flag=True, help="With --to 0: remove River's tables as well, with every job.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.pass_obj
 def down(
-    resolve_dsn: ResolveDsn,
+    config: Path | None,
     *,
     database_url: str | None,
     schema: str | None,
@@ -101,32 +74,31 @@ def down(
     """Undo migrations, newest first. Down to 0 leaves a plain River database with its jobs."""
     if drop_river and to != 0:
         raise click.UsageError("--drop-river needs --to 0: River's tables go last")
+    settings = _settings(config, database_url, schema)
 
     async def run() -> tuple[str, ...]:
-        async with _connection(database_url or resolve_dsn()) as conn:
-            found = await schema_status(conn, schema)
+        async with _connection(settings.dsn()) as conn:
+            found = await schema_status(conn, settings.postgresql.schema_name)
             target = max(min(found.version, found.latest) - 1, 0) if to is None else to
-            return await migrator.down(conn, schema, to=target, drop_river=drop_river)
+            return await migrator.down(conn, settings.postgresql.schema_name, to=target, drop_river=drop_river)
 
     _confirm("Remove tables, with the data in them?", yes=yes)
-    with _exit_codes():
-        _report("undone", asyncio.run(run()))
+    _report("undone", asyncio.run(run()))
 
 
-@click.command
-@_url_option
-@_schema_option
+@migrate.command
+@config_option
+@database_options
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@click.pass_obj
-def status(resolve_dsn: ResolveDsn, database_url: str | None, schema: str | None, output: str) -> None:
+def status(config: Path | None, *, database_url: str | None, schema: str | None, output: str) -> None:
     """Show what is in the database and which steps `up` would run."""
+    settings = _settings(config, database_url, schema)
 
     async def run() -> Status:
-        async with _connection(database_url or resolve_dsn()) as conn:
-            return await schema_status(conn, schema)
+        async with _connection(settings.dsn()) as conn:
+            return await schema_status(conn, settings.postgresql.schema_name)
 
-    with _exit_codes():
-        found = asyncio.run(run())
+    found = asyncio.run(run())
     if output == "json":
         fields = {name: value for name, value in asdict(found).items() if name != "has_history"}
         click.echo(json.dumps({**fields, "river_version": found.river_version}))
@@ -139,54 +111,29 @@ def status(resolve_dsn: ResolveDsn, database_url: str | None, schema: str | None
         click.echo(f"problem   {found.problem}")
 
 
-@click.command
-@_schema_option
+@migrate.command
+@config_option
+@database_options
 @click.option("--to", type=int, callback=_version, metavar="N", help="Stop at version N; 0 makes River's tables only.")
-def sql(schema: str | None, to: int | None) -> None:
+def sql(config: Path | None, *, database_url: str | None, schema: str | None, to: int | None) -> None:
     """Print the whole schema as a script for psql; needs no database."""
-    click.echo(script(schema, to=to), nl=False)
+    click.echo(script(_settings(config, database_url, schema).postgresql.schema_name, to=to), nl=False)
+
+
+def _settings(config: Path | None, database_url: str | None, schema: str | None) -> Settings:
+    return resolve_settings(config, database_url=database_url, schema=schema).settings
 
 
 @asynccontextmanager
-async def _connection(url: str | None) -> AsyncIterator[AsyncConnection[TupleRow]]:
-    """Connect with a limit on every wait; no message repeats the URL, which may hold a password."""
-    if not url:
-        raise click.UsageError("no database is named; give --database-url or set DATABASE_URL")
+async def _connection(dsn: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    """Connect without the limits on a statement that the roles have: a migration may take as long as it needs."""
+    name = conninfo_to_dict(dsn).get("application_name") or "riverrun/migrate"
     try:
-        given = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        # Its cause would quote the URL.
-        message = "the database URL is not one; expected postgres://user:password@host:port/database"
-        raise click.UsageError(message) from None
-    timeout = given.get("connect_timeout") or 10
-    name = given.get("application_name") or "riverrun/migrate"
-    try:
-        conn = await AsyncConnection.connect(url, autocommit=True, connect_timeout=timeout, application_name=name)
+        conn = await AsyncConnection.connect(dsn, autocommit=True, application_name=name)
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"the database cannot be reached: {_one_line(error)}") from error
+        raise DatabaseUnavailable(f"the database cannot be reached: {error}") from error
     async with conn:
         yield conn
-
-
-class _Refused(click.ClickException):
-    exit_code = 4
-
-
-class _Unavailable(click.ClickException):
-    exit_code = 6
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Turn an error into one sentence on stderr and the exit code for it."""
-    try:
-        yield
-    except (SchemaError, Conflict, InvalidInput) as error:
-        raise _Refused(_one_line(error)) from error
-    except (DatabaseUnavailable, psycopg.OperationalError) as error:
-        raise _Unavailable(_one_line(error)) from error
-    except psycopg.Error as error:
-        raise click.ClickException(_one_line(error)) from error
 
 
 def _confirm(question: str, *, yes: bool) -> None:
@@ -202,7 +149,3 @@ def _report(done: str, steps: tuple[str, ...]) -> None:
         click.echo(f"{done} {step}")
     if not steps:
         click.echo("nothing to do", err=True)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -66,9 +66,9 @@ def children(
         queues: Those that the command line named for the executors; None means all that are configured.
 
     Raises:
-        ConfigError: A queue that is not configured was named, or a queue has more processes than slots.
+        ConfigError: A queue that is not configured was named.
     """
-    problems = [*_unknown(settings, queues), *_crowded(settings)]
+    problems = list(_unknown(settings, queues))
     if problems:
         raise ConfigError(problems)
     if not settings.river.enable:
@@ -117,12 +117,3 @@ def _unknown(settings: Settings, queues: Collection[str] | None) -> Iterator[str
     for queue in queues or ():
         if queue not in settings.river.queues:
             yield f"--queue: {queue!r} is not configured; expected one of river.queues: {known}"
-
-
-def _crowded(settings: Settings) -> Iterator[str]:
-    for queue, setting in settings.river.queues.items():
-        if setting.processes > _slots(settings, queue):
-            yield (
-                f"river.queues.{queue}.processes: {setting.processes} is not allowed; "
-                f"expected at most the {_slots(settings, queue)} slots of the queue"
-            )

@@ -13,8 +13,6 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from riverrun.database import migrate
-
 pytestmark = pytest.mark.every_postgres
 
 STATES = ("available", "cancelled", "completed", "discarded", "pending", "retryable", "running", "scheduled")
@@ -138,10 +136,9 @@ OWN_TABLES = {
 
 
 @pytest.fixture
-async def conn(empty_database: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
+async def conn(database: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
     """A connection to a database that was empty before our migrations."""
-    async with await AsyncConnection.connect(empty_database, autocommit=True) as connection:
-        await migrate.up(connection)
+    async with await AsyncConnection.connect(database, autocommit=True) as connection:
         yield connection
 
 

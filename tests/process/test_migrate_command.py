@@ -12,16 +12,16 @@ import pytest
 
 from riverrun.database.migration_files import latest
 from riverrun.database.schema_script import script
+from riverrun.settings.connection import url_from_conninfo
 
-COMMAND = "from riverrun_cli.migrate import migrate_group; migrate_group()(prog_name='queuectl migrate')"
 
-
-def migrate(*args: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+def migrate(*args: str, url: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "PYTHONPATH"}} | environ
     if url is not None:
-        env["DATABASE_URL"] = url
+        env["DATABASE_URL"] = url_from_conninfo(url)
     return subprocess.run(
-        [sys.executable, "-c", COMMAND, *args],
+        [sys.executable, "-m", "riverrun_cli.main", "migrate", *args],
+        cwd="/",  # no configuration lies there
         env=env,
         check=False,
         capture_output=True,
@@ -32,7 +32,7 @@ def migrate(*args: str, url: str | None = None) -> subprocess.CompletedProcess[s
 
 
 def test_up_then_status_then_up_again(empty_database: str) -> None:
-    first = migrate("up", "--database-url", empty_database)
+    first = migrate("up", "--database-url", url_from_conninfo(empty_database))
     found = migrate("status", "-o", "json", url=empty_database)
     second = migrate("up", url=empty_database)
 
@@ -56,6 +56,14 @@ def test_status_for_people_says_what_is_pending(empty_database: str) -> None:
     found = migrate("status", "--schema", "MyApp", url=empty_database)
 
     assert found.stdout == "schema    MyApp\nriver     8\nriverrun  4 of 5\npending   005_job_autovacuum\n"
+
+
+def test_the_schema_of_the_configuration_is_the_one_that_migrates(empty_database: str) -> None:
+    migrate("up", url=empty_database, RIVERRUN_POSTGRESQL__SCHEMA="jobs")
+
+    found = migrate("status", url=empty_database, RIVERRUN_POSTGRESQL__SCHEMA="jobs")
+
+    assert found.stdout.startswith("schema    jobs\nriver     8\n")
 
 
 def test_down_goes_one_step_or_to_a_version(empty_database: str) -> None:
@@ -85,7 +93,7 @@ def test_a_state_that_forbids_it_is_one_sentence_and_exit_code_4(empty_database:
     done = migrate("up", url=empty_database)
 
     assert (done.returncode, done.stdout) == (4, "")
-    assert done.stderr.startswith('Error: schema "public" has river_job but no river_migration: not River\'s;')
+    assert done.stderr.startswith('schema "public" has river_job but no river_migration: not River\'s;')
     assert done.stderr.count("\n") == 1
 
 
@@ -107,9 +115,12 @@ def test_no_server_is_one_sentence_and_exit_code_6_without_the_password() -> Non
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["up"], "give --database-url or set DATABASE_URL"),
-        (["up", "--database-url", "htp:user:hunter2"], "the database URL is not one; expected postgres://"),
-        (["up", "--database-url", "postgres://u:hunter2@h/d?nonsense=1"], "the database URL is not one"),
+        (["up"], "no database is configured; set database_url"),
+        (["up", "--database-url", "htp:user:hunter2"], "database_url: this value is not allowed; expected postgres://"),
+        (
+            ["up", "--database-url", "postgres://u:hunter2@h/d?nonsense=1"],
+            "database_url: this value is not allowed; expected postgres://",
+        ),
         (["up", "--to", "99"], "99 is not allowed; expected a version from 0 to 5"),
         (["up", "--schema", "9lives"], "expected 1 to 46 letters, digits and underscores"),
         (["down", "--to", "1", "--drop-river", "--yes"], "--drop-river needs --to 0"),

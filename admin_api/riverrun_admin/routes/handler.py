@@ -52,7 +52,7 @@ async def update(request: web.Request) -> web.Response:
     """Change some of what is said about a handler; with If-Match only if nobody has changed it meanwhile."""
     body = validated(HandlerChangeBody, await read_object(request), lenient=is_lenient(request))
     changes = {name: getattr(body, name) for name in body.model_fields_set - {"task_type"}}
-    return _respond(await run(request, registry.update(body.task_type, changes, revision=_revision(request))))
+    return _respond(await run(request, registry.update(body.task_type, changes, revision=revision_wanted(request))))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -65,7 +65,7 @@ async def delete(request: web.Request) -> web.Response:
         body = validated(HandlerKindBody, await read_object(request), lenient=is_lenient(request))
         kind, force = body.task_type, force or body.force
     kind = check_kind(kind, "?task_type")
-    await run(request, registry.delete(kind, revision=_revision(request), force=force))
+    await run(request, registry.delete(kind, revision=revision_wanted(request), force=force))
     return web.Response(status=204)
 
 
@@ -73,7 +73,7 @@ def _respond(handler: RegisteredHandler, *, status: int = 200) -> web.Response:
     return respond(handler_document(handler), status=status, headers={"ETag": f'"{handler.revision}"'})
 
 
-def _revision(request: web.Request) -> int | None:
+def revision_wanted(request: web.Request) -> int | None:
     """Return the revision that If-Match asks for, if it asks for one.
 
     Raises:

@@ -12,8 +12,8 @@ from riverrun.errors import ConfigError
 from riverrun.settings.keys import ENVIRONMENT_PREFIX, NAME, ROOT, Key
 from riverrun.settings.yaml_text import MAX_BYTES, Leaf, read_leaves
 
-RESERVED = frozenset({"RIVERRUN_CONFIG", "RIVERRUN_PIPE_FD", "RIVERRUN_INCARNATION"})
-"""Variables that are no settings: the path of the configuration file, and what a supervisor tells its children."""
+RESERVED = frozenset({"RIVERRUN_CONFIG", "RIVERRUN_PIPE_FD", "RIVERRUN_INCARNATION", "RIVERRUN_TEST_POSTGRES"})
+"""Variables that are no settings: the configuration file, what a supervisor tells its children, the tests' server."""
 
 
 def read_environment(environ: Mapping[str, str], *, problems: list[str]) -> Iterator[tuple[str, Leaf]]:

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Sec
 from pydantic_core import PydanticCustomError
 
 from riverrun import names
+from riverrun.database.migration_files import checked_schema
 from riverrun.durations import parse_duration, parse_optional_duration
 from riverrun.errors import InvalidInput
 
@@ -32,7 +33,6 @@ class Section(BaseModel):
 
 T = TypeVar("T")
 
-_SCHEMA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,45}")
 _TOKEN = re.compile(r"[!-~]{16,512}")
 _CRON_WORDS = frozenset({"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"})
 _CRON_ALLOWED = 'five cron fields such as "30 4 * * *", a word such as @daily, or @every with a duration of 1s or more'
@@ -58,9 +58,7 @@ def _no_truth_value(value: object) -> object:
 
 
 def _schema_name(value: str) -> str:
-    if not _SCHEMA_NAME.fullmatch(value):
-        raise ValueError("1 to 46 letters, digits and _, beginning with a letter or _")
-    return value
+    return _by(lambda name, _field: checked_schema(str(name)))(value)
 
 
 def _token(value: SecretStr) -> SecretStr:

@@ -1,0 +1,128 @@
+"""Handlers that the tests enqueue jobs for; each does one thing an attempt can do."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import riverrun
+from riverrun import Cancel, Context, Retry, Snooze
+
+
+@dataclass
+class Greeting:
+    """Typed arguments."""
+
+    name: str
+    times: int = 1
+
+
+class Unhappy(Exception):
+    """What a failing handler raises."""
+
+
+class Gate:
+    """Handlers of kind ``gate`` wait for it; each test closes it, in its own event loop, before it begins."""
+
+    def close(self) -> None:
+        """Hold handlers back from now on."""
+        self._event = asyncio.Event()
+
+    def open(self) -> None:
+        """Let handlers pass."""
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Wait until the gate is open."""
+        await self._event.wait()
+
+
+gate = Gate()
+
+
+@riverrun.handler("noop")
+async def noop() -> None:
+    """Do nothing, well."""
+
+
+@riverrun.handler("greet")
+async def greet(greeting: Greeting) -> dict[str, str]:
+    """Return an output made of typed arguments."""
+    return {"text": f"hello {greeting.name}" * greeting.times}
+
+
+@riverrun.handler("greet_in_thread")
+def greet_in_thread(greeting: Greeting, ctx: Context) -> str:
+    """Return an output from a thread."""
+    ctx.progress(0.5, "half way")
+    return f"hello {greeting.name}"
+
+
+@riverrun.handler("raw")
+async def raw(args: str) -> dict[str, str]:
+    """Return the arguments as the text they came in."""
+    return {"text": args}
+
+
+@riverrun.handler("fail")
+async def fail(args: dict[str, Any]) -> None:
+    """Raise."""
+    raise Unhappy(args.get("message", "no"))
+
+
+@riverrun.handler("snooze")
+async def snooze(args: dict[str, Any]) -> Snooze:
+    """Ask to be called again."""
+    return Snooze(args.get("seconds", 60))
+
+
+@riverrun.handler("cancel")
+async def cancel() -> None:
+    """Give the job up."""
+    raise Cancel("not wanted any more")
+
+
+@riverrun.handler("retry")
+async def retry(args: dict[str, Any]) -> None:
+    """Ask for a retry at a time of its own."""
+    raise Retry(args["seconds"], "try later")
+
+
+@riverrun.handler("gate")
+async def wait_at_gate(ctx: Context) -> None:
+    """Wait until the test opens the gate."""
+    ctx.progress(0.25, "waiting")
+    await gate.wait()
+
+
+@riverrun.handler("stubborn")
+async def stubborn() -> str:
+    """Finish although it is told to stop."""
+    try:
+        await gate.wait()
+    except asyncio.CancelledError:
+        return "finished all the same"
+    return "never told"
+
+
+@riverrun.handler("thread_gate")
+def wait_in_thread(ctx: Context) -> str:
+    """Wait in a thread until told to stop."""
+    while not ctx.wait_cancelled(0.05):
+        pass
+    return "stopped when told"
+
+
+@riverrun.handler("slow", timeout=0.2)
+async def slow() -> None:
+    """Run out of time."""
+    await asyncio.sleep(60)
+
+
+@riverrun.handler("hostile")
+async def hostile(args: dict[str, Any]) -> object:
+    """Leave what PostgreSQL cannot store."""
+    if args.get("raise"):
+        raise Unhappy("nul \x00 and half a pair \ud800")
+    return {"nan": float("nan"), "nul\x00": "\ud800", "object": object()}

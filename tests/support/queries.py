@@ -1,0 +1,35 @@
+"""The few statements that most database tests need, and a connection that counts, or dies at, what it executes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+
+async def value(conn: AsyncConnection[TupleRow], query: str) -> Any:
+    """Return the first column of the first row."""
+    row = await (await conn.execute(query.encode())).fetchone()
+    assert row is not None
+    return row[0]
+
+
+async def insert_job(conn: AsyncConnection[TupleRow], priority: int = 1) -> None:
+    """Enqueue a job with a bare INSERT, as a client of any language may."""
+    await conn.execute("INSERT INTO river_job (kind, args, priority) VALUES ('email', '{}', %s)", (priority,))
+
+
+class CountingConnection(AsyncConnection[TupleRow]):
+    """Counts what it executes; told a number, its server process is ended before that statement."""
+
+    executed = 0
+    dies_before = -1
+
+    async def execute(self, *args: Any, **kwargs: Any) -> psycopg.AsyncCursor[TupleRow]:
+        self.executed += 1
+        if self.executed == self.dies_before:
+            async with await AsyncConnection.connect(self.info.dsn, autocommit=True) as other:
+                await other.execute("SELECT pg_terminate_backend(%s, 5000)", (self.info.backend_pid,))
+        return await super().execute(*args, **kwargs)
