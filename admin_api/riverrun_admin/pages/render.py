@@ -62,6 +62,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
         is_open=not services(request).settings.admin.tokens,
         notice=notice if notice in NOTICES else None,
         language_link=lambda name: f"?{_with(request, 'lang', name)}",
+        span=formats.spans(text),
         moment=formats.moments(text, datetime.now(UTC)),
         **values,
     )
@@ -108,7 +109,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = formats.number
-    environment.filters["span"] = formats.span
     environment.filters["indented"] = formats.indented
     environment.filters["segment"] = lambda value: quote(str(value), safe="")
     environment.globals["states"] = STATES
