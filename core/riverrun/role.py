@@ -92,7 +92,8 @@ class RoleContext:
             self.flush_metrics()
             if not self.pipe.send(MetricsRequest(request)):
                 return metrics.own_samples()
-            return await asyncio.wait_for(answer, SCRAPE_SECONDS)
+            async with asyncio.timeout(SCRAPE_SECONDS):
+                return await answer
         except TimeoutError:
             return metrics.own_samples()
         finally:

@@ -52,18 +52,26 @@ def missing_executors() -> Steps[set[str]]:
     return {row[0] for row in rows}
 
 
-def lost(*, missing: Collection[str], stuck_after: timedelta, after: int = 0, batch: int = 1_000) -> Steps[list[LostJob]]:
+def lost(
+    *, missing: Collection[str], stuck_after: timedelta | None, after: int = 0, batch: int = 1_000
+) -> Steps[list[LostJob]]:
     """Return up to ``batch`` running jobs that nobody runs any more, in the order of their ids.
 
     Args:
         missing: Executors of ours that have had no lease for too long.
-        stuck_after: How long a job of another River client may run; ours may run while their executor's lease lasts.
+        stuck_after: How long a job of another River client may run, ``None`` for ever; ours may run while their
+            executor's lease lasts.
         after: The last id of the page before.
         batch: Size of the page.
     """
     rows = yield Query(
         "job_lost",
-        {"missing": list(missing), "stuck_seconds": stuck_after.total_seconds(), "after": after, "batch": batch},
+        {
+            "missing": list(missing),
+            "stuck_seconds": None if stuck_after is None else stuck_after.total_seconds(),
+            "after": after,
+            "batch": batch,
+        },
     )
     return [_lost(row) for row in rows]
 

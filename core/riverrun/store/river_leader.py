@@ -15,9 +15,7 @@ FAMILY = "riverrun_"
 
 def elect(generation: int, leader_id: str) -> Steps[datetime | None]:
     """Take the row if it is free and return ``elected_at``; ``None`` while a client of River holds it."""
-    rows = yield Query(
-        "river_leader_elect", {"generation": generation, "leader_id": leader_id, "family": FAMILY}
-    )
+    rows = yield Query("river_leader_elect", {"generation": generation, "leader_id": leader_id, "family": FAMILY})
     return rows[0][0] if rows else None
 
 
