@@ -73,14 +73,14 @@ def indented(text: str) -> str:
         return text
     parts: list[str] = []
     depth, previous = 0, ""
-    for token in _TOKENS.findall(text):
-        if token in "]}":
+    for piece in _TOKENS.findall(text):
+        if piece in "]}":
             depth -= 1
-            parts += [token] if previous in ("[", "{") else ["\n", "  " * depth, token]
+            parts += [piece] if previous in ("[", "{") else ["\n", "  " * depth, piece]
         else:
             if previous in ("[", "{", ","):
                 parts += ["\n", "  " * depth]
-            parts.append(": " if token == ":" else token)
-            depth += token in "[{"
-        previous = token
+            parts.append(": " if piece == ":" else piece)
+            depth += piece in "[{"
+        previous = piece
     return "".join(parts)

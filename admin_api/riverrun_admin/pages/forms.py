@@ -17,8 +17,8 @@ from riverrun.store import queues
 from riverrun_admin import job_actions, queue_actions
 from riverrun_admin.body import SMALL_BODY_BYTES, read_body
 from riverrun_admin.job_actions import Outcome
-from riverrun_admin.models import check_slots
 from riverrun_admin.problems import Problem
+from riverrun_admin.rules import check_slots
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 

@@ -11,10 +11,11 @@ from riverrun_admin import enqueueing, queue_actions
 from riverrun_admin.body import JOB_BODY_BYTES, MANY_BODY_BYTES, read_object
 from riverrun_admin.documents import encoded, queue_document, respond, statistics_document
 from riverrun_admin.filters import is_lenient
-from riverrun_admin.models import EnqueueBody, EnqueueManyBody, QueueBody, ScaleBody, validated
+from riverrun_admin.models import EnqueueBody, EnqueueManyBody, QueueBody, ScaleBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.overview import overview_page
 from riverrun_admin.pages.queues import queues_page
+from riverrun_admin.rules import validated
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
