@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from psycopg import ProgrammingError
@@ -61,14 +62,21 @@ def default_dsn() -> str:
     """
     if url := os.environ.get("DATABASE_URL"):
         return url
+    return embedded_dsn(os.environ.get("RIVERRUN_EMBEDDED__DATA_DIR"))
+
+
+def embedded_dsn(data_dir: str | Path | None) -> str:
+    """Return the embedded PostgreSQL with its data in ``data_dir``, or in this user's own folder, if it runs.
+
+    Raises:
+        ConfigError: It does not run.
+    """
     from riverrun.database.embedded import EmbeddedPostgres  # noqa: PLC0415 - most producers never need it
 
-    embedded = EmbeddedPostgres()
+    embedded = EmbeddedPostgres(Path(data_dir) if data_dir else None)
     if embedded.running():
         return embedded.dsn()
-    raise ConfigError(
-        ["no database is named: give the client a connection string, set DATABASE_URL, or run: queuectl start --dev"]
-    )
+    raise ConfigError(["no database is named: set DATABASE_URL, or start the embedded one: queuectl start --dev"])
 
 
 def connection_of(conn: object, wanted: type[T]) -> T:

@@ -37,10 +37,10 @@ class InvalidInput(RiverrunError):
         self.allowed = allowed
         self.code = code
 
-    def place(self, path: str) -> None:
-        """Say that the field lies within ``path``, such as ``jobs.3``."""
-        self.field = f"{path}.{self.field}"
-        self.args = (f"{path}.{self}",)
+    def rename(self, field: str) -> None:
+        """Call the field what its sender calls it, such as ``--at`` or ``jobs.3.queue``."""
+        self.args = (f"{field}{str(self)[len(self.field) :]}",)
+        self.field = field
 
 
 class ConfigError(RiverrunError):

@@ -81,7 +81,7 @@ def checked_job(job: JobSpec | NewJob, *, max_attempts: int, field: str) -> NewJ
     try:
         return new_job(**{"max_attempts": max_attempts, **_known_words(job)})
     except InvalidInput as refusal:
-        refusal.place(field)
+        refusal.rename(f"{field}.{refusal.field}")
         raise
 
 

@@ -511,7 +511,7 @@ def test_without_any_database_the_error_names_the_ways_out(monkeypatch: pytest.M
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setattr("riverrun.database.embedded.EmbeddedPostgres.running", lambda _: False)
 
-    with pytest.raises(ConfigError, match="set DATABASE_URL, or run: queuectl start --dev"):
+    with pytest.raises(ConfigError, match="set DATABASE_URL, or start the embedded one: queuectl start --dev"):
         Client()
 
 

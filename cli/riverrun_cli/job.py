@@ -1,0 +1,184 @@
+"""``queuectl job``: look after jobs, directly in the database, so that it works without a daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from riverrun_cli.database import Access, with_database
+from riverrun_cli.inputs import confirm, ids_of, moment_of, named, yes_option
+from riverrun_cli.job_enqueue import enqueue
+from riverrun_cli.job_import import import_jobs
+from riverrun_cli.noun import NounGroup
+from riverrun_cli.options import output_option
+from riverrun_cli.output import write_record, write_rows
+
+if TYPE_CHECKING:
+    from riverrun import Client, Job
+
+_COLUMNS = ("id", "state", "kind", "queue", "priority", "attempt", "max_attempts", "scheduled_at")
+_WIDE = ("tags", "created_at", "attempted_at", "finalized_at", "last_error")
+_LONGEST_PAGE = 1_000
+
+
+@click.group(cls=NounGroup)
+def job() -> None:
+    """Enqueue, list, cancel, retry and delete jobs."""
+
+
+job.add_command(enqueue)
+job.add_command(import_jobs)
+
+
+@job.command(name="list")
+@click.option("-s", "--state", multiple=True, help="State such as available; may be repeated, as all filters.")
+@click.option("-q", "--queue", multiple=True, help="Queue.")
+@click.option("--kind", multiple=True, help="Kind.")
+@click.option("--tag", multiple=True, help="Tag.")
+@click.option("--priority", multiple=True, type=int, help="1 (first) to 9.")
+@click.option("--created-after", metavar="TIME", help="Enqueued at this time or later.")
+@click.option("--created-before", metavar="TIME", help="Enqueued before this time.")
+@click.option("--limit", default=50, show_default=True, help="1 to 1000.")
+@click.option("--cursor", help="Where the next page begins, as the page before said.")
+@click.option("--all", "everything", is_flag=True, help="All of them, however many.")
+@output_option
+@with_database
+def list_jobs(
+    access: Access, /, *, limit: int, cursor: str | None, everything: bool, output: str, **filters: Any
+) -> None:
+    """List jobs; what was left out is told on stderr."""
+    with named():
+        for name in ("created_after", "created_before"):
+            filters[name] = moment_of(filters[name], name)
+        with access.client() as client:
+            rows = _pages(client, filters, cursor=cursor, limit=None if everything else limit)
+            write_rows(rows, columns=_COLUMNS, output=output, wide=_WIDE)
+
+
+def _pages(
+    client: Client, filters: dict[str, Any], *, cursor: str | None, limit: int | None
+) -> Iterator[dict[str, object]]:
+    """Return the jobs of one page, or of all when ``limit`` is None."""
+    while True:
+        page = client.list(limit=limit or _LONGEST_PAGE, cursor=cursor, **filters)
+        yield from map(_row, page.jobs)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+        if limit is not None:
+            click.echo(f"more: --cursor {cursor}", err=True)
+            return
+
+
+@job.command
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@output_option
+@with_database
+def get(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
+    """Show jobs whole."""
+    wanted = ids_of(ids)
+    with access.client() as client:
+        found = _each(wanted, lambda job_id: _document(client.get(job_id)))
+        if len(wanted) == 1:
+            write_record(next(found), output=output)
+        else:
+            write_rows(found, columns=_COLUMNS, output=output, wide=_WIDE)
+
+
+@job.command
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@output_option
+@with_database
+def cancel(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
+    """Cancel jobs; those that run are asked to stop and stay running until they do."""
+    wanted = ids_of(ids)
+    with access.client() as client:
+
+        def one(job_id: int) -> dict[str, object]:
+            result = client.cancel(job_id)
+            return {"id": job_id, "state": result.state, "state_before": result.state_before}
+
+        write_rows(_each(wanted, one), columns=("id", "state", "state_before"), output=output)
+
+
+@job.command
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@output_option
+@with_database
+def retry(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
+    """Make jobs available now, with one more attempt where all were used."""
+    wanted = ids_of(ids)
+    with access.client() as client:
+        write_rows(
+            _each(wanted, lambda job_id: _row(client.retry(job_id))), columns=_COLUMNS, output=output, wide=_WIDE
+        )
+
+
+@job.command
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@yes_option
+@output_option
+@with_database
+def delete(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str) -> None:
+    """Delete jobs that do not run."""
+    wanted = ids_of(ids)
+    confirm(f"Delete {len(wanted)} {'job' if len(wanted) == 1 else 'jobs'}?", yes=yes)
+    with access.client() as client:
+
+        def one(job_id: int) -> dict[str, object]:
+            client.delete(job_id)
+            return {"id": job_id, "deleted": True}
+
+        write_rows(_each(wanted, one), columns=("id", "deleted"), output=output)
+
+
+def _each(ids: list[int], action: Callable[[int], dict[str, object]]) -> Iterator[dict[str, object]]:
+    """Return what became of each job; one that is refused is told, and the last refusal is raised at the end."""
+    from riverrun.errors import Conflict, NotFound  # noqa: PLC0415 - the help does not wait for it
+
+    refusals: list[Exception] = []
+    for job_id in ids:
+        try:
+            yield action(job_id)
+        except (Conflict, NotFound) as refusal:
+            refusals.append(refusal)
+    for told in refusals[:-1]:
+        click.echo(str(told), err=True)
+    if refusals:
+        raise refusals[-1]
+
+
+def _row(job: Job) -> dict[str, object]:
+    """Return a job as lists have it."""
+    return {
+        "id": job.id,
+        "state": job.state,
+        "kind": job.kind,
+        "queue": job.queue,
+        "priority": job.priority,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "scheduled_at": job.scheduled_at,
+        "created_at": job.created_at,
+        "attempted_at": job.attempted_at,
+        "finalized_at": job.finalized_at,
+        "tags": job.tags,
+        "last_error": job.errors[-1].error if job.errors else None,
+        "args": job.args,
+    }
+
+
+def _document(job: Job) -> dict[str, object]:
+    """Return a job whole."""
+    errors = [
+        {"at": error.at, "attempt": error.attempt, "error": error.error, "trace": error.trace} for error in job.errors
+    ]
+    return {
+        **_row(job),
+        "metadata": dict(job.metadata),
+        "errors": errors,
+        "attempted_by": job.attempted_by,
+        "unique_key": job.unique_key.hex() if job.unique_key else None,
+    }

@@ -1,0 +1,115 @@
+"""``queuectl queue``: see queues, pause and resume them, and change how many slots they have, while the fleet runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from riverrun_cli.database import Access, with_database
+from riverrun_cli.inputs import confirm, named, yes_option
+from riverrun_cli.noun import NounGroup
+from riverrun_cli.options import output_option
+from riverrun_cli.output import write_record, write_rows
+
+if TYPE_CHECKING:
+    from riverrun.store.listing import Count
+    from riverrun.store.statistics import QueueStatistics
+
+_COLUMNS = ("name", "paused", "available", "running", "scheduled", "retryable", "slots", "executors", "max_workers")
+_WIDE = ("paused_at", "oldest_age_s", "completed_1m", "failed_1m", "wait_p95_s", "run_p95_s")
+
+
+@click.group(cls=NounGroup)
+def queue() -> None:
+    """List, pause, resume and scale queues."""
+
+
+@queue.command(name="list")
+@output_option
+@with_database
+def list_queues(access: Access, /, *, output: str) -> None:
+    """List every queue that is known, served, or has unfinished jobs."""
+    from riverrun.store import statistics  # noqa: PLC0415 - the help does not wait for the driver
+
+    with access.client() as client:
+        rows = [_row(each) for each in client.run(statistics.queues())]
+    write_rows(rows, columns=_COLUMNS, output=output, wide=_WIDE, identity="name")
+
+
+@queue.command
+@click.argument("name")
+@yes_option
+@output_option
+@with_database
+def pause(access: Access, /, *, name: str, yes: bool, output: str) -> None:
+    """Let executors claim no more jobs of the queue NAME, or of all queues with '*'; running jobs go on."""
+    from riverrun import operations  # noqa: PLC0415
+
+    if name == "*":
+        confirm("Pause all queues?", yes=yes)
+    with named(queue="NAME"), access.client() as client:
+        names = client.run(operations.pause_queue(name))
+    write_rows(
+        [{"name": each, "paused": True} for each in names], columns=("name", "paused"), output=output, identity="name"
+    )
+
+
+@queue.command
+@click.argument("name")
+@output_option
+@with_database
+def resume(access: Access, /, *, name: str, output: str) -> None:
+    """Let the queue NAME go on, or all queues with '*'."""
+    from riverrun import operations  # noqa: PLC0415
+
+    with named(queue="NAME"), access.client() as client:
+        names = client.run(operations.resume_queue(name))
+    write_rows(
+        [{"name": each, "paused": False} for each in names], columns=("name", "paused"), output=output, identity="name"
+    )
+
+
+@queue.command
+@click.argument("name")
+@click.argument("max_workers", metavar="[SLOTS]", type=int, required=False)
+@click.option("--server", "server_id", metavar="SERVER_ID", help="On this server only; without it on all.")
+@click.option("--reset", is_flag=True, help="Forget what was set: the configuration counts again.")
+@output_option
+@with_database
+def scale(
+    access: Access, /, *, name: str, max_workers: int | None, server_id: str | None, reset: bool, output: str
+) -> None:
+    """Give the queue NAME so many SLOTS, 1 to 10000, in place of what is configured."""
+    from riverrun import operations  # noqa: PLC0415
+
+    if reset == (max_workers is not None):
+        raise click.UsageError("say either how many SLOTS, or --reset")
+    with named(queue="NAME", max_workers="SLOTS", server_id="--server"), access.client() as client:
+        client.run(operations.scale_queue(name, max_workers, server_id=server_id))
+    write_record({"name": name, "max_workers": max_workers, "server_id": server_id}, output=output, identity="name")
+
+
+def _row(found: QueueStatistics) -> dict[str, object]:
+    return {
+        "name": found.name,
+        "paused": found.paused_at is not None,
+        "available": _count(found.available),
+        "running": _count(found.running),
+        "scheduled": _count(found.scheduled),
+        "retryable": _count(found.retryable),
+        "slots": found.slots,
+        "executors": found.executors,
+        "max_workers": found.max_workers,
+        "paused_at": found.paused_at,
+        "oldest_age_s": found.oldest_age_s,
+        "completed_1m": found.completed_1m,
+        "failed_1m": found.failed_1m,
+        "wait_p95_s": found.wait_p95_s,
+        "run_p95_s": found.run_p95_s,
+    }
+
+
+def _count(found: Count) -> int | str:
+    """Return a number, or the least it is."""
+    return found.value if found.relation == "eq" else f"{found.value}+"
