@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from threading import Event
@@ -25,14 +25,20 @@ class Context:
     Attributes:
         job: The job: ``id``, ``kind``, ``args``, ``queue``, ``tags``, ``metadata``, ``created_at`` and so on.
         limit_seconds: Time limit of this attempt; ``None`` means that there is none.
+
+    Args:
+        job: The job.
+        server_id: The host, for log lines.
+        noted: Takes the id of the job whenever there is something new to write about it.
     """
 
-    def __init__(self, job: ClaimedJob, *, server_id: str, noted: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, job: ClaimedJob, *, server_id: str, noted: set[int]) -> None:
         self.job = job
         self.limit_seconds: float | None = None
         self._server_id = server_id
         self._noted = noted
-        self._cancelled = Event()
+        self._cancelled = False
+        self._told: Event | None = None
         self._patch: dict[str, str] = {}
         self._unwritten: dict[str, str] = {}
 
@@ -59,11 +65,12 @@ class Context:
     @property
     def cancelled(self) -> bool:
         """True once the job was cancelled, ran out of time, or its executor stops; finish soon then."""
-        return self._cancelled.is_set()
+        return self._cancelled
 
     def wait_cancelled(self, seconds: float) -> bool:
         """Sleep up to ``seconds`` in a plain function, less if the attempt is cancelled; return ``cancelled``."""
-        return self._cancelled.wait(seconds)
+        told = self._told = self._told or Event()
+        return self._cancelled or told.wait(seconds)
 
     def progress(self, fraction: float, note: str = "") -> None:
         """Show how far the attempt is; written to the database about once a second.
@@ -82,7 +89,9 @@ class Context:
 
     def cancel(self) -> None:
         """Ask the handler to stop; the executor calls this, a handler sees ``cancelled``."""
-        self._cancelled.set()
+        self._cancelled = True
+        if self._told is not None:
+            self._told.set()
 
     def take_notes(self) -> str | None:
         """Return what was noted since the last call as a JSON object, for the executor to write; None when nothing."""
@@ -96,7 +105,7 @@ class Context:
     def _note(self, key: str, json_text: str) -> None:
         self._patch[key] = json_text
         self._unwritten[key] = json_text
-        self._noted()
+        self._noted.add(self.job.id)
 
 
 class JobLogger(logging.LoggerAdapter[logging.Logger]):
