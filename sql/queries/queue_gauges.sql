@@ -43,7 +43,7 @@ CROSS JOIN LATERAL (
 ) AS waiting
 LEFT JOIN LATERAL (
     SELECT min(first.scheduled_at) AS scheduled_at
-    FROM unnest('{1, 2, 3, 4, 5, 6, 7, 8, 9}'::smallint[]) AS priority (value)
+    FROM generate_series(1, 9) AS priority (value)
     CROSS JOIN LATERAL (
         SELECT job.scheduled_at
         FROM river_job AS job
