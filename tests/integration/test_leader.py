@@ -9,10 +9,6 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from support.eventually import eventually
-from support.jobs import ago, insert, states
-from support.queries import value
-from support.schedulers import context_for, running_scheduler, settings_for, term_of
 
 from riverrun.database.statements import Statements
 from riverrun.errors import SchemaError
@@ -20,10 +16,15 @@ from riverrun.store import leader
 from riverrun_scheduler.__main__ import main
 from riverrun_scheduler.reign import Reign
 from riverrun_scheduler.term import TermOver
+from support.eventually import eventually
+from support.jobs import ago, insert, states
+from support.queries import value
+from support.schedulers import context_for, running_scheduler, settings_for, term_of
 
 Connection = AsyncConnection[TupleRow]
 
 HOLDER = "SELECT server_id FROM riverrun_leader WHERE backend_pid IS NOT NULL"
+FOLLOWED = "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%asked%' AND pid <> pg_backend_pid()"
 GENERATION = "SELECT generation FROM riverrun_leader"
 
 
@@ -93,7 +94,9 @@ async def test_a_scheduler_that_stops_hands_over_at_once(conn: Connection, datab
     async with running_scheduler(settings_for(database, server_id="one")) as first:
         await eventually(lambda: leads(conn, "one"), within=5)
         async with running_scheduler(settings_for(database, server_id="two")):
-            await eventually(lambda: value(conn, "SELECT count(*) > 1 FROM pg_stat_activity WHERE query LIKE '%asked%'"), within=5)
+            await eventually(
+                lambda: value(conn, "SELECT count(*) > 1 FROM pg_stat_activity WHERE query LIKE '%asked%'"), within=5
+            )
             first.draining.set()
             await eventually(lambda: leads(conn, "two"), within=0.5)
 

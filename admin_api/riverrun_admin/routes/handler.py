@@ -12,10 +12,11 @@ from riverrun.store.registry import RegisteredHandler
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import handler_document, respond
 from riverrun_admin.filters import flag, is_lenient, refuse_unknown
-from riverrun_admin.models import HandlerBody, HandlerChangeBody, HandlerKindBody, validated
+from riverrun_admin.models import HandlerBody, HandlerChangeBody, HandlerKindBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.handlers import handlers_page
 from riverrun_admin.problems import Problem
+from riverrun_admin.rules import validated
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 

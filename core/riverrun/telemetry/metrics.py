@@ -97,7 +97,9 @@ jobs_inserted = _counter(
 job_attempts = _counter("job_attempts_total", "Finished attempts by outcome", "queue", "kind", "outcome")
 job_errors = _counter("job_errors_total", "Failed attempts by cause", "queue", "kind", "error_type")
 attempts_superseded = _counter(
-    "attempts_superseded_total", "Attempts whose job had been taken from them before they could write their end", "queue"
+    "attempts_superseded_total",
+    "Attempts whose job had been taken from them before they could write their end",
+    "queue",
 )
 job_duration = _histogram("job_duration_seconds", "From claim to outcome", "queue", "kind", "outcome", buckets=RUN)
 job_wait = _histogram("job_wait_seconds", "From scheduled_at to claim", "queue", buckets=WAIT)

@@ -70,7 +70,8 @@ class Handlers:
                 return self._connect_http(entry)
             case "local":
                 function = self._local.get(registration.handler_name) or self._local.get(entry.kind)
-                return None if function is None else Limited(function, registration.timeout_seconds)
+                limit = registration.timeout_seconds
+                return function if function is None or limit is None else Limited(function, limit)
             case unknown:
                 return Unsupported(f"{unknown} handlers can be registered, but this release cannot run them yet")
 
@@ -78,9 +79,9 @@ class Handlers:
 class Limited:
     """A handler with the time limit of its registration in place of its own."""
 
-    def __init__(self, handler: Transport, seconds: float | None) -> None:
+    def __init__(self, handler: Transport, seconds: float) -> None:
         self._handler = handler
-        self.timeout = handler.timeout if seconds is None else timedelta(seconds=seconds)
+        self.timeout = timedelta(seconds=seconds)
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run the handler."""
