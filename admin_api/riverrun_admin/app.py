@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = web.RequestKey("_REQUEST_ID", str)
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _HEADERS = {
     "Server": "riverrun",
@@ -64,7 +65,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Count and time a request, name it, and put the headers on its response that every one has."""
     started = time.monotonic()
     given = request.headers.get("X-Request-Id", "")
-    request["riverrun_request_id"] = request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    request[_REQUEST_ID] = request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
     response = await handler(request)
     response.headers["X-Request-Id"] = request_id
     response.headers.update(_HEADERS)
@@ -101,7 +102,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         problem = problem_of(error)
         if prefers_html(request) and problem.status != 401:
             return error_page(request, problem)
-        return problem.response(request["riverrun_request_id"])
+        return problem.response(request[_REQUEST_ID])
 
 
 @web.middleware

@@ -37,7 +37,7 @@ class Caller:
 
 LOCAL = Caller("local", Role.ADMIN)
 NOBODY = Caller("nobody", Role.PUBLIC)
-_CALLER = "riverrun_caller"
+_CALLER = web.RequestKey("_CALLER", Caller)
 
 
 class Door:
@@ -112,8 +112,7 @@ def remember(request: web.Request, caller: Caller) -> None:
 
 def caller_of(request: web.Request) -> Caller:
     """Return who sent ``request``."""
-    caller: Caller = request[_CALLER]
-    return caller
+    return request[_CALLER]
 
 
 def is_loopback(host: str) -> bool:

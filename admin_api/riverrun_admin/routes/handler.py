@@ -23,9 +23,9 @@ from riverrun_admin.transaction import run
 
 async def list_handlers(request: web.Request) -> web.Response:
     """List the registered handlers."""
+    refuse_unknown(request, frozenset({"task_type", "lenient", "lang"}))
     if accepts_page_or_json(request):
         return await handlers_page(request)
-    refuse_unknown(request, frozenset({"task_type", "lenient", "lang"}))
     kinds = [check_kind(kind, "?task_type") for kind in request.query.getall("task_type", [])]
     found = await services(request).database.run(registry.handlers(kinds or None))
     return respond({"data": [handler_document(handler) for handler in found], "next_cursor": None})
