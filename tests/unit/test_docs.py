@@ -14,7 +14,7 @@ import yaml
 
 import riverrun
 from riverrun.settings.load import load
-from riverrun_admin.door import ROLES
+from riverrun_admin.roles import ROLES
 from riverrun_supervisor.greeting import greeting
 from support.names import ROOT, check_command, is_setting, is_variable, metric_names, metrics_in, tables_and_packages
 
