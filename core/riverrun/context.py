@@ -6,7 +6,7 @@ import logging
 from collections.abc import MutableMapping
 from datetime import datetime, timedelta
 from functools import cached_property
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 from riverrun.claimed_job import ClaimedJob
@@ -15,6 +15,7 @@ from riverrun.sanitize import clean_json, clean_text
 
 PROGRESS_KEY = "riverrun:progress"
 OUTPUT_KEY = "output"
+MAX_NOTE_BYTES = 200
 MAX_OUTPUT_BYTES = 32 * 1024 * 1024
 """River's own limit for the output of a job."""
 
@@ -29,17 +30,16 @@ class Context:
     Args:
         job: The job.
         server_id: The host, for log lines.
-        noted: Takes the id of the job whenever there is something new to write about it.
     """
 
-    def __init__(self, job: ClaimedJob, *, server_id: str, noted: set[int]) -> None:
+    def __init__(self, job: ClaimedJob, *, server_id: str) -> None:
         self.job = job
         self.limit_seconds: float | None = None
         self._server_id = server_id
-        self._noted = noted
         self._cancelled = False
         self._told: Event | None = None
-        self._patch: dict[str, str] = {}
+        self._lock = Lock()
+        self._notes: dict[str, str] = {}
         self._unwritten: dict[str, str] = {}
 
     @property
@@ -69,7 +69,8 @@ class Context:
 
     def wait_cancelled(self, seconds: float) -> bool:
         """Sleep up to ``seconds`` in a plain function, less if the attempt is cancelled; return ``cancelled``."""
-        told = self._told = self._told or Event()
+        with self._lock:
+            told = self._told = self._told or Event()
         return self._cancelled or told.wait(seconds)
 
     def progress(self, fraction: float, note: str = "") -> None:
@@ -78,10 +79,13 @@ class Context:
         Args:
             fraction: From 0 to 1.
             note: A few words about the present step.
+
+        Raises:
+            InvalidInput: ``fraction`` is not a number from 0 to 1.
         """
-        if not 0 <= fraction <= 1:
+        if not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
             raise InvalidInput("progress", fraction, "a fraction from 0 to 1")
-        self._note(PROGRESS_KEY, clean_json({"fraction": fraction, "note": clean_text(note, 200)}))
+        self._note(PROGRESS_KEY, clean_json({"fraction": fraction, "note": clean_text(str(note), MAX_NOTE_BYTES)}))
 
     def output(self, value: object) -> None:
         """Record a result with the job, any JSON value; a later one replaces it."""
@@ -95,25 +99,26 @@ class Context:
 
     def take_notes(self) -> str | None:
         """Return what was noted since the last call as a JSON object, for the executor to write; None when nothing."""
-        notes, self._unwritten = self._unwritten, {}
+        with self._lock:
+            notes, self._unwritten = self._unwritten, {}
         return _object(notes)
 
     def all_notes(self) -> str | None:
         """Return everything noted in this attempt as a JSON object, for its last write; None when nothing."""
-        return _object(self._patch)
+        with self._lock:
+            return _object(self._notes)
 
     def _note(self, key: str, json_text: str) -> None:
-        self._patch[key] = json_text
-        self._unwritten[key] = json_text
-        self._noted.add(self.job.id)
+        with self._lock:
+            self._notes[key] = self._unwritten[key] = json_text
 
 
 class JobLogger(logging.LoggerAdapter[logging.Logger]):
     """Adds the fields of a job to every line, beside those the caller gives."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        """Merge the fields into ``extra``."""
-        kwargs["extra"] = {**(self.extra or {}), **kwargs.get("extra", {})}
+        """Merge the fields into ``extra``; those of the job win."""
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
         return msg, kwargs
 
 

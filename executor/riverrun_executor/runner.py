@@ -11,6 +11,7 @@ from typing import Literal
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context, job_fields
+from riverrun.durations import LONGEST
 from riverrun.new_job import TIMEOUT_KEY
 from riverrun.outcome import Cancelled, Failed, Interrupted, Outcome
 from riverrun_executor.ending import Ending
@@ -73,7 +74,6 @@ class Runner:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._draining = False
-        self._noted: set[int] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self.running: dict[int, RunningJob] = {}
@@ -85,7 +85,7 @@ class Runner:
             return
         self._slots.take()
         self._idle.clear()
-        running = RunningJob(job, Context(job, server_id=self._server_id, noted=self._noted))
+        running = RunningJob(job, Context(job, server_id=self._server_id))
         self.running[job.id] = running
         running.task = self._loop.create_task(self._run(running), name=f"job {job.id}")
 
@@ -97,10 +97,8 @@ class Runner:
 
     def take_notes(self) -> list[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call, as JSON objects to merge into their metadata."""
-        noted = list(self._noted)
-        self._noted.difference_update(noted)
-        jobs = [self.running[job_id] for job_id in noted if job_id in self.running]
-        return [(running.job, notes) for running in jobs if (notes := running.context.take_notes()) is not None]
+        noted = ((running.job, running.context.take_notes()) for running in self.running.values())
+        return [(job, notes) for job, notes in noted if notes is not None]
 
     async def drain(self, *, wait: timedelta, cancel: timedelta, hurry: asyncio.Event) -> None:
         """Let running jobs finish, then stop them, then give up those that do not stop.
@@ -169,7 +167,7 @@ class Runner:
         if TIMEOUT_KEY in job.metadata_text:
             own = job.metadata.get(TIMEOUT_KEY)
             if isinstance(own, int | float) and own > 0:
-                return float(own)
+                return min(own, LONGEST.total_seconds())
         limit = handler_timeout or self._default_timeout
         return None if limit is None else limit.total_seconds()
 

@@ -10,6 +10,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from riverrun.database import migrate
 from riverrun.database.statements import Statements
 from riverrun.errors import SchemaError
 from riverrun.store import leader
@@ -198,3 +199,26 @@ async def test_a_reload_takes_over_the_new_configuration_in_mid_term(
         context.reload.set()
 
         await eventually(lambda: value(conn, "SELECT count(*) = 1 FROM riverrun_schedule"), within=5)
+
+
+async def test_a_scheduler_works_in_a_schema_of_its_own(empty_database: str, caplog: pytest.LogCaptureFixture) -> None:
+    settings = settings_for(
+        empty_database, schedules={"often": {"task_type": "report", "every": "1s"}}, retention={"completed": "1h"}
+    )
+    settings = settings.model_copy(
+        update={"postgresql": settings.postgresql.model_copy(update={"schema_name": "jobs"})}
+    )
+    async with await AsyncConnection.connect(empty_database, autocommit=True) as conn:
+        await migrate.up(conn, "jobs")
+        await conn.execute("SET search_path = jobs")
+        await insert(conn, state="scheduled", scheduled_at=ago("1 second"))
+        await insert(conn, state="completed", finalized_at=ago("2 hours"))
+
+        async with running_scheduler(settings):
+            await eventually(lambda: value(conn, "SELECT count(*) > 1 FROM riverrun_schedule_tick"), within=5)
+            await eventually(
+                lambda: value(conn, "SELECT count(*) = 0 FROM river_job WHERE state = 'completed'"), within=8
+            )
+
+        assert await value(conn, "SELECT state::text FROM river_job ORDER BY id LIMIT 1") == "available"
+    assert "failed" not in caplog.text

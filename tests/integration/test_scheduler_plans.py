@@ -11,7 +11,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from riverrun.database.statements import Statements, Steps
+from riverrun.database.statements import Query, Statements, Steps
 from riverrun.store import clean, gauges, leader, promote, rescue
 from riverrun.store.rescue import LostJob
 
@@ -88,6 +88,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 async def scans(conn: Connection, steps: Steps[Any]) -> list[tuple[str, str, str]]:
     """Return how tables are read: kind of scan, index, and table."""
     query = next(steps)
+    assert isinstance(query, Query)
     text = b"EXPLAIN (FORMAT JSON) " + Statements().text(query.name)
     row = await (await conn.execute(text, {"schema": None, **query.params})).fetchone()
     assert row is not None

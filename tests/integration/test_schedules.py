@@ -51,14 +51,14 @@ def schedule(**changes: Any) -> NewSchedule:
 async def test_a_tick_becomes_one_job_with_exactly_these_columns(conn: Connection, database: str) -> None:
     await scheduled(
         conn,
-        expression="@every 1s",
+        expression="0 * * * *",
         args='{"n": 12345678901234567890.5}',
         queue="mail",
         priority=4,
         max_attempts=7,
         tags=["nightly"],
         metadata='{"team": "x"}',
-        created_at=sql.SQL("date_trunc('second', now()) - interval '1 ms'"),
+        created_at=sql.SQL("date_trunc('hour', now()) - interval '1 ms'"),
     )
 
     async with term_of(settings_for(database)) as term:
