@@ -21,7 +21,7 @@ from riverrun_admin.door import Door
 from riverrun_admin.overview import Overview
 from riverrun_admin.services import Services
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("riverrun_admin")
 
 DRAIN_SECONDS = 10.0
 CRASH = 1

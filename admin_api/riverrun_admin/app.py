@@ -1,6 +1,6 @@
 """The aiohttp application: what happens around every request, and which parts serve it.
 
-    observe ── every exception becomes a problem ── door ── answer once ── route
+observe ── every exception becomes a problem ── door ── answer once ── route
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from riverrun.telemetry import metrics
-from riverrun_admin.door import check_every_route_has_a_role, remember
+from riverrun_admin.door import remember
 from riverrun_admin.negotiation import prefers_html
 from riverrun_admin.pages import forms
 from riverrun_admin.pages.render import error_page
 from riverrun_admin.problems import problem_of
+from riverrun_admin.roles import check_every_route_has_a_role
 from riverrun_admin.routes import handler, health, jobs, pages, queue, schedule, server
 from riverrun_admin.services import SERVICES, Services, services
 from riverrun_admin.transaction import answer_once
@@ -27,9 +28,11 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = web.RequestKey("_REQUEST_ID", str)
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _HEADERS = {
+    "Server": "riverrun",
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
     ),
@@ -62,7 +65,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Count and time a request, name it, and put the headers on its response that every one has."""
     started = time.monotonic()
     given = request.headers.get("X-Request-Id", "")
-    request["riverrun_request_id"] = request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    request[_REQUEST_ID] = request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
     response = await handler(request)
     response.headers["X-Request-Id"] = request_id
     response.headers.update(_HEADERS)
@@ -99,7 +102,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         problem = problem_of(error)
         if prefers_html(request) and problem.status != 401:
             return error_page(request, problem)
-        return problem.response(request["riverrun_request_id"])
+        return problem.response(request[_REQUEST_ID])
 
 
 @web.middleware

@@ -26,13 +26,18 @@ class Context:
     Attributes:
         job: The job: ``id``, ``kind``, ``args``, ``queue``, ``tags``, ``metadata``, ``created_at`` and so on.
         limit_seconds: Time limit of this attempt; ``None`` means that there is none.
+
+    Args:
+        job: The job.
+        server_id: The host, for log lines.
     """
 
     def __init__(self, job: ClaimedJob, *, server_id: str) -> None:
         self.job = job
         self.limit_seconds: float | None = None
         self._server_id = server_id
-        self._cancelled = Event()
+        self._cancelled = False
+        self._told: Event | None = None
         self._lock = Lock()
         self._notes: dict[str, str] = {}
         self._unwritten: dict[str, str] = {}
@@ -60,11 +65,13 @@ class Context:
     @property
     def cancelled(self) -> bool:
         """True once the job was cancelled, ran out of time, or its executor stops; finish soon then."""
-        return self._cancelled.is_set()
+        return self._cancelled
 
     def wait_cancelled(self, seconds: float) -> bool:
         """Sleep up to ``seconds`` in a plain function, less if the attempt is cancelled; return ``cancelled``."""
-        return self._cancelled.wait(seconds)
+        with self._lock:
+            told = self._told = self._told or Event()
+        return self._cancelled or told.wait(seconds)
 
     def progress(self, fraction: float, note: str = "") -> None:
         """Show how far the attempt is; written to the database about once a second.
@@ -86,7 +93,9 @@ class Context:
 
     def cancel(self) -> None:
         """Ask the handler to stop; the executor calls this, a handler sees ``cancelled``."""
-        self._cancelled.set()
+        self._cancelled = True
+        if self._told is not None:
+            self._told.set()
 
     def take_notes(self) -> str | None:
         """Return what was noted since the last call as a JSON object, for the executor to write; None when nothing."""

@@ -29,21 +29,26 @@ def number(value: int | Count | None) -> str:
             return f"≈ {value.value:,}"
 
 
-def span(seconds: float | None) -> str:
-    """Return a length of time in its largest fitting unit, such as ``350 ms``, ``42 s`` or ``3 h``."""
-    if seconds is None:
-        return "–"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    for size, unit, limit in ((1, "s", 90), (60, "min", 90), (3600, "h", 48)):
-        if seconds < size * limit:
-            value = seconds / size
-            return f"{value:.1f} {unit}" if value < 10 and size == 1 else f"{value:.0f} {unit}"
-    return f"{seconds / 86_400:,.0f} d"
+def spans(text: Callable[..., str]) -> Callable[[float | None], str]:
+    """Return a filter that shows seconds in their largest fitting unit, such as ``350 ms``, ``42 s`` or ``3 h``."""
+
+    def show(seconds: float | None) -> str:
+        if seconds is None:
+            return "–"
+        if seconds < 1:
+            return text("unit.ms", number=f"{seconds * 1000:.0f}")
+        for size, unit, limit in ((1, "s", 90), (60, "min", 90), (3600, "h", 48)):
+            if seconds < size * limit:
+                value = seconds / size
+                return text(f"unit.{unit}", number=f"{value:.1f}" if value < 10 and size == 1 else f"{value:.0f}")
+        return text("unit.d", number=f"{seconds / 86_400:,.0f}")
+
+    return show
 
 
 def moments(text: Callable[..., str], now: datetime) -> Callable[[datetime | None], Markup | str]:
-    """Return a filter that shows a time by its distance from ``now``, with the exact time beside it for who hovers."""
+    """Return a function that shows a time by its distance from ``now``; who hovers over it sees the time itself."""
+    span = spans(text)
 
     def show(value: datetime | None) -> Markup | str:
         if value is None:
@@ -68,14 +73,14 @@ def indented(text: str) -> str:
         return text
     parts: list[str] = []
     depth, previous = 0, ""
-    for token in _TOKENS.findall(text):
-        if token in "]}":
+    for piece in _TOKENS.findall(text):
+        if piece in "]}":
             depth -= 1
-            parts += [token] if previous in ("[", "{") else ["\n", "  " * depth, token]
+            parts += [piece] if previous in ("[", "{") else ["\n", "  " * depth, piece]
         else:
             if previous in ("[", "{", ","):
                 parts += ["\n", "  " * depth]
-            parts.append(": " if token == ":" else token)
-            depth += token in "[{"
-        previous = token
+            parts.append(": " if piece == ":" else piece)
+            depth += piece in "[{"
+        previous = piece
     return "".join(parts)

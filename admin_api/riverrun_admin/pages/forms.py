@@ -14,11 +14,11 @@ from riverrun.errors import RiverrunError
 from riverrun.job import JobState
 from riverrun.names import check_job_id, check_queue
 from riverrun.store import queues
-from riverrun_admin import job_actions
+from riverrun_admin import job_actions, queue_actions
 from riverrun_admin.body import SMALL_BODY_BYTES, read_body
 from riverrun_admin.job_actions import Outcome
-from riverrun_admin.models import check_slots
 from riverrun_admin.problems import Problem
+from riverrun_admin.rules import check_slots
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
@@ -59,12 +59,12 @@ async def _fields(request: web.Request) -> Fields:
 
 
 async def _pause(request: web.Request, queue: str, _fields: Fields) -> str:
-    await run(request, queues.pause(queue))
+    await queue_actions.pause(request, queue)
     return "paused"
 
 
 async def _resume(request: web.Request, queue: str, _fields: Fields) -> str:
-    await run(request, queues.resume(queue))
+    await queue_actions.resume(request, queue)
     return "resumed"
 
 

@@ -51,19 +51,24 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
     language = language_of(request)
     text = translator(language)
     notice = request.query.get("notice")
-    html = _environment().get_template(f"{template}.html").render(
-        text=text,
-        language=language,
-        languages=LANGUAGES,
-        base=base_of(request),
-        navigation=NAVIGATION,
-        here=template,
-        server_id=services(request).settings.server_id,
-        is_open=not services(request).settings.admin.tokens,
-        notice=notice if notice in NOTICES else None,
-        language_link=lambda name: f"?{_with(request, 'lang', name)}",
-        moment=formats.moments(text, datetime.now(UTC)),
-        **values,
+    html = (
+        _environment()
+        .get_template(f"{template}.html")
+        .render(
+            text=text,
+            language=language,
+            languages=LANGUAGES,
+            base=base_of(request),
+            navigation=NAVIGATION,
+            here=template,
+            server_id=services(request).settings.server_id,
+            is_open=not services(request).settings.admin.tokens,
+            notice=notice if notice in NOTICES else None,
+            language_link=lambda name: f"?{_with(request, 'lang', name)}",
+            span=formats.spans(text),
+            moment=formats.moments(text, datetime.now(UTC)),
+            **values,
+        )
     )
     response = web.Response(text=html, status=status, content_type="text/html")
     if request.query.get("lang") in LANGUAGES:
@@ -108,7 +113,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = formats.number
-    environment.filters["span"] = formats.span
     environment.filters["indented"] = formats.indented
     environment.filters["segment"] = lambda value: quote(str(value), safe="")
     environment.globals["states"] = STATES

@@ -12,19 +12,20 @@ from riverrun.store.registry import RegisteredHandler
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import handler_document, respond
 from riverrun_admin.filters import flag, is_lenient, refuse_unknown
-from riverrun_admin.models import HandlerBody, HandlerChangeBody, HandlerKindBody, validated
+from riverrun_admin.models import HandlerBody, HandlerChangeBody, HandlerKindBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.handlers import handlers_page
 from riverrun_admin.problems import Problem
+from riverrun_admin.rules import validated
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
 
 async def list_handlers(request: web.Request) -> web.Response:
     """List the registered handlers."""
+    refuse_unknown(request, frozenset({"task_type", "lenient", "lang"}))
     if accepts_page_or_json(request):
         return await handlers_page(request)
-    refuse_unknown(request, frozenset({"task_type", "lenient", "lang"}))
     kinds = [check_kind(kind, "?task_type") for kind in request.query.getall("task_type", [])]
     found = await services(request).database.run(registry.handlers(kinds or None))
     return respond({"data": [handler_document(handler) for handler in found], "next_cursor": None})

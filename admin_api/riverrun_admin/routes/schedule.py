@@ -14,11 +14,12 @@ from riverrun.store import schedules
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.documents import moment, respond
 from riverrun_admin.filters import is_lenient, refuse_unknown
-from riverrun_admin.models import ScheduleBody, ScheduleNameBody, validated
+from riverrun_admin.models import ScheduleBody, ScheduleNameBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.schedules import next_times, schedules_page
 from riverrun_admin.problems import renamed
 from riverrun_admin.routes.handler import revision_wanted
+from riverrun_admin.rules import validated
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 

@@ -67,11 +67,11 @@ class Handlers:
             case "http":
                 return self._connect_http(entry)
             case "local":
-                name = registration.handler_name
+                name, limit = registration.handler_name, registration.timeout_seconds
                 function = self._local.get(name) or self._local.get(entry.kind)
                 if function is None:
                     return Unusable(f"the handler {name!r} is registered, but no configured module exports it")
-                return Limited(function, registration.timeout_seconds)
+                return function if limit is None else Limited(function, limit)
             case unknown:
                 return Unusable(f"{unknown} handlers can be registered, but this release cannot run them yet")
 
@@ -79,9 +79,9 @@ class Handlers:
 class Limited:
     """A handler with the time limit of its registration in place of its own."""
 
-    def __init__(self, handler: Transport, seconds: float | None) -> None:
+    def __init__(self, handler: Transport, seconds: float) -> None:
         self._handler = handler
-        self.timeout = handler.timeout if seconds is None else timedelta(seconds=seconds)
+        self.timeout = timedelta(seconds=seconds)
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run the handler."""
