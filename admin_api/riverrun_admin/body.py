@@ -30,7 +30,7 @@ Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | float | bool | 
 
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _LONGEST_NUMBER = 32
-_BODY = "riverrun_body"
+_BODY = web.RequestKey("_BODY", bytes)
 
 
 class _Number(str):
@@ -46,7 +46,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         Problem: 413, it has more than ``limit`` bytes.
     """
     too_large = Problem(413, "payload-too-large", f"the body may have at most {limit} bytes")
-    body: bytes | None = request.get(_BODY)
+    body = request.get(_BODY)
     if body is None:
         if (request.content_length or 0) > limit:
             raise too_large

@@ -92,8 +92,8 @@ def job_document(job: Job) -> dict[str, object]:
     return {
         **job_summary(job),
         "task_params": orjson.Fragment(job.args_text.encode()),
-        "metadata": _safe(job.metadata),
-        "output": _safe(job.metadata.get("output")),
+        "metadata": safe(job.metadata),
+        "output": safe(job.metadata.get("output")),
         "attempted_by": job.attempted_by,
         "errors": [_error(error) for error in job.errors],
         "unique_key": job.unique_key.hex() if job.unique_key else None,
@@ -175,13 +175,13 @@ def _seconds(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def _safe(value: Any) -> Any:
+def safe(value: Any) -> Any:
     """Return a JSON value that orjson can write: integers beyond 64 bits as fragments of text."""
     match value:
         case Mapping():
-            return {name: _safe(member) for name, member in value.items()}
+            return {name: safe(member) for name, member in value.items()}
         case list():
-            return [_safe(element) for element in value]
+            return [safe(element) for element in value]
         case int() if not -(2**63) <= value < 2**64:
             return orjson.Fragment(str(value))
         case Decimal():

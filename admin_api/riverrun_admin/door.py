@@ -1,4 +1,4 @@
-"""Who may come in, and what for: every route stands in the table below, or the process does not start.
+"""Who may come in, and what for.
 
 A request passes four questions: is it for us (Host), is it from a page of ours if a browser sends it (Origin), who
 sends it (token), and may they (role). A web page elsewhere can make a browser on this machine reach a loopback
@@ -12,9 +12,7 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -22,47 +20,7 @@ from aiohttp import web
 from riverrun.errors import ConfigError
 from riverrun.settings.schema import Settings
 from riverrun_admin.problems import Problem
-
-
-class Role(IntEnum):
-    """What a sender may do; each role may do what those before it may."""
-
-    PUBLIC = 0
-    READ = 1
-    ENQUEUE = 2
-    OPERATE = 3
-    ADMIN = 4
-
-
-ROLES: dict[tuple[str, str], Role] = {
-    ("GET", "/"): Role.PUBLIC,
-    ("GET", "/healthz"): Role.PUBLIC,
-    ("GET", "/readyz"): Role.PUBLIC,
-    ("GET", "/robots.txt"): Role.PUBLIC,
-    ("GET", "/admin/static/{name}"): Role.PUBLIC,
-    ("GET", "/metrics"): Role.READ,
-    ("GET", "/admin/problems/{code}"): Role.READ,
-    ("POST", "/admin/queue/enqueue"): Role.ENQUEUE,
-    ("POST", "/admin/queue/enqueue_many"): Role.ENQUEUE,
-    ("POST", "/admin/queue/cancel"): Role.OPERATE,
-    ("POST", "/admin/queue/retry"): Role.OPERATE,
-    ("POST", "/admin/queue/delete"): Role.OPERATE,
-    ("POST", "/admin/queue/pause"): Role.OPERATE,
-    ("POST", "/admin/queue/resume"): Role.OPERATE,
-    ("POST", "/admin/queue/scale"): Role.OPERATE,
-    ("GET", "/admin/queue/stats"): Role.READ,
-    ("GET", "/admin/queue/list"): Role.READ,
-    ("GET", "/admin/queue/jobs"): Role.READ,
-    ("GET", "/admin/queue/jobs/{job_id}"): Role.READ,
-    ("GET", "/admin/queue/dashboard"): Role.READ,
-    ("GET", "/admin/handler/list"): Role.READ,
-    ("POST", "/admin/handler/register"): Role.ADMIN,
-    ("PUT", "/admin/handler/update"): Role.ADMIN,
-    ("DELETE", "/admin/handler/delete"): Role.ADMIN,
-    ("GET", "/admin/server/list"): Role.READ,
-    ("POST", "/admin/form/queue/{action}"): Role.OPERATE,
-    ("POST", "/admin/form/job/{action}"): Role.OPERATE,
-}
+from riverrun_admin.roles import Role, needed_role
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -79,7 +37,8 @@ class Caller:
 
 LOCAL = Caller("local", Role.ADMIN)
 NOBODY = Caller("nobody", Role.PUBLIC)
-_CALLER = "riverrun_caller"
+_CALLER = web.RequestKey("_CALLER", Caller)
+
 
 class Door:
     """Answers the four questions for one configuration.
@@ -92,12 +51,8 @@ class Door:
         admin = settings.admin
         self._tokens = [hashlib.sha256(token.get_secret_value().encode()).digest() for token in admin.tokens]
         if not self._tokens and not is_loopback(admin.host):
-            raise ConfigError(
-                [
-                    f"admin.tokens: at least one token is needed, because other machines can reach {admin.host}; "
-                    "or set admin.host to 127.0.0.1"
-                ]
-            )
+            need = f"admin.tokens: at least one token is needed, because other machines can reach {admin.host}"
+            raise ConfigError([f"{need}; or set admin.host to 127.0.0.1"])
         self._hosts = _LOOPBACK_NAMES | {_host_name(name) for name in (admin.host, *admin.allowed_hosts)}
 
     def admit(self, request: web.Request) -> Caller:
@@ -106,7 +61,7 @@ class Door:
         Raises:
             Problem: They may not: 401 without a valid token, 403 for everything else.
         """
-        needed = _needed(request)
+        needed = needed_role(request)
         self._check_host(request)
         self._check_origin(request)
         caller = self._identify(request, needed)
@@ -118,7 +73,9 @@ class Door:
         name = _host_name(request.host)
         if name not in self._hosts and name != _own_address(request):
             raise Problem(
-                403, "host-not-allowed", f"this server is not called {name[:80]!r}; its names stand in admin.allowed_hosts"
+                403,
+                "host-not-allowed",
+                f"this server is not called {name[:80]!r}; its names stand in admin.allowed_hosts",
             )
 
     def _check_origin(self, request: web.Request) -> None:
@@ -155,24 +112,7 @@ def remember(request: web.Request, caller: Caller) -> None:
 
 def caller_of(request: web.Request) -> Caller:
     """Return who sent ``request``."""
-    caller: Caller = request[_CALLER]
-    return caller
-
-
-def check_every_route_has_a_role(routes: Iterable[web.AbstractRoute]) -> None:
-    """Refuse to start with a route that the table does not know, or a line of the table without a route.
-
-    Raises:
-        RuntimeError: Names them.
-    """
-    served = {
-        (route.method, route.resource.canonical)
-        for route in routes
-        if route.resource is not None and route.method != "HEAD"
-    }
-    if served != ROLES.keys():
-        undeclared, unserved = sorted(served - ROLES.keys()), sorted(ROLES.keys() - served)
-        raise RuntimeError(f"routes without a role: {undeclared}; roles without a route: {unserved}")
+    return request[_CALLER]
 
 
 def is_loopback(host: str) -> bool:
@@ -181,13 +121,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _needed(request: web.Request) -> Role:
-    resource = request.match_info.route.resource
-    if resource is None:
-        return Role.PUBLIC  # the router's own 404 or 405
-    return ROLES["GET" if request.method == "HEAD" else request.method, resource.canonical]
 
 
 def _host_name(host: str) -> str:

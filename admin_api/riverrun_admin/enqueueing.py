@@ -18,6 +18,7 @@ from riverrun.telemetry import metrics
 from riverrun.unique import Unique
 from riverrun_admin.documents import enqueued
 from riverrun_admin.models import EnqueueBody, UniqueBody
+from riverrun_admin.problems import renamed
 from riverrun_admin.services import services
 from riverrun_admin.transaction import transaction
 
@@ -111,9 +112,5 @@ def _unique(body: UniqueBody) -> Unique:
 
 def _renamed(error: InvalidInput, path: str) -> InvalidInput:
     """Return ``error`` with the field as the API calls it, at its place in the body."""
-    name, _, reason = str(error).partition(": ")
     first, dot, rest = error.field.partition(".")
-    field = _FIELDS.get(error.field) or f"{_FIELDS.get(first, first)}{dot}{rest}"
-    renamed = InvalidInput(f"{path}{field}", None, error.allowed, code=error.code)
-    renamed.args = (f"{path}{field}: {reason}" if reason else name,)
-    return renamed
+    return renamed(error, path + (_FIELDS.get(error.field) or f"{_FIELDS.get(first, first)}{dot}{rest}"))

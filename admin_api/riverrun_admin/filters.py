@@ -11,7 +11,7 @@ from riverrun import names
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
 from riverrun.store.listing import JobFilter
-from riverrun_admin.models import check_time
+from riverrun_admin.rules import check_time
 
 T = TypeVar("T")
 

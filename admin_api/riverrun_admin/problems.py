@@ -19,10 +19,11 @@ from riverrun.errors import (
     JobFinalized,
     JobRunning,
     NotFound,
+    RiverrunError,
     SchemaError,
+    StaleRevision,
     UniqueConflict,
 )
-from riverrun.store.registry import VersionMismatch
 from riverrun_admin.database import QueryTimeout
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class FieldError:
 
 
 @dataclass
-class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+class Problem(Exception):
     """An error as the sender of a request is told it.
 
     Attributes:
@@ -85,6 +86,20 @@ def invalid(errors: tuple[FieldError, ...]) -> Problem:
     return Problem(422, "validation", detail, errors)
 
 
+_ERRORS: tuple[tuple[type[RiverrunError], int, str], ...] = (
+    (NotFound, 404, "not-found"),
+    (StaleRevision, 412, "version-mismatch"),
+    (JobRunning, 409, "job-running"),
+    (JobFinalized, 409, "job-finalized"),
+    (UniqueConflict, 409, "unique-conflict"),
+    (Conflict, 409, "conflict"),
+    (QueryTimeout, 503, "query-timeout"),
+    (DatabaseUnavailable, 503, "database-unavailable"),
+    (SchemaError, 503, "schema"),
+)
+"""Status and code of each error, the special ones before those that they are kinds of."""
+
+
 def problem_of(error: Exception) -> Problem:
     """Return what the sender is told about ``error``; one that nobody expected is logged and not shown."""
     match error:
@@ -92,29 +107,23 @@ def problem_of(error: Exception) -> Problem:
             return error
         case InvalidInput():
             return _refused(error)
-        case NotFound():
-            return Problem(404, "not-found", str(error))
-        case VersionMismatch():
-            return Problem(412, "version-mismatch", str(error))
-        case JobRunning():
-            return Problem(409, "job-running", str(error))
-        case JobFinalized():
-            return Problem(409, "job-finalized", str(error))
-        case UniqueConflict():
-            return Problem(409, "unique-conflict", str(error))
-        case Conflict():
-            return Problem(409, "conflict", str(error))
-        case QueryTimeout():
-            return _later("query-timeout", str(error))
-        case DatabaseUnavailable():
-            return _later("database-unavailable", str(error))
-        case SchemaError():
-            return _later("schema", str(error))
         case web.HTTPException():
             return _from_http(error)
         case _:
-            log.error("request_failed", exc_info=error)
-            return Problem(500, "internal", "an error that nobody expected; the log of the admin process has it")
+            return _known(error) or _unexpected(error)
+
+
+def _known(error: Exception) -> Problem | None:
+    for kind, status, code in _ERRORS:
+        if isinstance(error, kind):
+            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+            return Problem(status, code, str(error), headers=headers)
+    return None
+
+
+def _unexpected(error: Exception) -> Problem:
+    log.error("request_failed", exc_info=error)
+    return Problem(500, "internal", "an error that nobody expected; the log of the admin process has it")
 
 
 def _refused(error: InvalidInput) -> Problem:
@@ -124,13 +133,17 @@ def _refused(error: InvalidInput) -> Problem:
     return invalid((FieldError(pointer, error.code, str(error)),))
 
 
+def renamed(error: InvalidInput, field: str) -> InvalidInput:
+    """Return ``error`` about a field that the API calls by another name."""
+    reason = str(error).removeprefix(f"{error.field}: ")
+    copy = InvalidInput(field, None, error.allowed, code=error.code)
+    copy.args = (f"{field}: {reason}",)
+    return copy
+
+
 def pointer_of(path: list[str] | tuple[str | int, ...]) -> str:
     """Return a path of names and positions as a JSON pointer."""
     return "".join("/" + str(name).replace("~", "~0").replace("/", "~1") for name in path)
-
-
-def _later(code: str, detail: str) -> Problem:
-    return Problem(503, code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _from_http(error: web.HTTPException) -> Problem:
@@ -141,7 +154,10 @@ def _from_http(error: web.HTTPException) -> Problem:
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted(error.allowed_methods))
             return Problem(
-                405, "method-not-allowed", f"{error.method} is not allowed here; use {allowed}", headers={"Allow": allowed}
+                405,
+                "method-not-allowed",
+                f"{error.method} is not allowed here; use {allowed}",
+                headers={"Allow": allowed},
             )
         case _:
             return Problem(error.status, "http", error.reason)

@@ -32,7 +32,7 @@ T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LONGEST_KEY = 255
-_CONNECTION = "riverrun_connection"
+_CONNECTION = web.RequestKey("_CONNECTION", AsyncConnection[tuple[Any, ...]])
 
 
 async def run(request: web.Request, steps: Steps[T]) -> T:

@@ -95,7 +95,8 @@ class Pipe:
         if self._writer is not None:
             self._writer.close()
             with suppress(OSError, TimeoutError):
-                await asyncio.wait_for(self._writer.wait_closed(), timeout=1)
+                async with asyncio.timeout(1):
+                    await self._writer.wait_closed()
         elif self._sock is not None:
             self._sock.close()
 

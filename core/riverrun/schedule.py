@@ -123,5 +123,7 @@ def _metadata(metadata: object) -> str:
     text = check_metadata(metadata, "metadata")
     for name in json.loads(text):
         if name.startswith(_RESERVED):
-            raise InvalidInput(f"metadata.{name}", name, "a key that does not begin with river: or riverrun:", code="format")
+            raise InvalidInput(
+                f"metadata.{name}", name, "a key that does not begin with river: or riverrun:", code="format"
+            )
     return text

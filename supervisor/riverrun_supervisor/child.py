@@ -10,6 +10,7 @@ it is killed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import enum
 import logging
@@ -244,7 +245,6 @@ class Child:
         seconds = self._backoff.next()
         fields = {"child": self.plan.name, "reason": exited.reason, "lived": round(lived, 1), "wait": round(seconds, 1)}
         log.error("child_crash_looping" if self.is_crash_looping else "child_ended", extra=fields)
-        try:
-            await asyncio.wait_for(self._changed.wait(), seconds)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()

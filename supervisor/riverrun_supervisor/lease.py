@@ -13,6 +13,7 @@ leader do the same from another host.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -74,10 +75,19 @@ class Lease:
     async def take_over(self) -> None:
         """Take back what an earlier supervisor of this server left behind when it was killed.
 
+        Waits for a database that cannot be reached.
+
         Raises:
             Conflict: Another host uses the same server id right now.
-            DatabaseUnavailable: The database could not be asked.
         """
+        backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=RENEW_SECONDS))
+        while True:
+            try:
+                return await self._take_over()
+            except (psycopg.Error, DatabaseUnavailable, TimeoutError) as error:
+                await _wait(backoff, error)
+
+    async def _take_over(self) -> None:
         async with await self._connect() as conn:
             before = await self._run(conn, leases.last_heard(self._server.server_id))
             if before is None or before[2] > LEASE:
@@ -101,10 +111,7 @@ class Lease:
                 async with await self._connect() as conn:
                     await self._keep(conn, backoff)
             except (psycopg.Error, DatabaseUnavailable, TimeoutError) as error:
-                seconds = backoff.next()
-                metrics.db_errors.labels(kind="lease").inc()
-                log.warning("lease_not_renewed", extra={"error": first_line(error), "wait": round(seconds, 1)})
-                await asyncio.sleep(seconds)
+                await _wait(backoff, error)
 
     async def close(self) -> None:
         """Settle what is left and say that this server has stopped; gives up after a few seconds."""
@@ -121,10 +128,9 @@ class Lease:
             await self._settle(conn)
             await self._run(conn, leases.renew(self._server, self._executors(), lease=LEASE))
             backoff.reset()
-            try:
-                await asyncio.wait_for(self._news.wait(), RENEW_SECONDS)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RENEW_SECONDS):
+                    await self._news.wait()
 
     async def _settle(self, conn: Connection) -> None:
         for incarnation, reason in list(self._died.items()):
@@ -145,3 +151,10 @@ class Lease:
         """Run one operation; a connection that does not answer is given up."""
         async with asyncio.timeout(STATEMENT_SECONDS):
             return await self._statements.run(conn, steps)
+
+
+async def _wait(backoff: Backoff, error: BaseException) -> None:
+    seconds = backoff.next()
+    metrics.db_errors.labels(kind="lease").inc()
+    log.warning("lease_not_renewed", extra={"error": first_line(error), "wait": round(seconds, 1)})
+    await asyncio.sleep(seconds)

@@ -67,7 +67,6 @@ class Supervisor:
         self._totals = metrics.HostTotals()
         self._changes = metrics.Changes()
         self._leaving = asyncio.Event()
-        self._hurried = False
         self._is_ready = False
         self._crew: Crew | None = None
         self._lease: Lease | None = None
@@ -87,10 +86,9 @@ class Supervisor:
             SchemaError: The tables are not the ones of this release; says which command makes them so.
         """
         if not self._configuration.plans:
-            log.info(
-                "nothing_to_run",
-                extra={"enable": self.settings.river.enable, "roles": self._configuration.request.roles},
-            )
+            river = self.settings.river
+            fields = {"river.enable": river.enable, "river.insert_only": river.insert_only}
+            log.info("nothing_to_run", extra={**fields, "roles": ", ".join(self._configuration.request.roles)})
             return EXIT_CLEAN
         self._hear_signals()
         commands = {"status": self.status, "stop": self._stop, "reload": self.reload, "drain": self._drain_executors}
@@ -105,19 +103,16 @@ class Supervisor:
 
     def stop(self) -> None:
         """Begin to stop; if that has begun, hurry."""
-        if self._leaving.is_set():
-            self._hurried = True
+        if not self._leaving.is_set():
+            self._leave()
+        elif self._crew is not None:
             log.warning("hurrying")
-            if self._crew is not None:
-                self._crew.hurry()
-        else:
-            log.info("stopping")
-            self._systemd.stopping()
-        self._leaving.set()
+            self._crew.hurry()
 
     def reload(self) -> dict[str, object]:
         """Read the configuration again and follow it; what is not valid is logged and changes nothing."""
-        self._systemd.reloading()
+        if self._is_ready:
+            self._systemd.reloading()
         try:
             self._configuration.reread()
         except ConfigError as error:
@@ -125,7 +120,8 @@ class Supervisor:
                 log.error("configuration_refused", extra={"problem": problem})
             return {"error": "the old configuration stays in use: " + "; ".join(error.problems)}
         finally:
-            self._systemd.ready()
+            if self._is_ready:
+                self._systemd.ready()
         self._follow(self._configuration.plans)
         log.info("configuration_reloaded")
         return {"reloaded": True}
@@ -143,7 +139,8 @@ class Supervisor:
                 await self._configuration.embedded.start()
             else:
                 await self._unless_leaving(until_usable(self.settings))
-            await self._run_with_lease()
+            if not self._leaving.is_set():
+                await self._run_with_lease()
         finally:
             if self._configuration.embedded is not None:
                 await self._configuration.embedded.stop()
@@ -207,7 +204,12 @@ class Supervisor:
         if exited.code == EXIT_CONFIG and not child.was_ready and not self._is_ready:
             log.error("start_given_up", extra={"child": child.plan.name, "reason": exited.reason})
             self._exit_code = EXIT_CONFIG
-            self._leaving.set()
+            self._leave()
+
+    def _leave(self) -> None:
+        log.info("stopping")
+        self._systemd.stopping()
+        self._leaving.set()
 
     def _drain_executors(self) -> dict[str, object]:
         """Let the executors leave and the rest stay, until the next reload."""

@@ -1,22 +1,8 @@
-<<<<<<< HEAD
-"""Migrations forwards and back, on what other people left, under load, and killed on the way."""
-
-from __future__ import annotations
-
-import asyncio
-import re
-import subprocess
-from collections.abc import AsyncIterator
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
-=======
 """Migrations forwards and back, on what other people left, and what a role asks at its start."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
->>>>>>> migrations
 
 import psycopg
 import pytest
@@ -26,26 +12,12 @@ from psycopg.rows import TupleRow
 from riverrun.database import migrate
 from riverrun.database.migration_files import latest, numbered
 from riverrun.database.schema_check import check, status
-<<<<<<< HEAD
-from riverrun.database.schema_script import script
-from riverrun.database.sql_files import sql_folder
-from riverrun.errors import Conflict, DatabaseUnavailable, InvalidInput, SchemaError
-from support.eventually import eventually
-from support.river_database import create_river
-from support.schema_dump import dump_schema, migration_rows
-
-NAMES = tuple(step.name for step in numbered())
-INIT_SCRIPT = "init-river-postgresql.sql"
-SHORT = timedelta(milliseconds=100)
-
-=======
 from riverrun.errors import Conflict, InvalidInput, SchemaError
 from support.queries import CountingConnection, insert_job, value
 from support.river_database import create_river
 from support.schema_dump import dump_schema
 
 NAMES = tuple(step.name for step in numbered())
->>>>>>> migrations
 
 pytestmark = pytest.mark.every_postgres
 
@@ -56,25 +28,6 @@ async def conn(empty_database: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
         yield connection
 
 
-<<<<<<< HEAD
-async def value(conn: AsyncConnection[TupleRow], query: str) -> Any:
-    row = await (await conn.execute(query.encode())).fetchone()
-    assert row is not None
-    return row[0]
-
-
-async def insert_job(conn: AsyncConnection[TupleRow], priority: int = 1) -> None:
-    await conn.execute("INSERT INTO river_job (kind, args, priority) VALUES ('email', '{}', %s)", (priority,))
-
-
-def psql(dsn: str, file: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["psql", "-X", "-d", dsn, "-f", str(file)], check=False, capture_output=True, text=True, timeout=30
-    )
-
-
-=======
->>>>>>> migrations
 # Forwards and back
 
 
@@ -354,211 +307,3 @@ async def test_a_schema_name_that_river_cannot_use_is_refused(conn: AsyncConnect
     for call in (migrate.up(conn, schema), status(conn, schema), check(conn, schema)):
         with pytest.raises(InvalidInput, match="1 to 46 letters"):
             await call
-<<<<<<< HEAD
-
-
-# Killed, crowded, blocked
-
-
-class CountingConnection(AsyncConnection[TupleRow]):
-    """Counts what it executes; told a number, its server process is ended before that statement."""
-
-    executed = 0
-    dies_before = -1
-
-    async def execute(self, *args: Any, **kwargs: Any) -> psycopg.AsyncCursor[TupleRow]:
-        self.executed += 1
-        if self.executed == self.dies_before:
-            async with await AsyncConnection.connect(self.info.dsn, autocommit=True) as other:
-                await other.execute("SELECT pg_terminate_backend(%s, 5000)", (self.info.backend_pid,))
-        return await super().execute(*args, **kwargs)
-
-
-@pytest.mark.slow
-async def test_a_migrator_killed_before_any_statement_is_continued_by_the_next(
-    conn: AsyncConnection[TupleRow], empty_database: str
-) -> None:
-    finished, number = False, 0
-    while not finished:
-        number += 1
-        schema = f"killed_{number}"
-        async with await CountingConnection.connect(empty_database, autocommit=True) as victim:
-            victim.dies_before = number
-            try:
-                await migrate.up(victim, schema)
-            except DatabaseUnavailable:
-                await migrate.up(conn, schema)
-            else:
-                finished = True
-
-        await check(conn, schema)
-        assert await value(conn, "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
-        assert await value(conn, "SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == 0
-
-    assert number > 30
-
-
-async def test_an_index_left_half_built_is_built_anew(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
-    await create_river(conn, 8)
-    await migrate.up(conn, to=2)
-    async with (
-        await AsyncConnection.connect(empty_database) as reader,
-        await AsyncConnection.connect(empty_database, autocommit=True) as victim,
-    ):
-        await insert_job(reader)
-        building = asyncio.create_task(migrate.up(victim), name="killed migrator")
-        half_built = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
-        await eventually(lambda: value(conn, half_built), within=5.0)
-        await conn.execute("SELECT pg_terminate_backend(%s, 5000)", (victim.info.backend_pid,))
-        with pytest.raises(DatabaseUnavailable, match="step 003_job_claim_index lost its connection"):
-            await building
-        assert await value(conn, half_built) == 1
-
-    assert await migrate.up(conn) == NAMES[2:]
-
-    assert await value(conn, half_built) == 0
-
-
-async def test_five_migrators_at_once_do_the_work_of_one(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
-    async def one() -> tuple[str, ...]:
-        async with await AsyncConnection.connect(empty_database, autocommit=True) as own:
-            return await migrate.up(own, "crowded")
-
-    done = await asyncio.gather(*(one() for _ in range(5)))
-
-    assert sorted(done) == [(), (), (), (), ("river", "history", *NAMES)]
-    await check(conn, "crowded")
-
-
-async def test_a_migrator_that_never_ends_is_not_waited_for_for_ever(
-    conn: AsyncConnection[TupleRow], empty_database: str
-) -> None:
-    await create_river(conn, 8)
-    async with (
-        await AsyncConnection.connect(empty_database) as writer,
-        await AsyncConnection.connect(empty_database, autocommit=True) as first,
-    ):
-        await insert_job(writer)
-        working = asyncio.create_task(migrate.up(first), name="first migrator")
-        await eventually(
-            lambda: value(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"), within=5.0
-        )
-
-        with pytest.raises(Conflict, match=r'another migration of schema "public" did not end within 0\.1 s'):
-            await migrate.up(conn, patience=SHORT)
-
-        await writer.rollback()
-        assert await working == ("history", *NAMES)
-
-
-@pytest.mark.slow
-async def test_a_blocked_step_lets_enqueuers_through_and_goes_on_later(
-    conn: AsyncConnection[TupleRow], empty_database: str
-) -> None:
-    await create_river(conn, 8)
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
-    async with (
-        await AsyncConnection.connect(empty_database) as writer,
-        await AsyncConnection.connect(empty_database, autocommit=True) as migrator,
-    ):
-        await insert_job(writer)
-        working = asyncio.create_task(migrate.up(migrator), name="blocked migrator")
-        await eventually(lambda: value(conn, waiting), within=5.0)
-
-        async with asyncio.timeout(4.0):
-            await insert_job(conn)
-
-        assert not working.done()
-        await writer.commit()
-        assert await working == ("history", *NAMES)
-        assert await value(conn, "SELECT count(*) FROM river_job") == 2
-
-
-@pytest.mark.slow
-async def test_a_step_that_never_gets_its_lock_gives_up_and_changes_nothing(
-    conn: AsyncConnection[TupleRow], empty_database: str
-) -> None:
-    await create_river(conn, 8)
-    async with await AsyncConnection.connect(empty_database) as writer:
-        await insert_job(writer)
-
-        with pytest.raises(Conflict, match=r"step 001_priority_to_9 did not get its locks within 0\.1 s"):
-            await migrate.up(conn, patience=SHORT)
-
-    assert (await status(conn)).version == 0
-    assert await value(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
-    assert await migrate.up(conn) == NAMES
-
-
-async def test_a_cancelled_migrator_lets_go_of_its_lock(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
-    await create_river(conn, 8)
-    async with (
-        await AsyncConnection.connect(empty_database) as writer,
-        await AsyncConnection.connect(empty_database, autocommit=True) as migrator,
-    ):
-        await insert_job(writer)
-        working = asyncio.create_task(migrate.up(migrator), name="cancelled migrator")
-        await eventually(lambda: value(conn, "SELECT count(*) FROM pg_locks WHERE NOT granted"), within=5.0)
-
-        working.cancel()
-
-        with pytest.raises(asyncio.CancelledError):
-            await working
-        assert await value(migrator, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
-
-
-async def test_a_connection_that_opens_transactions_is_refused(empty_database: str) -> None:
-    async with await AsyncConnection.connect(empty_database) as conn:
-        with pytest.raises(ValueError, match="autocommit"):
-            await migrate.up(conn, "public")
-
-
-# The script for psql
-
-
-def test_the_committed_script_is_what_migrate_sql_prints() -> None:
-    assert (sql_folder() / INIT_SCRIPT).read_text(encoding="utf-8") == script()
-
-
-async def test_the_script_makes_what_the_migrations_make(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
-    await migrate.up(conn)
-    by_migration = dump_schema(empty_database), await migration_rows(conn)
-    await migrate.down(conn, to=0, drop_river=True)
-
-    done = psql(empty_database, Path(str(sql_folder() / INIT_SCRIPT)))
-
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (dump_schema(empty_database), await migration_rows(conn)) == by_migration
-    assert await migrate.up(conn) == ()
-
-
-@pytest.mark.parametrize("version", [8, None])
-async def test_the_script_stops_where_tables_exist_and_changes_nothing(
-    conn: AsyncConnection[TupleRow], empty_database: str, version: int | None
-) -> None:
-    await (create_river(conn, version) if version else migrate.up(conn))
-    await insert_job(conn)
-    before = dump_schema(empty_database)
-
-    done = psql(empty_database, Path(str(sql_folder() / INIT_SCRIPT)))
-
-    assert done.returncode != 0
-    assert 'relation "river_migration" already exists' in done.stderr
-    assert dump_schema(empty_database) == before
-    assert await value(conn, "SELECT count(*) FROM river_job") == 1
-
-
-async def test_the_script_can_fill_a_schema_and_stop_at_a_version(
-    conn: AsyncConnection[TupleRow], empty_database: str, tmp_path: Path
-) -> None:
-    file = tmp_path / "schema.sql"
-    file.write_text(script("MyApp", to=2), encoding="utf-8")
-
-    done = psql(empty_database, file)
-
-    assert (done.returncode, done.stderr) == (0, "")
-    found = await status(conn, "MyApp")
-    assert (found.version, found.pending) == (2, NAMES[2:])
-    assert re.findall("CONCURRENTLY|no transaction", script()) == []
-=======
->>>>>>> migrations

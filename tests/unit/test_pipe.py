@@ -6,10 +6,10 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
-from support.eventually import eventually
 
 from riverrun.messages import Alive, Control, Drain, HostMetrics, Message, Metrics, Wake, decode, encode
 from riverrun.pipe import LINE_LIMIT, ChildPipe, ParentPipe, Pipe
+from support.eventually import eventually
 
 
 @pytest.fixture

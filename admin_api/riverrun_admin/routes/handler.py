@@ -12,19 +12,20 @@ from riverrun.store.registry import RegisteredHandler
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import handler_document, respond
 from riverrun_admin.filters import flag, is_lenient, refuse_unknown
-from riverrun_admin.models import HandlerBody, HandlerChangeBody, HandlerKindBody, validated
+from riverrun_admin.models import HandlerBody, HandlerChangeBody, HandlerKindBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.handlers import handlers_page
 from riverrun_admin.problems import Problem
+from riverrun_admin.rules import validated
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
 
 async def list_handlers(request: web.Request) -> web.Response:
     """List the registered handlers."""
+    refuse_unknown(request, frozenset({"task_type", "lenient", "lang"}))
     if accepts_page_or_json(request):
         return await handlers_page(request)
-    refuse_unknown(request, frozenset({"task_type", "lenient", "lang"}))
     kinds = [check_kind(kind, "?task_type") for kind in request.query.getall("task_type", [])]
     found = await services(request).database.run(registry.handlers(kinds or None))
     return respond({"data": [handler_document(handler) for handler in found], "next_cursor": None})
@@ -52,7 +53,7 @@ async def update(request: web.Request) -> web.Response:
     """Change some of what is said about a handler; with If-Match only if nobody has changed it meanwhile."""
     body = validated(HandlerChangeBody, await read_object(request), lenient=is_lenient(request))
     changes = {name: getattr(body, name) for name in body.model_fields_set - {"task_type"}}
-    return _respond(await run(request, registry.update(body.task_type, changes, revision=_revision(request))))
+    return _respond(await run(request, registry.update(body.task_type, changes, revision=revision_wanted(request))))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -65,7 +66,7 @@ async def delete(request: web.Request) -> web.Response:
         body = validated(HandlerKindBody, await read_object(request), lenient=is_lenient(request))
         kind, force = body.task_type, force or body.force
     kind = check_kind(kind, "?task_type")
-    await run(request, registry.delete(kind, revision=_revision(request), force=force))
+    await run(request, registry.delete(kind, revision=revision_wanted(request), force=force))
     return web.Response(status=204)
 
 
@@ -73,7 +74,7 @@ def _respond(handler: RegisteredHandler, *, status: int = 200) -> web.Response:
     return respond(handler_document(handler), status=status, headers={"ETag": f'"{handler.revision}"'})
 
 
-def _revision(request: web.Request) -> int | None:
+def revision_wanted(request: web.Request) -> int | None:
     """Return the revision that If-Match asks for, if it asks for one.
 
     Raises:

@@ -28,14 +28,18 @@ async def readyz(request: web.Request) -> web.Response:
         raise Problem(503, "draining", "this process is about to stop")
     await served_by.database.run(statistics.served([]))
     if not served_by.schema_checked.is_set():
-        raise Problem(503, "schema", "the tables of the database have not been checked yet", headers={"Retry-After": "1"})
+        raise Problem(
+            503, "schema", "the tables of the database have not been checked yet", headers={"Retry-After": "1"}
+        )
     return respond({"status": "ready"})
 
 
 async def host_metrics(request: web.Request) -> web.Response:
     """Return what all processes of this host have measured, in Prometheus' text format."""
     samples = await services(request).context.host_metrics()
-    return web.Response(body=metrics.render(samples), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    return web.Response(
+        body=metrics.render(samples), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    )
 
 
 async def robots(_request: web.Request) -> web.Response:

@@ -15,10 +15,11 @@ from riverrun_admin.body import read_object
 from riverrun_admin.documents import count, job_document, job_summary, respond
 from riverrun_admin.filters import is_lenient, job_filter, rows_wanted
 from riverrun_admin.job_actions import Outcome
-from riverrun_admin.models import JobIdsBody, validated
+from riverrun_admin.models import JobIdsBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.jobs import job_page, jobs_page
 from riverrun_admin.problems import FieldError, invalid, problem_of
+from riverrun_admin.rules import validated
 from riverrun_admin.services import services
 
 Act = Callable[[web.Request, Sequence[int]], Awaitable[Mapping[int, Outcome]]]

@@ -7,14 +7,15 @@ import hashlib
 from aiohttp import web
 
 from riverrun.store import queues
-from riverrun_admin import enqueueing
+from riverrun_admin import enqueueing, queue_actions
 from riverrun_admin.body import JOB_BODY_BYTES, MANY_BODY_BYTES, read_object
 from riverrun_admin.documents import encoded, queue_document, respond, statistics_document
 from riverrun_admin.filters import is_lenient
-from riverrun_admin.models import EnqueueBody, EnqueueManyBody, QueueBody, ScaleBody, validated
+from riverrun_admin.models import EnqueueBody, EnqueueManyBody, QueueBody, ScaleBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.overview import overview_page
 from riverrun_admin.pages.queues import queues_page
+from riverrun_admin.rules import validated
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
@@ -39,17 +40,13 @@ async def enqueue_many(request: web.Request) -> web.Response:
 async def pause(request: web.Request) -> web.Response:
     """Pause a queue, or all that are known."""
     body = validated(QueueBody, await read_object(request), lenient=is_lenient(request))
-    names = await run(request, queues.pause(body.queue))
-    services(request).overview.forget()
-    return respond({"queues": names, "paused": True})
+    return respond({"queues": await queue_actions.pause(request, body.queue), "paused": True})
 
 
 async def resume(request: web.Request) -> web.Response:
     """Let a queue go on, or all that are known."""
     body = validated(QueueBody, await read_object(request), lenient=is_lenient(request))
-    names = await run(request, queues.resume(body.queue))
-    services(request).overview.forget()
-    return respond({"queues": names, "paused": False})
+    return respond({"queues": await queue_actions.resume(request, body.queue), "paused": False})
 
 
 async def scale(request: web.Request) -> web.Response:

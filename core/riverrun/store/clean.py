@@ -18,7 +18,7 @@ class Cleaning:
 
 
 def clean_jobs(generation: int, retention: Mapping[str, timedelta], *, batch: int) -> Steps[Cleaning]:
-    """Delete finalized jobs, at most ``batch`` of each state, that are older than ``retention`` says for their state."""
+    """Delete finalized jobs, at most ``batch`` of each state, that are kept longer than ``retention`` says."""
     return (
         yield from _clean(
             "job_clean",

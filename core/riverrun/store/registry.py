@@ -7,20 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from riverrun.database.statements import Query, Row, Steps
-from riverrun.errors import Conflict, NotFound
+from riverrun.errors import Conflict, NotFound, StaleRevision
 from riverrun.registration import Registration, registration
 from riverrun.store.listing import CAP
 
 _WRITES_TRIED = 5
-
-
-class VersionMismatch(Conflict):
-    """The handler was changed since the caller read it."""
-
-    def __init__(self, kind: str, revision: int) -> None:
-        super().__init__(f"the handler of {kind} was changed meanwhile; its revision is {revision} now")
-        self.kind = kind
-        self.revision = revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +83,12 @@ def update(kind: str, changes: Mapping[str, object], *, revision: int | None = N
     Raises:
         NotFound: None is registered.
         InvalidInput: A change, or the handler as it would be with it, is not allowed.
-        VersionMismatch: ``revision`` is not its revision any more.
+        StaleRevision: ``revision`` is not its revision any more.
     """
     for _ in range(_WRITES_TRIED):
         known = yield from handler(kind)
         if revision is not None and known.revision != revision:
-            raise VersionMismatch(kind, known.revision)
+            raise StaleRevision(f"the handler of {kind}", known.revision)
         changed = _changed(known.registration, changes)
         if changed == known.registration:
             return known
@@ -117,7 +108,7 @@ def delete(kind: str, *, revision: int | None = None, force: bool = False) -> St
 
     Raises:
         NotFound: None is registered.
-        VersionMismatch: ``revision`` is not its revision any more.
+        StaleRevision: ``revision`` is not its revision any more.
         Conflict: Unfinished jobs need it, and ``force`` is false.
     """
     rows = yield Query("handler_delete", {"kind": kind, "revision": revision, "force": force, "cap": CAP + 1})
@@ -127,7 +118,7 @@ def delete(kind: str, *, revision: int | None = None, force: bool = False) -> St
     if deleted:
         return
     if revision is not None and present != revision:
-        raise VersionMismatch(kind, present)
+        raise StaleRevision(f"the handler of {kind}", present)
     jobs = f"more than {CAP}" if unfinished > CAP else str(unfinished)
     raise Conflict(f"{jobs} unfinished jobs of kind {kind} need this handler; add force=true to delete it all the same")
 

@@ -15,9 +15,7 @@ FAMILY = "riverrun_"
 
 def elect(generation: int, leader_id: str) -> Steps[datetime | None]:
     """Take the row if it is free and return ``elected_at``; ``None`` while a client of River holds it."""
-    rows = yield Query(
-        "river_leader_elect", {"generation": generation, "leader_id": leader_id, "family": FAMILY}
-    )
+    rows = yield Query("river_leader_elect", {"generation": generation, "leader_id": leader_id, "family": FAMILY})
     return rows[0][0] if rows else None
 
 
@@ -27,8 +25,8 @@ def renew(leader_id: str, elected_at: datetime) -> Steps[bool]:
     return bool(rows)
 
 
-def resign(leader_id: str, elected_at: datetime) -> Steps[None]:
-    """Give the row back and tell River's clients."""
+def resign(leader_id: str, elected_at: datetime | None = None) -> Steps[None]:
+    """Give the row back and tell River's clients; without ``elected_at``, whichever reign of that id it is."""
     yield Query("river_leader_resign", {"leader_id": leader_id, "elected_at": elected_at})
 
 

@@ -16,7 +16,8 @@ async def main(context: RoleContext) -> None:
             scraped = metrics.render(await context.host_metrics())
             context.config_path.with_name("metrics").write_bytes(scraped)
         with suppress(TimeoutError):
-            await asyncio.wait_for(context.draining.wait(), 0.2)
+            async with asyncio.timeout(0.2):
+                await context.draining.wait()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,143 @@
+"""The admin process: serves the HTTP API, the dashboard and /metrics, whether or not the database can be reached."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from contextlib import suppress
+from datetime import timedelta
+
+from aiohttp import web
+
+from riverrun.backoff import Backoff
+from riverrun.database.schema_check import check
+from riverrun.errors import ConfigError, DatabaseUnavailable
+from riverrun.process import RoleContext, run_role
+from riverrun.settings.schema import AdminSettings
+from riverrun_admin.app import build
+from riverrun_admin.database import Database
+from riverrun_admin.door import Door
+from riverrun_admin.overview import Overview
+from riverrun_admin.services import Services
+
+log = logging.getLogger("riverrun_admin")
+
+DRAIN_SECONDS = 10.0
+CRASH = 1
+
+
+async def main(context: RoleContext) -> None:
+    """Serve until the process shall leave.
+
+    Raises:
+        ConfigError: Other machines could reach the address, and no token is configured.
+        SchemaError: The tables in the database are not those of this release.
+    """
+    database = Database(context.settings)
+    parts = Services(
+        context=context,
+        database=database,
+        door=Door(context.settings),
+        overview=Overview(database),
+        schema_checked=asyncio.Event(),
+    )
+    runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=DRAIN_SECONDS)
+    await database.open()
+    try:
+        await _listen(runner, context.settings.admin)
+        context.ready()
+        await _until_drained(parts)
+    finally:
+        await _leave(runner, context)
+        await database.close()
+
+
+async def _listen(runner: web.AppRunner, admin: AdminSettings) -> None:
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, admin.host, admin.port).start()
+    except OSError as error:
+        log.error("%s", _cannot_listen(error, admin))
+        raise SystemExit(CRASH) from error
+    host, port = runner.addresses[0][:2]
+    name = f"[{host}]" if ":" in host else host
+    log.info("admin_listening", extra={"url": f"http://{name}:{port}/admin/queue/dashboard"})
+    if not admin.tokens:
+        log.info("admin_without_tokens", extra={"meaning": "everybody who has an account on this machine may do all"})
+
+
+def _cannot_listen(error: OSError, admin: AdminSettings) -> str:
+    """Return one sentence on why the address cannot be listened on, and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {admin.port} on {admin.host} is in use by another process (9999 is also the default of xxl-job's "
+            "executor); stop that process, or choose another port with admin.port or RIVERRUN_ADMIN__PORT"
+        )
+    reason = error.strerror or str(error)
+    return f"cannot listen on {admin.host} port {admin.port}: {reason}; see admin.host and admin.port"
+
+
+async def _until_drained(parts: Services) -> None:
+    """Return when the process shall leave; raise what makes it useless to go on."""
+    tasks = {
+        asyncio.create_task(parts.context.draining.wait(), name="draining"),
+        asyncio.create_task(_check_schema(parts), name="schema check"),
+        asyncio.create_task(_reload(parts), name="reload"),
+    }
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _check_schema(parts: Services) -> None:
+    """Look at the tables as soon as the database answers; then never again."""
+    backoff = Backoff(timedelta(seconds=0.5), timedelta(seconds=5))
+    while not parts.schema_checked.is_set():
+        try:
+            async with parts.database.connection() as conn:
+                await check(conn, parts.database.schema)
+            parts.schema_checked.set()
+        except DatabaseUnavailable as error:
+            log.warning("database_unavailable", extra={"reason": str(error)})
+            await asyncio.sleep(backoff.next())
+    await parts.context.draining.wait()
+
+
+async def _reload(parts: Services) -> None:
+    """Take over new tokens and names when the configuration is read again; an address needs a restart."""
+    context = parts.context
+    while True:
+        await context.reload.wait()
+        context.reload.clear()
+        before = context.settings.admin
+        if not context.reread():
+            continue
+        try:
+            parts.door = Door(context.settings)
+        except ConfigError as error:
+            log.error("%s", error)
+        if (before.host, before.port) != (context.settings.admin.host, context.settings.admin.port):
+            log.warning("admin_address_needs_restart", extra={"still": f"{before.host}:{before.port}"})
+
+
+async def _leave(runner: web.AppRunner, context: RoleContext) -> None:
+    """Let requests end, unless the process shall hurry."""
+    ending = asyncio.create_task(runner.cleanup(), name="end of requests")
+    hurry = asyncio.create_task(context.hurrying.wait(), name="hurry")
+    try:
+        await asyncio.wait({ending, hurry}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (ending, hurry):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_role("admin", main))

@@ -1,0 +1,112 @@
+"""The aiohttp application: what happens around every request, and which parts serve it.
+
+observe ── every exception becomes a problem ── door ── answer once ── route
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from riverrun.telemetry import metrics
+from riverrun_admin.door import remember
+from riverrun_admin.negotiation import prefers_html
+from riverrun_admin.pages import forms
+from riverrun_admin.pages.render import error_page
+from riverrun_admin.problems import problem_of
+from riverrun_admin.roles import check_every_route_has_a_role
+from riverrun_admin.routes import handler, health, jobs, pages, queue, schedule, server
+from riverrun_admin.services import SERVICES, Services, services
+from riverrun_admin.transaction import answer_once
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_REQUEST_ID = web.RequestKey("_REQUEST_ID", str)
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+_HEADERS = {
+    "Server": "riverrun",
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    # Not no-referrer: browsers would then send Origin: null with our own forms.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def build(parts: Services) -> web.Application:
+    """Return the application.
+
+    Raises:
+        RuntimeError: A route has no role, or the other way round.
+    """
+    # Each body is read with a limit of its own; aiohttp's one for all is switched off.
+    app = web.Application(middlewares=[observe, explain, admit, answer_once], client_max_size=0)
+    app[SERVICES] = parts
+    for part in (queue, jobs, handler, schedule, server, health, pages, forms):
+        app.router.add_routes(part.ROUTES)
+    check_every_route_has_a_role(app.router.routes())
+    return app
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Count and time a request, name it, and put the headers on its response that every one has."""
+    started = time.monotonic()
+    given = request.headers.get("X-Request-Id", "")
+    request[_REQUEST_ID] = request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+    response = await handler(request)
+    response.headers["X-Request-Id"] = request_id
+    response.headers.update(_HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Vary", "Accept, Accept-Language, Cookie")
+    resource = request.match_info.route.resource
+    method = request.method if request.method in _METHODS else "_other"
+    route = resource.canonical if resource is not None else "_unknown"
+    elapsed = time.monotonic() - started
+    metrics.admin_http_requests.labels(method=method, route=route, code=str(response.status)).inc()
+    metrics.admin_http_request_duration.labels(method=method, route=route).observe(elapsed)
+    log.log(
+        logging.DEBUG if method in ("GET", "HEAD") else logging.INFO,
+        "request_answered",
+        extra={
+            "method": method,
+            "route": route,
+            "status": response.status,
+            "seconds": round(elapsed, 4),
+            "request_id": request_id,
+        },
+    )
+    return response
+
+
+@web.middleware
+async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever is raised into a problem document, or into a page for a browser that asked for one."""
+    try:
+        return await handler(request)
+    except web.HTTPRedirection as redirect:
+        return web.Response(status=redirect.status, headers={"Location": redirect.headers["Location"]})
+    except Exception as error:  # noqa: BLE001 - problem_of logs what nobody expected
+        problem = problem_of(error)
+        if prefers_html(request) and problem.status != 401:
+            return error_page(request, problem)
+        return problem.response(request[_REQUEST_ID])
+
+
+@web.middleware
+async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let in whom the door lets in."""
+    remember(request, services(request).door.admit(request))
+    return await handler(request)

@@ -1,0 +1,1 @@
+"""The pages for people: rendered here, readable without JavaScript, one file a subject."""

@@ -1,0 +1,14 @@
+"""The servers of the fleet."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from riverrun_admin.pages.render import page
+from riverrun_admin.services import services
+
+
+async def servers_page(request: web.Request) -> web.Response:
+    """Return the list of servers."""
+    snapshot = await services(request).overview.snapshot()
+    return page(request, "servers", servers=snapshot.statistics.servers, leader=snapshot.statistics.leader)

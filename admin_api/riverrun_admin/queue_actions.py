@@ -1,0 +1,41 @@
+"""Pause and resume queues, for the API and for the forms of the pages alike."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from riverrun.errors import NotFound
+from riverrun.store import queues
+from riverrun_admin.services import services
+from riverrun_admin.transaction import run
+
+
+async def pause(request: web.Request, queue: str) -> list[str]:
+    """Pause a queue, or all that are known with ``*``; return their names.
+
+    Raises:
+        NotFound: Nobody knows the queue: no job, no executor, no setting, no configuration names it.
+    """
+    await _make_known(request, queue)
+    names = await run(request, queues.pause(queue))
+    services(request).overview.forget()
+    return names
+
+
+async def resume(request: web.Request, queue: str) -> list[str]:
+    """Let a queue go on, or all that are known with ``*``; return their names. Raises as ``pause``."""
+    await _make_known(request, queue)
+    names = await run(request, queues.resume(queue))
+    services(request).overview.forget()
+    return names
+
+
+async def _make_known(request: web.Request, queue: str) -> None:
+    """Give River's table a row for a queue that so far only has jobs or a configuration: a pause is kept there."""
+    if queue == "*":
+        return
+    configured = services(request).settings.river.queues
+    shown = (await services(request).overview.snapshot()).statistics.queues
+    if queue not in configured and all(queue != each.name for each in shown):
+        raise NotFound("queue", queue)
+    await run(request, queues.announce(queue))

@@ -1,0 +1,80 @@
+"""What each route may be used by: one that does not stand in the table keeps the process from starting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from aiohttp import web
+
+
+class Role(IntEnum):
+    """What a sender may do; each role may do what those before it may."""
+
+    PUBLIC = 0
+    READ = 1
+    ENQUEUE = 2
+    OPERATE = 3
+    ADMIN = 4
+
+
+ROLES: dict[tuple[str, str], Role] = {
+    ("GET", "/"): Role.PUBLIC,
+    ("GET", "/healthz"): Role.PUBLIC,
+    ("GET", "/readyz"): Role.PUBLIC,
+    ("GET", "/robots.txt"): Role.PUBLIC,
+    ("GET", "/admin/static/{name}"): Role.PUBLIC,
+    ("GET", "/metrics"): Role.READ,
+    ("GET", "/admin/problems/{code}"): Role.READ,
+    ("POST", "/admin/queue/enqueue"): Role.ENQUEUE,
+    ("POST", "/admin/queue/enqueue_many"): Role.ENQUEUE,
+    ("POST", "/admin/queue/cancel"): Role.OPERATE,
+    ("POST", "/admin/queue/retry"): Role.OPERATE,
+    ("POST", "/admin/queue/delete"): Role.OPERATE,
+    ("POST", "/admin/queue/pause"): Role.OPERATE,
+    ("POST", "/admin/queue/resume"): Role.OPERATE,
+    ("POST", "/admin/queue/scale"): Role.OPERATE,
+    ("GET", "/admin/queue/stats"): Role.READ,
+    ("GET", "/admin/queue/list"): Role.READ,
+    ("GET", "/admin/queue/jobs"): Role.READ,
+    ("GET", "/admin/queue/jobs/{job_id}"): Role.READ,
+    ("GET", "/admin/queue/dashboard"): Role.READ,
+    ("GET", "/admin/handler/list"): Role.READ,
+    ("POST", "/admin/handler/register"): Role.ADMIN,
+    ("PUT", "/admin/handler/update"): Role.ADMIN,
+    ("DELETE", "/admin/handler/delete"): Role.ADMIN,
+    ("GET", "/admin/schedule/list"): Role.READ,
+    ("POST", "/admin/schedule/create"): Role.ADMIN,
+    ("PUT", "/admin/schedule/update"): Role.ADMIN,
+    ("DELETE", "/admin/schedule/delete"): Role.ADMIN,
+    ("POST", "/admin/schedule/pause"): Role.OPERATE,
+    ("POST", "/admin/schedule/resume"): Role.OPERATE,
+    ("POST", "/admin/schedule/run"): Role.OPERATE,
+    ("GET", "/admin/server/list"): Role.READ,
+    ("POST", "/admin/form/queue/{action}"): Role.OPERATE,
+    ("POST", "/admin/form/job/{action}"): Role.OPERATE,
+}
+
+
+def needed_role(request: web.Request) -> Role:
+    """Return what the sender of ``request`` must at least be."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return Role.PUBLIC  # the router's own 404 or 405
+    return ROLES["GET" if request.method == "HEAD" else request.method, resource.canonical]
+
+
+def check_every_route_has_a_role(routes: Iterable[web.AbstractRoute]) -> None:
+    """Refuse to start with a route that the table does not know, or a line of the table without a route.
+
+    Raises:
+        RuntimeError: Names them.
+    """
+    served = {
+        (route.method, route.resource.canonical)
+        for route in routes
+        if route.resource is not None and route.method != "HEAD"
+    }
+    if served != ROLES.keys():
+        undeclared, unserved = sorted(served - ROLES.keys()), sorted(ROLES.keys() - served)
+        raise RuntimeError(f"routes without a role: {undeclared}; roles without a route: {unserved}")

@@ -1,0 +1,72 @@
+"""Tells the metrics what only the database knows: how long queues are and whether VACUUM keeps up.
+
+Only the leader asks, so the fleet pays once; and it never spends more than a fiftieth of its time on it.
+"""
+
+from __future__ import annotations
+
+import time
+
+from riverrun.store import gauges
+from riverrun.store.gauges import QueueGauges, ServerGauges
+from riverrun.store.leader import Pulse
+from riverrun.telemetry import metrics
+from riverrun_scheduler.term import Term
+
+QUEUES_SECONDS, SERVER_SECONDS = 10.0, 60.0
+SHARE = 50
+
+OF_QUEUES = (metrics.queue_jobs, metrics.queue_oldest_job_age, metrics.queue_paused, metrics.queue_served)
+OF_TABLES = (metrics.table_rows, metrics.table_bytes, metrics.table_dead_rows)
+
+
+class Gauges:
+    """Measures during one term."""
+
+    def __init__(self, term: Term) -> None:
+        self._term = term
+        self._queues_at = self._server_at = time.monotonic()
+
+    async def step(self, pulse: Pulse) -> bool:  # noqa: ARG002 - the database's clock decides within the statements
+        """Measure the queues or the database server, when it is time to."""
+        started = time.monotonic()
+        if started >= self._queues_at:
+            _show_queues(await self._term.run(gauges.queues()))
+            self._queues_at = _next(started, QUEUES_SECONDS)
+        elif started >= self._server_at:
+            _show_server(await self._term.run(gauges.server()))
+            self._server_at = _next(started, SERVER_SECONDS)
+        return False
+
+    def clear(self) -> None:
+        """Take everything that was shown out of the metrics."""
+        for gauge in (*OF_QUEUES, *OF_TABLES):
+            gauge.clear()
+        metrics.pg_notification_queue.set(0)
+        metrics.oldest_xmin_age.set(0)
+
+
+def _show_queues(queues: list[QueueGauges]) -> None:
+    for gauge in OF_QUEUES:
+        gauge.clear()
+    for queue in queues:
+        for state, jobs in queue.jobs.items():
+            metrics.queue_jobs.labels(queue=queue.queue, state=state).set(jobs)
+        metrics.queue_oldest_job_age.labels(queue=queue.queue).set(queue.oldest_seconds)
+        metrics.queue_paused.labels(queue=queue.queue).set(queue.paused)
+        metrics.queue_served.labels(queue=queue.queue).set(queue.served)
+
+
+def _show_server(server: ServerGauges) -> None:
+    for table in server.tables:
+        metrics.table_rows.labels(table=table.table).set(table.rows)
+        metrics.table_bytes.labels(table=table.table).set(table.bytes)
+        metrics.table_dead_rows.labels(table=table.table).set(table.dead_rows)
+    metrics.pg_notification_queue.set(server.notification_queue)
+    metrics.oldest_xmin_age.set(server.xmin_seconds)
+
+
+def _next(started: float, interval: float) -> float:
+    """Return when to measure again: later when measuring took long."""
+    now = time.monotonic()
+    return max(started + interval, now + SHARE * (now - started))

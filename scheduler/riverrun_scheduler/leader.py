@@ -1,0 +1,103 @@
+"""Sees to it that one scheduler of all hosts leads, and that another does so soon when it does not any more.
+
+    follow ── lock granted ──> lead (a Term, numbered by its generation)
+      ^                          │
+      └── session ended <────────┘  the lock is the session's, so it goes with it
+
+A follower asks for the lock about twice a second and never waits for it. What ends a term, and how soon the next
+begins:
+
+- the leader stops: it unlocks and says so, followers ask at once;
+- it is killed: the server ends its session, a follower's next question is answered with the lock (below 1 s);
+- its host is cut off: the server's keepalives end the session (5 s), and the leader itself gives up after 3 s without
+  an answer, counted from before it asked;
+- it is stopped or hangs: after six seconds without a pulse a follower ends its session (7 s). When it wakes up, the
+  session that its writes would run on is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from datetime import timedelta
+from typing import NoReturn
+
+import psycopg
+
+from riverrun.backoff import Backoff
+from riverrun.database.connect import first_line
+from riverrun.errors import DatabaseUnavailable
+from riverrun.role import RoleContext
+from riverrun.store import leader
+from riverrun.telemetry import metrics
+from riverrun_scheduler.reign import Reign, reread
+from riverrun_scheduler.session import Session, open_session
+from riverrun_scheduler.term import Term, TermOver
+
+log = logging.getLogger(__name__)
+
+ASK_SECONDS = 0.6
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=0.5), timedelta(seconds=10)
+
+
+class Leader:
+    """One scheduler's part in the election, for the life of its process."""
+
+    def __init__(self, context: RoleContext) -> None:
+        self._context = context
+        self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
+
+    async def run(self) -> NoReturn:
+        """Follow and lead until cancelled, over as many connections as it takes.
+
+        Raises:
+            ConfigError: No database is configured.
+            SchemaError: The tables are not those of this release.
+        """
+        while True:
+            try:
+                await self._live()
+            except TermOver as error:
+                log.warning("the term is over: %s", error)
+                continue
+            except psycopg.errors.ReadOnlySqlTransaction:
+                log.error("this PostgreSQL is a standby or read-only, so nobody can lead on it; trying again")
+            except (psycopg.Error, DatabaseUnavailable, TimeoutError) as error:
+                metrics.db_errors.labels(kind=type(error).__name__).inc()
+                log.error("the scheduler lost its database (%s); trying again", first_line(error))
+            await asyncio.sleep(self._backoff.next())
+
+    async def _live(self) -> NoReturn:
+        """Follow and lead on one connection until it is lost."""
+        async with open_session(self._context.settings) as session:
+            self._context.ready()
+            generation = await self._elected(session)
+            self._backoff.reset()
+            reign = Reign(Term(session, generation, self._context), self._context)
+            log.info("this scheduler leads now; its term has generation %d", generation)
+            try:
+                await reign.run()
+            finally:
+                await reign.end()
+
+    async def _elected(self, session: Session) -> int:
+        """Return the generation of the term that begins, once it does."""
+        while True:
+            election = await session.run(leader.elect(self._context.server_id))
+            if election.generation is not None:
+                return election.generation
+            self._context.progress += 1
+            if election.stalled:
+                await self._end_stalled(session)
+            reread(self._context)
+            await session.rest(ASK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
+
+    async def _end_stalled(self, session: Session) -> None:
+        try:
+            server_id = await session.run(leader.terminate_stalled())
+        except psycopg.errors.InsufficientPrivilege:
+            log.error("the leader shows no life, and this role may not end its session; grant it pg_signal_backend")
+            return
+        if server_id is not None:
+            log.warning("the scheduler of %s leads but shows no life; its session was ended", server_id)

@@ -1,0 +1,124 @@
+"""What a leader does with its term: a pulse a second, and between two pulses the services, step by step.
+
+A step is one bounded piece of work (see ``session`` for the bound); a pulse that is due goes before the next step, so
+that a leader with much to do is never taken for a dead one. A service that fails rests for a while and does not stop
+the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from typing import NoReturn, Protocol
+
+import psycopg
+
+from riverrun.database.connect import first_line
+from riverrun.role import RoleContext
+from riverrun.store import leader, river_leader
+from riverrun.store.leader import Pulse
+from riverrun.telemetry import metrics
+from riverrun_scheduler.cleaner import Cleaner
+from riverrun_scheduler.gauges import Gauges
+from riverrun_scheduler.promoter import Promoter
+from riverrun_scheduler.rescuer import Rescuer
+from riverrun_scheduler.river_leader import RiverLeadership
+from riverrun_scheduler.schedules import Schedules
+from riverrun_scheduler.term import PULSE_SECONDS, Term
+
+log = logging.getLogger(__name__)
+
+SHORTEST_REST, REST_AFTER_ERROR = 0.1, 5.0
+
+
+class Service(Protocol):
+    """One thing that only a leader does."""
+
+    async def step(self, pulse: Pulse) -> bool:
+        """Do one bounded piece of work; return whether there is more to do right now."""
+
+
+class Reign:
+    """The services of one term, and the order in which they get their turns."""
+
+    def __init__(self, term: Term, context: RoleContext) -> None:
+        self._term = term
+        self._context = context
+        self._river = RiverLeadership(term)
+        self._schedules = Schedules(term)
+        self._gauges = Gauges(term)
+        self._services: tuple[Service, ...] = (
+            self._river,
+            self._schedules,
+            Rescuer(term, self._river),
+            Promoter(term, self._river),
+            Cleaner(term, self._river),
+            self._gauges,
+        )
+        self._resting: dict[Service, float] = {}
+
+    async def run(self) -> NoReturn:
+        """Reign until the term is over.
+
+        Raises:
+            TermOver: Somebody else leads, or may lead by now.
+            psycopg.Error: The connection is lost.
+        """
+        metrics.leader.set(1)
+        while True:
+            reread(self._context)
+            pulse = await self._term.pulse()
+            while await self._turn(pulse):
+                pulse = await self._term.pulse() if self._term.until_pulse <= 0 else pulse
+            await self._rest(pulse)
+
+    async def end(self) -> None:
+        """Hand over, unless the connection is lost, and take the figures of a leader out of the metrics."""
+        metrics.leader.set(0)
+        self._schedules.clear()
+        self._gauges.clear()
+        if self._term.session.closed:
+            return
+        with suppress(psycopg.Error, TimeoutError):
+            # Also a row that was taken by a statement whose answer the stop has cut off.
+            await self._term.session.run(river_leader.resign(self._term.leader_id), within=1.0)
+            await self._term.session.run(leader.resign(self._term.generation), within=1.0)
+
+    async def _turn(self, pulse: Pulse) -> bool:
+        """Give each service one step; return whether one of them has more to do."""
+        busy = False
+        for service in self._services:
+            if self._term.until_pulse <= 0:
+                return True
+            if self._resting.get(service, 0.0) <= time.monotonic():
+                busy = await self._step(service, pulse) or busy
+        return busy
+
+    async def _step(self, service: Service, pulse: Pulse) -> bool:
+        try:
+            return await service.step(pulse)
+        except psycopg.Error as error:
+            if self._term.session.closed:
+                raise
+            metrics.db_errors.labels(kind=type(error).__name__).inc()
+            log.warning("%s failed and tries again in 5 s: %s", type(service).__name__, first_line(error))
+            self._resting[service] = time.monotonic() + REST_AFTER_ERROR
+            return False
+
+    async def _rest(self, pulse: Pulse) -> None:
+        """Wait for the next pulse; a shorter while when something is due before it or River's leadership changes."""
+        rest = self._term.until_pulse
+        for due in (pulse.soonest_due, self._schedules.next_at):
+            if due is not None and due > pulse.now:
+                rest = min(rest, (due - pulse.now).total_seconds() + self._term.until_pulse - PULSE_SECONDS)
+        notify = await self._term.session.rest(max(rest, SHORTEST_REST))
+        if notify is not None:
+            await self._river.hear(notify)
+
+
+def reread(context: RoleContext) -> None:
+    """Read the configuration again if that was asked for."""
+    if context.reload.is_set():
+        context.reload.clear()
+        context.reread()

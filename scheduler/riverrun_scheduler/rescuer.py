@@ -1,0 +1,106 @@
+"""Takes jobs back that nobody runs any more: seconds after their executor died, and not before.
+
+Whether a job is lost is decided for its executor, not by the age of the attempt:
+
+- an executor of ours holds a lease that its supervisor renews; when the lease has run out, its jobs are lost;
+- one that has running jobs but no lease is gone as well, once that has been so for 15 seconds;
+- executors of River's clients in other languages have no lease: their jobs are lost when the attempt is older than
+  ``river.rescue_stuck_jobs_after``. Jobs of kinds that nobody here knows are retried like all others, never discarded
+  for that.
+
+After an election, or a start of PostgreSQL, nothing is rescued for as long as a lease lasts: supervisors may have been
+unable to renew, and that proves nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+
+from riverrun.store import rescue
+from riverrun.store.leader import Pulse
+from riverrun.store.rescue import LostJob, RescuedJob
+from riverrun.telemetry import metrics
+from riverrun_scheduler.batch import Batch
+from riverrun_scheduler.river_leader import RiverLeadership
+from riverrun_scheduler.term import Term
+
+log = logging.getLogger(__name__)
+
+GRACE = timedelta(seconds=10)
+MISSING_SECONDS = 15.0
+SCAN_SECONDS = 10.0
+MOST_JOBS = 500
+
+MESSAGES = {
+    "expired": "the executor was lost: its lease ran out",
+    "missing": "the executor was lost: it has no lease",
+    "stuck": "Stuck job rescued by JobRescuer",
+}
+
+
+class Rescuer:
+    """Rescues jobs during one term."""
+
+    def __init__(self, term: Term, river: RiverLeadership) -> None:
+        self._term = term
+        self._river = river
+        self._batch = Batch(MOST_JOBS)
+        self._missing: dict[str, float] = {}
+        self._scan_at = 0.0
+        self._after = 0
+        self._finished: Pulse | None = None
+
+    async def step(self, pulse: Pulse) -> bool:
+        """Rescue one page of lost jobs, when a lease ran out or it is time to look at all."""
+        now = time.monotonic()
+        scan = now >= self._scan_at
+        if pulse.settled < GRACE or pulse is self._finished or not (pulse.leases_expired or scan or self._after):
+            return False
+        if scan:
+            await self._look_for_missing(now)
+        if await self._rescue_page(now):
+            return True
+        if pulse.leases_expired:
+            for incarnation in await self._term.run(rescue.forget_expired(self._term.generation)):
+                log.warning("executor %s was lost and is forgotten", incarnation)
+        self._finished = pulse
+        return False
+
+    async def _look_for_missing(self, now: float) -> None:
+        seen = await self._term.run(rescue.missing_executors())
+        self._missing = {name: self._missing.get(name, now) for name in seen}
+        self._scan_at = now + SCAN_SECONDS
+
+    async def _rescue_page(self, now: float) -> bool:
+        """Rescue up to a batch of lost jobs, from where the last page ended; return whether there may be more."""
+        size = self._batch.size
+        with self._batch.attempt():
+            jobs = await self._term.run(
+                rescue.lost(
+                    missing=[name for name, since in self._missing.items() if now - since > MISSING_SECONDS],
+                    stuck_after=self._term.settings.river.rescue_stuck_jobs_after if self._river.ours else None,
+                    after=self._after,
+                    batch=size,
+                )
+            )
+            if jobs:
+                self._tell(jobs, await self._term.run(rescue.rescue(jobs, MESSAGES, generation=self._term.generation)))
+        self._after = jobs[-1].id if len(jobs) == size else 0
+        return self._after > 0
+
+    def _tell(self, lost: list[LostJob], rescued: list[RescuedJob]) -> None:
+        executors = {job.id: (job.incarnation, job.reason) for job in lost}
+        for job in rescued:
+            incarnation, reason = executors[job.id]
+            metrics.job_attempts.labels(queue=job.queue, kind=job.kind, outcome="rescued").inc()
+            metrics.job_errors.labels(queue=job.queue, kind=job.kind, error_type="lease_expired").inc()
+            log.warning(
+                "job %d was taken back from %s (%s) and is %s",
+                job.id,
+                incarnation,
+                reason,
+                job.state,
+                extra={"job_id": job.id, "kind": job.kind, "queue": job.queue},
+            )

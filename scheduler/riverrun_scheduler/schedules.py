@@ -1,0 +1,167 @@
+"""Enqueues jobs by the clock: each tick of each schedule exactly once, whoever leads.
+
+Ticks follow from the schedule's row and the database's clock; nothing of it is kept in memory that another leader
+would miss. One statement enqueues a job, remembers its tick and moves ``last_tick``, and does nothing when the row is
+not as it was read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from riverrun.cron_grammar import Expression, parse_expression
+from riverrun.database.connect import first_line
+from riverrun.errors import InvalidInput
+from riverrun.schedule import NewSchedule, Schedule, new_schedule
+from riverrun.settings.schema import Settings
+from riverrun.store import schedules
+from riverrun.store.leader import Pulse
+from riverrun.telemetry import metrics
+from riverrun_scheduler.missed import ticks_to_enqueue
+from riverrun_scheduler.term import Term
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Clock:
+    """A schedule as it was read, and the first tick that was not looked at yet."""
+
+    schedule: Schedule
+    expression: Expression
+    since: datetime
+    next_tick: datetime
+
+
+class Schedules:
+    """Enqueues the ticks of all schedules during one term."""
+
+    def __init__(self, term: Term) -> None:
+        self._term = term
+        self._configured: Settings | None = None
+        self._fingerprint: int | None = None
+        self._clocks: dict[str, Clock] = {}
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next tick is due."""
+        return min((clock.next_tick for clock in self._clocks.values()), default=None)
+
+    async def step(self, pulse: Pulse) -> bool:
+        """Take over what has changed; enqueue the ticks of one schedule that is due."""
+        if self._configured is not self._term.settings:
+            await self._synchronize(self._term.settings)
+            return True
+        if self._fingerprint is None or self._fingerprint != pulse.schedules:
+            await self._load(pulse.schedules)
+        due = [clock for clock in self._clocks.values() if clock.next_tick <= pulse.now]
+        if due:
+            await self._enqueue(min(due, key=lambda clock: clock.next_tick), pulse.now)
+        return len(due) > 1
+
+    def clear(self) -> None:
+        """Take the figures of schedules out of the metrics."""
+        for gauge in (metrics.schedule_lag, metrics.schedule_next_run):
+            gauge.clear()
+
+    async def _synchronize(self, settings: Settings) -> None:
+        """Make the schedules of the configuration the ones in the database."""
+        changes = await self._term.run(schedules.synchronize(self._term.generation, list(configured(settings))))
+        for name, change in changes.items():
+            if change == "taken":
+                log.error("schedules.%s is ignored: the API has made a schedule of that name", name)
+            else:
+                log.info("schedule %s of the configuration was %s", name, change)
+        self._configured, self._fingerprint = settings, None
+
+    async def _load(self, fingerprint: int) -> None:
+        found = await self._term.run(schedules.list_all())
+        self.clear()
+        clocks = (_clock(schedule) for schedule in found if schedule.paused_at is None)
+        self._clocks = {clock.schedule.name: clock for clock in clocks if clock is not None}
+        self._fingerprint = fingerprint
+        for clock in self._clocks.values():
+            self._show_next(clock)
+
+    async def _enqueue(self, clock: Clock, now: datetime) -> None:
+        """Enqueue what is due of one schedule, and move on to its next tick."""
+        schedule = clock.schedule
+        ticks = ticks_to_enqueue(clock.expression, since=clock.since, now=now, missed=schedule.missed)
+        if not ticks or clock.next_tick < ticks[0]:
+            metrics.schedule_runs.labels(schedule=schedule.name, result="skipped").inc()
+        try:
+            if ticks and not await self._write(clock, ticks, now):
+                self._fingerprint = None
+                return
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            metrics.schedule_runs.labels(schedule=schedule.name, result="failed").inc()
+            log.error("schedule %s could not enqueue its job: %s", schedule.name, first_line(error))
+        clock.since = now
+        clock.next_tick = clock.expression.next_after(now)
+        self._show_next(clock)
+
+    async def _write(self, clock: Clock, ticks: list[datetime], now: datetime) -> bool:
+        """Enqueue ``ticks``; return False when the schedule is not as it was read."""
+        schedule, settings = clock.schedule, self._term.settings
+        queue = settings.river.queues.get(schedule.queue)
+        job_ids = await self._term.run(
+            schedules.enqueue_ticks(
+                self._term.generation,
+                schedule,
+                ticks,
+                priority=queue.priority if queue else 1,
+                max_attempts=settings.river.max_attempts,
+            )
+        )
+        if job_ids is None:
+            return False
+        clock.schedule = dataclasses.replace(schedule, last_tick=ticks[-1])
+        runs = metrics.schedule_runs
+        runs.labels(schedule=schedule.name, result="enqueued").inc(len(job_ids))
+        runs.labels(schedule=schedule.name, result="duplicate").inc(len(ticks) - len(job_ids))
+        inserted = metrics.jobs_inserted.labels(
+            queue=schedule.queue, kind=schedule.kind, source="schedule", result="inserted"
+        )
+        inserted.inc(len(job_ids))
+        metrics.schedule_lag.labels(schedule=schedule.name).set((now - ticks[-1]).total_seconds())
+        return True
+
+    def _show_next(self, clock: Clock) -> None:
+        metrics.schedule_next_run.labels(schedule=clock.schedule.name).set(clock.next_tick.timestamp())
+
+
+def configured(settings: Settings) -> Iterator[NewSchedule]:
+    """Return the schedules of the configuration; one that cannot be used is logged and left out."""
+    for name, given in settings.schedules.items():
+        try:
+            yield new_schedule(
+                name,
+                kind=given.task_type,
+                cron=given.cron,
+                every=given.every,
+                timezone=given.timezone,
+                args=given.task_params,
+                queue=given.queue,
+                priority=given.priority,
+                max_attempts=given.max_attempts,
+                tags=given.tags,
+                missed=given.missed,
+            )
+        except InvalidInput as error:
+            log.error("schedules.%s is ignored: %s", name, error)
+
+
+def _clock(schedule: Schedule) -> Clock | None:
+    """Return when a schedule is due; a row that somebody wrote by hand and that cannot be read is logged."""
+    try:
+        expression = parse_expression(schedule.expression, "expression", zone=schedule.timezone)
+    except InvalidInput as error:
+        log.error("schedule %s is ignored: %s", schedule.name, error)
+        return None
+    return Clock(schedule, expression, schedule.since, expression.next_after(schedule.since))

@@ -1,0 +1,82 @@
+"""The one connection of a scheduler: the leader's lock lives in its session, and every write of a term runs on it.
+
+Its limits are short on purpose. No statement may last so long that the next pulse comes late: 1.5 s at most, half a
+second of it in wait for a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from psycopg import AsyncConnection, Notify, sql
+
+from riverrun.database.connect import connect
+from riverrun.database.schema_check import check, schema_name
+from riverrun.database.statements import Statements, Steps
+from riverrun.settings.schema import Settings
+
+T = TypeVar("T")
+
+CHANNELS = ("riverrun_leadership", "river_leadership")
+LIMITS = {"statement_timeout": "1500ms", "lock_timeout": "500ms", "timezone": "UTC"}
+
+
+class Session:
+    """A connection that nobody else uses, and what is heard on it."""
+
+    def __init__(self, conn: AsyncConnection[Any], statements: Statements, *, listens: bool) -> None:
+        self._conn = conn
+        self._statements = statements
+        self._listens = listens
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server process behind it."""
+        return self._conn.info.backend_pid
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is lost."""
+        return self._conn.closed
+
+    async def run(self, steps: Steps[T], *, within: float = 5.0) -> T:
+        """Run an operation; raises TimeoutError when the answer takes longer than ``within`` seconds."""
+        async with asyncio.timeout(within):
+            return await self._statements.run(self._conn, steps)
+
+    async def rest(self, seconds: float) -> Notify | None:
+        """Wait for a notification about leadership from another session, up to ``seconds``, and return it."""
+        if not self._listens:
+            await asyncio.sleep(seconds)
+            return None
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            async for notify in self._conn.notifies(timeout=left, stop_after=1):
+                if notify.pid != self.pid:
+                    return notify
+        return None
+
+
+@asynccontextmanager
+async def open_session(settings: Settings) -> AsyncIterator[Session]:
+    """Connect, check that the tables are those of this release, and listen.
+
+    Raises:
+        ConfigError: No database is configured.
+        DatabaseUnavailable: It cannot be reached.
+        SchemaError: Its tables are not those of this release.
+    """
+    schema = settings.postgresql.schema_name
+    conn = await connect(settings.dsn(), name="riverrun/scheduler", session=LIMITS, prepared=True)
+    async with conn:
+        await check(conn, schema)
+        listens = not settings.river.poll_only
+        if listens:
+            prefix = await schema_name(conn, schema)
+            for channel in CHANNELS:
+                await conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(f"{prefix}.{channel}")))
+        yield Session(conn, Statements(schema), listens=listens)

@@ -1,0 +1,89 @@
+"""A term: the right to lead, and the one way in which a leader writes.
+
+Everything of a term runs on the session that holds the lock, one statement at a time, and carries the generation: no
+write can outlive the lock, and none of an older term can follow one of a newer. A leader trusts itself for three
+seconds from before it last asked whether it still leads; a process that was stopped wakes up later than that.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TypeVar
+
+from riverrun.database.statements import Steps
+from riverrun.role import RoleContext
+from riverrun.settings.schema import Settings
+from riverrun.store import leader
+from riverrun.store.leader import Pulse
+from riverrun_scheduler.session import Session
+
+T = TypeVar("T")
+
+PULSE_SECONDS = 1.0
+TRUST_SECONDS = 3.0
+
+
+class TermOver(Exception):
+    """This scheduler does not lead any more."""
+
+
+class Term:
+    """One reign of one scheduler.
+
+    Attributes:
+        generation: Its number; rises with every term of any scheduler.
+    """
+
+    def __init__(self, session: Session, generation: int, context: RoleContext) -> None:
+        self.generation = generation
+        self._session = session
+        self._context = context
+        self._pulsed_at = time.monotonic()
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration as it is now."""
+        return self._context.settings
+
+    @property
+    def leader_id(self) -> str:
+        """The name of this scheduler process in River's leader row."""
+        return f"riverrun_{self._context.incarnation}"
+
+    @property
+    def session(self) -> Session:
+        """The session that holds the lock."""
+        return self._session
+
+    @property
+    def until_pulse(self) -> float:
+        """Seconds until the next pulse is due; not above zero when it is."""
+        return self._pulsed_at + PULSE_SECONDS - time.monotonic()
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Run an operation within the time for which this term is trusted.
+
+        Raises:
+            TermOver: The time is up, before or while it ran.
+        """
+        left = self._pulsed_at + TRUST_SECONDS - time.monotonic()
+        try:
+            if left > 0:
+                return await self._session.run(steps, within=left)
+        except TimeoutError:
+            pass
+        raise TermOver(f"the database has not confirmed it for {TRUST_SECONDS:.0f} s")
+
+    async def pulse(self) -> Pulse:
+        """Show that the leader lives and return what is new.
+
+        Raises:
+            TermOver: Another scheduler leads, or there was no answer in time.
+        """
+        sent = time.monotonic()
+        pulse = await self.run(leader.pulse(self.generation))
+        if pulse is None:
+            raise TermOver("another scheduler leads")
+        self._pulsed_at = sent
+        self._context.progress += 1
+        return pulse

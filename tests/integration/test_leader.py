@@ -1,0 +1,224 @@
+"""One scheduler leads, and another one soon after it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from riverrun.database import migrate
+from riverrun.database.statements import Statements
+from riverrun.errors import SchemaError
+from riverrun.store import leader
+from riverrun_scheduler.__main__ import main
+from riverrun_scheduler.reign import Reign
+from riverrun_scheduler.term import TermOver
+from support.eventually import eventually
+from support.jobs import ago, insert, states
+from support.queries import value
+from support.schedulers import context_for, running_scheduler, settings_for, term_of
+
+Connection = AsyncConnection[TupleRow]
+
+HOLDER = "SELECT server_id FROM riverrun_leader WHERE backend_pid IS NOT NULL"
+FOLLOWED = "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%asked%' AND pid <> pg_backend_pid()"
+GENERATION = "SELECT generation FROM riverrun_leader"
+
+
+async def leads(conn: Connection, server_id: str) -> bool:
+    row = await (await conn.execute(HOLDER)).fetchone()
+    return row == (server_id,)
+
+
+@pytest.mark.every_postgres
+async def test_of_two_schedulers_one_leads(conn: Connection, database: str) -> None:
+    statements = Statements()
+    async with await AsyncConnection.connect(database, autocommit=True) as other:
+        first = await statements.run(conn, leader.elect("one"))
+        second = await statements.run(other, leader.elect("two"))
+
+    assert (first.generation, first.stalled) == (1, False)
+    assert (second.generation, second.stalled) == (None, False)
+
+
+async def test_the_generation_rises_with_every_term(conn: Connection, database: str) -> None:
+    for expected in (1, 2, 3):
+        async with term_of(settings_for(database)) as term:
+            assert term.generation == expected
+
+
+async def test_leadership_works_without_the_leaders_row(conn: Connection, database: str) -> None:
+    await conn.execute("DELETE FROM riverrun_leader")
+
+    async with term_of(settings_for(database)) as term:
+        await term.pulse()
+
+    assert await value(conn, GENERATION) == 1
+
+
+async def test_a_pulse_tells_what_is_due(conn: Connection, database: str) -> None:
+    soonest = await insert(conn, state="retryable", scheduled_at=ago("1 minute"))
+    await insert(conn, state="scheduled", scheduled_at=ago("-1 minute"))
+
+    async with term_of(settings_for(database)) as term:
+        before = await term.pulse()
+        await insert(conn, "riverrun_schedule", name="a", kind="b", expression="* * * * *", queue="c", source="api")
+        after = await term.pulse()
+
+    assert before.soonest_due == await value(conn, f"SELECT scheduled_at FROM river_job WHERE id = {soonest}")
+    assert before.schedules != after.schedules
+    assert not before.leases_expired
+    assert before.river_leader is None
+
+
+async def test_a_pulse_of_an_earlier_term_ends_the_reign(conn: Connection, database: str) -> None:
+    async with term_of(settings_for(database)) as term:
+        await conn.execute("UPDATE riverrun_leader SET generation = generation + 1")
+
+        with pytest.raises(TermOver, match="another scheduler leads"):
+            await term.pulse()
+
+
+async def test_a_leader_without_an_answer_for_three_seconds_steps_down(conn: Connection, database: str) -> None:
+    async with term_of(settings_for(database)) as term:
+        term._pulsed_at -= 3.0
+
+        with pytest.raises(TermOver, match="not confirmed"):
+            await term.pulse()
+
+
+async def test_a_scheduler_that_stops_hands_over_at_once(conn: Connection, database: str) -> None:
+    async with running_scheduler(settings_for(database, server_id="one")) as first:
+        await eventually(lambda: leads(conn, "one"), within=5)
+        async with running_scheduler(settings_for(database, server_id="two")):
+            await eventually(
+                lambda: value(conn, "SELECT count(*) > 1 FROM pg_stat_activity WHERE query LIKE '%asked%'"), within=5
+            )
+            first.draining.set()
+            await eventually(lambda: leads(conn, "two"), within=0.5)
+
+
+async def test_a_follower_takes_over_when_the_leaders_session_is_ended(conn: Connection, database: str) -> None:
+    async with running_scheduler(settings_for(database, server_id="one")):
+        await eventually(lambda: leads(conn, "one"), within=5)
+        before = await value(conn, GENERATION)
+        await conn.execute("SELECT pg_terminate_backend(backend_pid) FROM riverrun_leader")
+
+        await eventually(lambda: value(conn, f"SELECT generation > {before} FROM riverrun_leader"), within=5)
+
+
+async def test_a_follower_ends_the_session_of_a_leader_that_shows_no_life(conn: Connection, database: str) -> None:
+    statements = Statements()
+    frozen = await AsyncConnection.connect(database, autocommit=True)
+    await statements.run(frozen, leader.elect("frozen"))
+    await conn.execute("UPDATE riverrun_leader SET heartbeat_at = now() - interval '7 seconds'")
+
+    async with running_scheduler(settings_for(database, server_id="two")):
+        await eventually(lambda: leads(conn, "two"), within=3)
+
+    with pytest.raises(psycopg.OperationalError):
+        await frozen.execute("UPDATE river_job SET priority = 1")
+    await frozen.close()
+
+
+async def test_the_session_of_a_scheduler_that_does_not_hold_the_lock_is_never_ended(conn: Connection) -> None:
+    await conn.execute(
+        "UPDATE riverrun_leader SET backend_pid = pg_backend_pid(), heartbeat_at = now() - interval '1 hour'"
+    )
+
+    assert await Statements().run(conn, leader.terminate_stalled()) is None
+
+
+async def test_two_schemas_of_one_database_have_a_leader_each(conn: Connection, database: str) -> None:
+    await conn.execute("CREATE SCHEMA other")
+    await conn.execute("CREATE TABLE other.riverrun_leader (LIKE public.riverrun_leader INCLUDING ALL)")
+
+    async with await AsyncConnection.connect(database, autocommit=True) as second:
+        here = await Statements("public").run(conn, leader.elect("one"))
+        there = await Statements("other").run(second, leader.elect("one"))
+
+    assert (here.generation, there.generation) == (1, 1)
+
+
+async def test_a_database_that_can_only_be_read_is_not_led_on(
+    conn: Connection, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = await value(conn, "SELECT current_database()")
+    await conn.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
+
+    with caplog.at_level(logging.ERROR):
+        async with running_scheduler(settings_for(database)):
+            await eventually(lambda: "standby or read-only" in caplog.text, within=5)
+            assert await value(conn, GENERATION) == 0
+            await conn.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode())
+            await eventually(lambda: leads(conn, "test-host"), within=10)
+
+
+async def test_a_database_without_the_tables_ends_the_process_with_the_command_to_run(empty_database: str) -> None:
+    with pytest.raises(SchemaError, match="queuectl migrate up"):
+        await asyncio.wait_for(main(context_for(settings_for(empty_database))), 5)
+
+
+async def test_a_service_that_fails_stops_no_other(
+    conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await insert(conn, state="scheduled", scheduled_at=ago("1 second"))
+    await conn.execute("ALTER TABLE riverrun_schedule RENAME COLUMN tags TO labels")
+
+    async with term_of(settings_for(database)) as term:
+        reign = Reign(term, context_for(settings_for(database)))
+        await reign._turn(await term.pulse())
+
+    assert await states(conn) == ["available"]
+
+
+async def test_a_pulse_that_is_due_goes_before_the_next_step(conn: Connection, database: str) -> None:
+    await insert(conn, state="scheduled", scheduled_at=ago("1 second"))
+
+    async with term_of(settings_for(database)) as term:
+        reign = Reign(term, context_for(settings_for(database)))
+        pulse = await term.pulse()
+        term._pulsed_at -= 1.0
+
+        assert await reign._turn(pulse)
+
+    assert await states(conn) == ["scheduled"]
+
+
+async def test_a_reload_takes_over_the_new_configuration_in_mid_term(
+    conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_scheduler(settings_for(database)) as context:
+        await eventually(lambda: leads(conn, "test-host"), within=5)
+        changed = settings_for(database, schedules={"daily": {"task_type": "report", "cron": "@daily"}})
+        monkeypatch.setattr(context, "reread", lambda: setattr(context, "settings", changed))
+        context.reload.set()
+
+        await eventually(lambda: value(conn, "SELECT count(*) = 1 FROM riverrun_schedule"), within=5)
+
+
+async def test_a_scheduler_works_in_a_schema_of_its_own(empty_database: str, caplog: pytest.LogCaptureFixture) -> None:
+    settings = settings_for(
+        empty_database, schedules={"often": {"task_type": "report", "every": "1s"}}, retention={"completed": "1h"}
+    )
+    settings = settings.model_copy(
+        update={"postgresql": settings.postgresql.model_copy(update={"schema_name": "jobs"})}
+    )
+    async with await AsyncConnection.connect(empty_database, autocommit=True) as conn:
+        await migrate.up(conn, "jobs")
+        await conn.execute("SET search_path = jobs")
+        await insert(conn, state="scheduled", scheduled_at=ago("1 second"))
+        await insert(conn, state="completed", finalized_at=ago("2 hours"))
+
+        async with running_scheduler(settings):
+            await eventually(lambda: value(conn, "SELECT count(*) > 1 FROM riverrun_schedule_tick"), within=5)
+            await eventually(
+                lambda: value(conn, "SELECT count(*) = 0 FROM river_job WHERE state = 'completed'"), within=8
+            )
+
+        assert await value(conn, "SELECT state::text FROM river_job ORDER BY id LIMIT 1") == "available"
+    assert "failed" not in caplog.text
