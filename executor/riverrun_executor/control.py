@@ -1,8 +1,8 @@
 """Obey and report: what changes while an executor runs, and what it tells beside outcomes, over one connection.
 
-Once a second at most: progress of running jobs. Every two seconds: cancellations, slots set at run time, changes of
-the handler registry. Every five: statistics. Every ten: claims whose answer was lost. Every minute: that this queue is
-being worked on.
+Once a second at most: progress of running jobs, and the lease where no supervisor renews it. Every two seconds:
+cancellations, slots set at run time, changes of the handler registry. Every five: statistics, and claims whose answer
+was lost. Every minute: that this queue is being worked on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
-from riverrun.store import attempts, queues
+from riverrun.store import attempts, leases, queues
 from riverrun.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,9 @@ class Executor(Protocol):
     def take_statistics(self) -> Steps[None] | None:
         """Return the write of the figures gathered since the last call; ``None`` when there are none."""
 
+    async def renew_own_lease(self, conn: AsyncConnection[Any]) -> None:
+        """Renew the lease of an executor that has no supervisor."""
+
     async def reload_handlers(self, conn: AsyncConnection[Any]) -> None:
         """Read the registry of handlers again."""
 
@@ -74,6 +77,7 @@ class Control:
         self._registry: int | None = None
         self._now = asyncio.Event()
         self._due: dict[Callable[[AsyncConnection[Any]], Any], tuple[float, float]] = {
+            executor.renew_own_lease: (BEAT_SECONDS, 0.0),
             self._obey: (OBEY_EVERY, 0.0),
             self._report: (STATISTICS_EVERY, 0.0),
             self._reconcile: (RECONCILE_EVERY, time.monotonic() + RECONCILE_EVERY),
@@ -109,6 +113,7 @@ class Control:
         async with await connect(self._dsn, name=f"riverrun/executor/{self._queue}/control") as conn:
             await self._report(conn)
             await self._reconcile(conn, lost_after=timedelta())
+            await self._statements.run(conn, leases.drop(self._incarnation))
 
     async def _beat(self, conn: AsyncConnection[Any]) -> None:
         if notes := self._executor.take_notes():

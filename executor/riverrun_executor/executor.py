@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,9 +16,9 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
 from riverrun.handlers import load_handlers
 from riverrun.messages import Control as ControlMessage
-from riverrun.messages import Wake
+from riverrun.messages import LeaseRenewed, Wake
 from riverrun.role import RoleContext
-from riverrun.store import registry
+from riverrun.store import leases, registry
 from riverrun.telemetry import metrics
 from riverrun_executor.claimer import Claimer
 from riverrun_executor.control import Control
@@ -24,6 +26,7 @@ from riverrun_executor.ending import Ending
 from riverrun_executor.finalizer import Finalizer
 from riverrun_executor.handlers.choose import Handlers
 from riverrun_executor.handlers.local import LocalHandler
+from riverrun_executor.lease import Lease
 from riverrun_executor.runner import Runner
 from riverrun_executor.slots import Slots
 from riverrun_executor.statistics import Statistics
@@ -72,11 +75,13 @@ class Executor:
             durable=settings.river.durable_finalize,
             written=self._written,
         )
+        self._lease = Lease(slots=self._slots, lost=lambda: self._runner.interrupt())  # noqa: PLW0108 - made below
         self._runner = Runner(
             handlers=self._handlers,
             slots=self._slots,
             server_id=settings.server_id,
             default_timeout=settings.river.job_timeout,
+            may_start=lambda: self._lease.holds,
             ended=self._finalizer.add,
         )
         self._claimer = Claimer(
@@ -104,12 +109,14 @@ class Executor:
             ExceptionGroup: A part broke in a way that nobody expected; the process must not go on without it.
         """
         self._context.pipe.on(Wake, self._on_wake)
+        self._context.pipe.on(LeaseRenewed, lambda message: self._lease.renew(message.until))
         self._context.pipe.on(ControlMessage, lambda _: self._control.look_now())
         try:
             async with asyncio.TaskGroup() as parts:
                 steering = [
                     parts.create_task(self._finalizer.run(), name="finalizer"),
                     parts.create_task(self._control.run(), name="control"),
+                    parts.create_task(self._lease.run(), name="lease"),
                 ]
                 await self._first_of(self._control.obeyed)
                 claiming = parts.create_task(self._claimer.run(), name="claimer")
@@ -145,6 +152,15 @@ class Executor:
         self._slots.resize(shares - self._left_behind)
         metrics.executor_slots.labels(queue=self._queue).set(shares)
         metrics.executor_busy.labels(queue=self._queue).set(self._slots.running)
+
+    async def renew_own_lease(self, conn: AsyncConnection[Any]) -> None:
+        """Do what a supervisor would do, when there is none."""
+        if self._context.pipe.is_open:
+            return
+        me = leases.LivingExecutor(self._context.incarnation, self._queue, self._slots.capacity, os.getpid())
+        asked = time.monotonic()
+        await self._statements.run(conn, leases.renew_own(me, server_id=self._context.server_id))
+        self._lease.renew(asked + (leases.LEASE - leases.LEASE_MARGIN).total_seconds())
 
     def take_notes(self) -> Sequence[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call."""

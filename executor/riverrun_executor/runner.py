@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 CANCELLED_REMOTELY = "job cancelled remotely"
 """River's own words for a job that was cancelled while it ran."""
 
-Reason = Literal["cancel", "shutdown", "timeout"]
+Reason = Literal["cancel", "shutdown", "timeout", "lease"]
 
 
 class RunningJob:
@@ -55,6 +55,7 @@ class Runner:
         slots: Room for jobs; a slot is free again the moment a handler returns.
         server_id: This host, for log lines.
         default_timeout: Time limit of a job that neither says one itself nor has a handler that does.
+        may_start: Whether a job that was claimed is still ours; asked before each is run.
         ended: Takes the ending of an attempt; called without waiting.
     """
 
@@ -65,12 +66,14 @@ class Runner:
         slots: Slots,
         server_id: str,
         default_timeout: timedelta | None,
+        may_start: Callable[[], bool],
         ended: Callable[[Ending], None],
     ) -> None:
         self._handlers = handlers
         self._slots = slots
         self._server_id = server_id
         self._default_timeout = default_timeout
+        self._may_start = may_start
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._draining = False
@@ -79,8 +82,8 @@ class Runner:
         self.running: dict[int, RunningJob] = {}
 
     def start(self, job: ClaimedJob) -> None:
-        """Run ``job``, or give it back at once when the executor is stopping."""
-        if self._draining:
+        """Run ``job``, or give it back at once when the executor is stopping or may have lost it."""
+        if self._draining or not self._may_start():
             self._ended(Ending(job, Interrupted(), None, 0.0))
             return
         self._slots.take()
@@ -94,6 +97,11 @@ class Runner:
         if running := self.running.get(job_id):
             log.info("job_cancel_requested", extra=job_fields(running.job, self._server_id))
             running.stop("cancel")
+
+    def interrupt(self) -> None:
+        """Stop every job: they may be running elsewhere by now."""
+        for running in list(self.running.values()):
+            running.stop("lease")
 
     def take_notes(self) -> list[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call, as JSON objects to merge into their metadata."""
@@ -157,7 +165,7 @@ class Runner:
             case "timeout":
                 limit = running.context.limit_seconds
                 return Failed(error=f"the handler did not finish within {limit:g} s", error_type="timeout")
-            case "shutdown":
+            case "shutdown" | "lease":
                 return Interrupted()
             case None:
                 return Failed(error="CancelledError: the handler cancelled itself", error_type="exception")

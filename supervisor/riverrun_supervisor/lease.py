@@ -2,7 +2,8 @@
 
 The supervisor does this, not the executor: a handler that holds the interpreter for a minute must not look dead.
 
-    every 2 s        one statement renews the server's row and every living executor's lease for another 10 s
+    all the time     the session holds the host's lock, which is free the moment this process is killed
+    every second     one statement renews the server's row and every living executor's lease for another 10 s
     executor died    its running jobs are taken back, its lease is dropped
     executor ended   its lease is dropped
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -31,8 +33,7 @@ from riverrun.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
-RENEW_SECONDS = 2.0
-LEASE = timedelta(seconds=10)
+RENEW_SECONDS = 1.0
 STATEMENT_SECONDS = 5.0
 
 Connection = AsyncConnection[tuple[object, ...]]
@@ -44,6 +45,7 @@ class Lease:
 
     Args:
         executors: Returns the executors that live right now.
+        renewed: Called with executors and the time, by the monotonic clock, until which each may rely on its lease.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class Lease:
         *,
         server: leases.Server,
         executors: Callable[[], Sequence[leases.LivingExecutor]],
+        renewed: Callable[[Sequence[leases.LivingExecutor], float], None],
     ) -> None:
         self._dsn = dsn
         self._statements = Statements(schema)
         self._server = server
         self._executors = executors
+        self._renewed = renewed
         self._died: dict[str, str] = {}
         self._ended: set[str] = set()
         self._news = asyncio.Event()
@@ -90,7 +94,7 @@ class Lease:
     async def _take_over(self) -> None:
         async with await self._connect() as conn:
             before = await self._run(conn, leases.last_heard(self._server.server_id))
-            if before is None or before[2] > LEASE:
+            if before is None or before[2] > leases.LEASE:
                 return  # nobody, or so long ago that the leader has seen to it
             await asyncio.sleep(RENEW_SECONDS + 0.5)
             after = await self._run(conn, leases.last_heard(self._server.server_id))
@@ -123,14 +127,22 @@ class Lease:
             log.warning("server_not_forgotten", extra={"error": first_line(error)})
 
     async def _keep(self, conn: Connection, backoff: Backoff) -> None:
+        holds = False
         while True:
             self._news.clear()
             await self._settle(conn)
-            await self._run(conn, leases.renew(self._server, self._executors(), lease=LEASE))
+            holds = holds or await self._run(conn, leases.hold(self._server.server_id))
+            await self._renew(conn)
             backoff.reset()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RENEW_SECONDS):
                     await self._news.wait()
+
+    async def _renew(self, conn: Connection) -> None:
+        executors, asked = self._executors(), time.monotonic()
+        await self._run(conn, leases.renew(self._server, executors))
+        # From before the question was sent: the lease began when it arrived, which cannot be known here.
+        self._renewed(executors, asked + (leases.LEASE - leases.LEASE_MARGIN).total_seconds())
 
     async def _settle(self, conn: Connection) -> None:
         for incarnation, reason in list(self._died.items()):

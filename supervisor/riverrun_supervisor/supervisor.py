@@ -16,13 +16,13 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
 import riverrun
 from riverrun.errors import ConfigError
-from riverrun.messages import HostMetrics, Metrics, MetricsRequest
+from riverrun.messages import HostMetrics, LeaseRenewed, Metrics, MetricsRequest
 from riverrun.process import EXIT_CLEAN, EXIT_CONFIG
 from riverrun.settings.schema import Settings
 from riverrun.store.leases import LivingExecutor, Server
@@ -34,6 +34,7 @@ from riverrun_supervisor.control import ControlSocket
 from riverrun_supervisor.crew import Crew
 from riverrun_supervisor.exits import Exit
 from riverrun_supervisor.greeting import greet
+from riverrun_supervisor.kernel import is_stopped
 from riverrun_supervisor.lease import Lease
 from riverrun_supervisor.plan import MODULES, ROLES, ChildPlan
 from riverrun_supervisor.storage import until_usable
@@ -150,7 +151,7 @@ class Supervisor:
         dsn, schema = self.settings.dsn(), self.settings.postgresql.schema_name
         roles = tuple(role for role in ROLES if role in {plan.role for plan in self._configuration.plans})
         server = Server(self.settings.server_id, socket.gethostname(), os.getpid(), riverrun.__version__, roles)
-        lease = self._lease = Lease(dsn, schema, server=server, executors=self._executors)
+        lease = self._lease = Lease(dsn, schema, server=server, executors=self._executors, renewed=self._tell_renewed)
         await self._unless_leaving(lease.take_over())
         if self._leaving.is_set():
             return
@@ -234,11 +235,18 @@ class Supervisor:
         child.send(HostMetrics(request.id, self._totals.snapshot()))
 
     def _executors(self) -> list[LivingExecutor]:
+        """Return the executors that live; one that was stopped by a signal runs no job and is left to its lease."""
         return [
             LivingExecutor(child.incarnation, child.plan.queue, child.plan.slots or 0, child.pid)
             for child in self._children()
-            if child.plan.queue is not None and child.pid is not None
+            if child.plan.queue is not None and child.pid is not None and not is_stopped(child.pid)
         ]
+
+    def _tell_renewed(self, executors: Sequence[LivingExecutor], until: float) -> None:
+        renewed = {executor.incarnation for executor in executors}
+        for child in self._children():
+            if child.incarnation in renewed:
+                child.send(LeaseRenewed(until))
 
     def _children(self) -> tuple[Child, ...]:
         return tuple(self._crew.children) if self._crew is not None else ()

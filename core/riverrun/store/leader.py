@@ -6,10 +6,12 @@ while the generation is its own: with the session the lock ends, and with the ne
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from riverrun.database.statements import Query, Steps
+from riverrun.store.leases import HOST_LOCK_CLASS
 
 LOCK_CLASS = 0x52766C64
 """First half of the advisory lock's key; the second is made from the schema's name."""
@@ -37,6 +39,7 @@ class Pulse:
         settled: How long this term and the database server have lasted, whichever is younger.
         soonest_due: When the next waiting job is due; ``None`` when none waits.
         leases_expired: Whether the lease of some executor ran out.
+        hosts: Keys of the locks that supervisors hold, each until its session ends.
         schedules: Changes whenever a schedule is made, changed or deleted.
         river_leader: Who holds River's own leader row, if anybody.
     """
@@ -45,6 +48,7 @@ class Pulse:
     settled: timedelta
     soonest_due: datetime | None
     leases_expired: bool
+    hosts: Collection[int]
     schedules: int
     river_leader: str | None
 
@@ -57,7 +61,7 @@ def elect(server_id: str) -> Steps[Election]:
 
 def pulse(generation: int) -> Steps[Pulse | None]:
     """Show that the leader lives and return what is new; ``None`` when its term is over."""
-    rows = yield Query("leader_pulse", {"generation": generation})
+    rows = yield Query("leader_pulse", {"generation": generation, "host_class": HOST_LOCK_CLASS})
     return Pulse(*rows[0]) if rows else None
 
 

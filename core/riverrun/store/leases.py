@@ -10,6 +10,15 @@ from riverrun.database.statements import Query, Steps
 from riverrun.store import rescue
 from riverrun.store.rescue import RescuedJob
 
+LEASE = timedelta(seconds=10)
+"""How long an executor is believed to live after its lease was renewed."""
+
+LEASE_MARGIN = timedelta(seconds=1)
+"""By so much an executor stops before its lease ends, and others wait after it has."""
+
+HOST_LOCK_CLASS = 0x52766C68
+"""First half of the key of a host's lock; the second is made from the schema and the server id."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Server:
@@ -32,8 +41,14 @@ class LivingExecutor:
     pid: int
 
 
-def renew(server: Server, executors: Sequence[LivingExecutor], *, lease: timedelta) -> Steps[None]:
-    """Show that ``server`` and ``executors`` live, the latter for another ``lease`` from the database's now."""
+def hold(server_id: str) -> Steps[bool]:
+    """Let this session hold the host's lock for as long as it lasts; return False while another session has it."""
+    (row,) = yield Query("server_hold", {"host_class": HOST_LOCK_CLASS, "server_id": server_id})
+    return bool(row[0])
+
+
+def renew(server: Server, executors: Sequence[LivingExecutor]) -> Steps[None]:
+    """Show that ``server`` and ``executors`` live, the latter for another `LEASE` from the database's now."""
     yield Query(
         "executor_lease_renew",
         {
@@ -42,13 +57,18 @@ def renew(server: Server, executors: Sequence[LivingExecutor], *, lease: timedel
             "pid": server.pid,
             "version": server.version,
             "roles": list(server.roles),
-            "lease": lease,
+            "lease": LEASE,
             "incarnations": [executor.incarnation for executor in executors],
             "queues": [executor.queue for executor in executors],
             "slots": [executor.slots for executor in executors],
             "pids": [executor.pid for executor in executors],
         },
     )
+
+
+def renew_own(executor: LivingExecutor, *, server_id: str) -> Steps[None]:
+    """Show that an executor without a supervisor lives, for another `LEASE` from the database's now."""
+    yield Query("executor_lease_renew_own", {**dataclasses.asdict(executor), "server_id": server_id, "lease": LEASE})
 
 
 def release_incarnation(incarnation: str, *, reason: str) -> Steps[list[RescuedJob]]:
