@@ -32,19 +32,27 @@ class Access:
         """
         return resolve_settings(self.config, database_url=self.database_url, schema=self.schema).settings
 
-    def client(self) -> Client:
-        """Return a client of the configured database, else of the embedded one if it runs.
+    @property
+    def dsn(self) -> str:
+        """The connection string of the configured database, else of the embedded one if it runs.
 
         Raises:
             ConfigError: There is neither.
         """
-        # Imported here, so that the help of a command does not wait for the driver.
-        from riverrun import Client  # noqa: PLC0415
-        from riverrun.client_base import embedded_dsn  # noqa: PLC0415
+        from riverrun.client_base import embedded_dsn  # noqa: PLC0415 - the help of a command does not wait for it
 
         settings = self.settings
-        dsn = settings.dsn() if settings.database_configured else embedded_dsn(settings.embedded.data_dir)
-        return Client(dsn, schema=settings.postgresql.schema_name, max_connections=1)
+        return settings.dsn() if settings.database_configured else embedded_dsn(settings.embedded.data_dir)
+
+    def client(self) -> Client:
+        """Return a client of that database.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        from riverrun import Client  # noqa: PLC0415 - as above
+
+        return Client(self.dsn, schema=self.settings.postgresql.schema_name, max_connections=1)
 
 
 def with_database(function: Callable[..., None]) -> Callable[..., None]:

@@ -17,6 +17,7 @@ from riverrun_cli.output import write_record, write_rows
 
 if TYPE_CHECKING:
     from riverrun import Client, Job
+    from riverrun.store.listing import Page
 
 _COLUMNS = ("id", "state", "kind", "queue", "priority", "attempt", "max_attempts", "scheduled_at")
 _WIDE = ("tags", "created_at", "attempted_at", "finalized_at", "last_error")
@@ -53,23 +54,19 @@ def list_jobs(
         for name in ("created_after", "created_before"):
             filters[name] = moment_of(filters[name], name)
         with access.client() as client:
-            rows = _pages(client, filters, cursor=cursor, limit=None if everything else limit)
+            first = client.list(limit=_LONGEST_PAGE if everything else limit, cursor=cursor, **filters)
+            rows = _rows(client, first, filters) if everything else map(_row, first.jobs)
             write_rows(rows, columns=_COLUMNS, output=output, wide=_WIDE)
+    if first.next_cursor and not everything:
+        click.echo(f"more: --cursor {first.next_cursor}", err=True)
 
 
-def _pages(
-    client: Client, filters: dict[str, Any], *, cursor: str | None, limit: int | None
-) -> Iterator[dict[str, object]]:
-    """Return the jobs of one page, or of all when ``limit`` is None."""
-    while True:
-        page = client.list(limit=limit or _LONGEST_PAGE, cursor=cursor, **filters)
+def _rows(client: Client, page: Page, filters: dict[str, Any]) -> Iterator[dict[str, object]]:
+    """Return the jobs of ``page`` and of all pages after it."""
+    yield from map(_row, page.jobs)
+    while page.next_cursor is not None:
+        page = client.list(limit=_LONGEST_PAGE, cursor=page.next_cursor, **filters)
         yield from map(_row, page.jobs)
-        cursor = page.next_cursor
-        if cursor is None:
-            return
-        if limit is not None:
-            click.echo(f"more: --cursor {cursor}", err=True)
-            return
 
 
 @job.command
@@ -80,11 +77,10 @@ def get(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
     """Show jobs whole."""
     wanted = ids_of(ids)
     with access.client() as client:
-        found = _each(wanted, lambda job_id: _document(client.get(job_id)))
         if len(wanted) == 1:
-            write_record(next(found), output=output)
+            write_record(_document(client.get(wanted[0])), output=output)
         else:
-            write_rows(found, columns=_COLUMNS, output=output, wide=_WIDE)
+            _write_each(wanted, lambda job_id: _document(client.get(job_id)), columns=_COLUMNS, output=output)
 
 
 @job.command
@@ -100,7 +96,7 @@ def cancel(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
             result = client.cancel(job_id)
             return {"id": job_id, "state": result.state, "state_before": result.state_before}
 
-        write_rows(_each(wanted, one), columns=("id", "state", "state_before"), output=output)
+        _write_each(wanted, one, columns=("id", "state", "state_before"), output=output)
 
 
 @job.command
@@ -111,9 +107,7 @@ def retry(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
     """Make jobs available now, with one more attempt where all were used."""
     wanted = ids_of(ids)
     with access.client() as client:
-        write_rows(
-            _each(wanted, lambda job_id: _row(client.retry(job_id))), columns=_COLUMNS, output=output, wide=_WIDE
-        )
+        _write_each(wanted, lambda job_id: _row(client.retry(job_id)), columns=_COLUMNS, output=output)
 
 
 @job.command
@@ -131,19 +125,24 @@ def delete(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str) -
             client.delete(job_id)
             return {"id": job_id, "deleted": True}
 
-        write_rows(_each(wanted, one), columns=("id", "deleted"), output=output)
+        _write_each(wanted, one, columns=("id", "deleted"), output=output)
 
 
-def _each(ids: list[int], action: Callable[[int], dict[str, object]]) -> Iterator[dict[str, object]]:
-    """Return what became of each job; one that is refused is told, and the last refusal is raised at the end."""
+def _write_each(
+    ids: list[int], action: Callable[[int], dict[str, object]], *, columns: tuple[str, ...], output: str
+) -> None:
+    """Do something to each job and write what became of it; refusals are told after that, the last one is raised."""
     from riverrun.errors import Conflict, NotFound  # noqa: PLC0415 - the help does not wait for it
 
+    rows: list[dict[str, object]] = []
     refusals: list[Exception] = []
     for job_id in ids:
         try:
-            yield action(job_id)
+            rows.append(action(job_id))
         except (Conflict, NotFound) as refusal:
             refusals.append(refusal)
+    if rows:
+        write_rows(rows, columns=columns, output=output, wide=_WIDE if columns is _COLUMNS else ())
     for told in refusals[:-1]:
         click.echo(str(told), err=True)
     if refusals:

@@ -37,6 +37,7 @@ COMMANDS = {
     "queue": Command("riverrun_cli.queue", "queue", "List, pause, resume and scale queues."),
     "handler": Command("riverrun_cli.handler", "handler", "List, register and change handlers."),
     "schedule": Command("riverrun_cli.schedule", "schedule", "List and change what is enqueued by the clock."),
+    "bench": Command("riverrun_cli.bench.command", "bench", "Measure how fast this host and its database run jobs."),
     "server": Command("riverrun_cli.server", "server", "List the hosts of the fleet."),
 }
 

@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from riverrun import operations
 from riverrun.client_base import APPLICATION_NAME, WAIT_SECONDS, ClientBase, connection_of
-from riverrun.database.connect import connect, session_dsn
+from riverrun.database.connect import connect
 from riverrun.database.explain import explained
 from riverrun.database.statements import Steps
 from riverrun.errors import DatabaseUnavailable
@@ -67,8 +67,7 @@ class AsyncClient(ClientBase):
             kind: Picks the handler.
             args: A mapping, a dataclass, a pydantic model, or the JSON text of an object, which is stored as it is.
             conn: The caller's own connection.
-            options: queue, priority, scheduled_at, delay, max_attempts, timeout, tags, metadata, unique, pending; see
-                `riverrun.job_spec.EnqueueOptions`.
+            options: See `riverrun.job_spec.EnqueueOptions`.
 
         Raises:
             InvalidInput: Something is not allowed; nothing was enqueued.
@@ -130,8 +129,7 @@ class AsyncClient(ClientBase):
         Args:
             limit: 1 to 1,000.
             cursor: The ``next_cursor`` of an earlier page of the same filters.
-            filters: state, queue, kind, tag and priority, each one value or several of which one must match;
-                created_after and created_before.
+            filters: See `riverrun.operations.ListFilters`.
 
         Raises:
             InvalidInput: A filter is not allowed, or the cursor belongs to other filters.
@@ -167,19 +165,11 @@ class AsyncClient(ClientBase):
         await self.run(operations.delete(job_id), conn=conn)
 
     async def pause_queue(self, queue: str, *, conn: Conn | None = None) -> None:
-        """Let executors claim no more jobs of ``queue``, or of every known one with ``*``; running jobs go on.
-
-        Raises:
-            NotFound: No queue of that name is known.
-        """
+        """Let executors claim no more jobs of ``queue``, or of all with ``*``; `NotFound` when nobody knows it."""
         await self.run(operations.pause_queue(queue), conn=conn)
 
     async def resume_queue(self, queue: str, *, conn: Conn | None = None) -> None:
-        """Let a paused queue go on, or every known one with ``*``.
-
-        Raises:
-            NotFound: No queue of that name is known.
-        """
+        """Let a paused queue go on, or all with ``*``; `NotFound` when nobody knows it."""
         await self.run(operations.resume_queue(queue), conn=conn)
 
     async def run(self, steps: Steps[T], *, conn: Conn | None = None) -> T:
@@ -222,13 +212,7 @@ class AsyncClient(ClientBase):
             if self._pool is None:
                 await (await connect(self._dsn, name=APPLICATION_NAME)).close()
                 pool = AsyncConnectionPool(
-                    session_dsn(self._dsn, name=APPLICATION_NAME),
-                    kwargs={"autocommit": True},
-                    min_size=0,
-                    max_size=self._max_connections,
-                    timeout=WAIT_SECONDS,
-                    check=AsyncConnectionPool.check_connection,
-                    open=False,
+                    **self._pool_options(), check=AsyncConnectionPool.check_connection, open=False
                 )
                 await pool.open()
                 self._pool = pool

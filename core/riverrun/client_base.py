@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from riverrun.database.connect import described
+from riverrun.database.connect import described, session_dsn
 from riverrun.database.migration_files import checked_schema
 from riverrun.database.statements import Statements
 from riverrun.errors import ConfigError, InvalidInput
@@ -43,6 +43,16 @@ class ClientBase:
             raise InvalidInput("max_connections", max_connections, "a whole number from 1 to 1000")
         self._max_connections = max_connections
         self._closed = False
+
+    def _pool_options(self) -> dict[str, Any]:
+        """Return what both kinds of pool are made with: nothing is opened before it is needed, no wait is endless."""
+        return {
+            "conninfo": session_dsn(self._dsn, name=APPLICATION_NAME),
+            "kwargs": {"autocommit": True},
+            "min_size": 0,
+            "max_size": self._max_connections,
+            "timeout": WAIT_SECONDS,
+        }
 
     def _new(self, kind: str, args: Args, options: EnqueueOptions) -> NewJob:
         return new_job(kind, args, **{"max_attempts": self._max_attempts, **options})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from datetime import datetime, timedelta
 from functools import cached_property
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 from riverrun.claimed_job import ClaimedJob
@@ -15,6 +15,7 @@ from riverrun.sanitize import clean_json, clean_text
 
 PROGRESS_KEY = "riverrun:progress"
 OUTPUT_KEY = "output"
+MAX_NOTE_BYTES = 200
 MAX_OUTPUT_BYTES = 32 * 1024 * 1024
 """River's own limit for the output of a job."""
 
@@ -25,15 +26,20 @@ class Context:
     Attributes:
         job: The job: ``id``, ``kind``, ``args``, ``queue``, ``tags``, ``metadata``, ``created_at`` and so on.
         limit_seconds: Time limit of this attempt; ``None`` means that there is none.
+
+    Args:
+        job: The job.
+        server_id: The host, for log lines.
     """
 
-    def __init__(self, job: ClaimedJob, *, server_id: str, noted: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, job: ClaimedJob, *, server_id: str) -> None:
         self.job = job
         self.limit_seconds: float | None = None
         self._server_id = server_id
-        self._noted = noted
-        self._cancelled = Event()
-        self._patch: dict[str, str] = {}
+        self._cancelled = False
+        self._told: Event | None = None
+        self._lock = Lock()
+        self._notes: dict[str, str] = {}
         self._unwritten: dict[str, str] = {}
 
     @property
@@ -59,11 +65,13 @@ class Context:
     @property
     def cancelled(self) -> bool:
         """True once the job was cancelled, ran out of time, or its executor stops; finish soon then."""
-        return self._cancelled.is_set()
+        return self._cancelled
 
     def wait_cancelled(self, seconds: float) -> bool:
         """Sleep up to ``seconds`` in a plain function, less if the attempt is cancelled; return ``cancelled``."""
-        return self._cancelled.wait(seconds)
+        with self._lock:
+            told = self._told = self._told or Event()
+        return self._cancelled or told.wait(seconds)
 
     def progress(self, fraction: float, note: str = "") -> None:
         """Show how far the attempt is; written to the database about once a second.
@@ -71,10 +79,13 @@ class Context:
         Args:
             fraction: From 0 to 1.
             note: A few words about the present step.
+
+        Raises:
+            InvalidInput: ``fraction`` is not a number from 0 to 1.
         """
-        if not 0 <= fraction <= 1:
+        if not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
             raise InvalidInput("progress", fraction, "a fraction from 0 to 1")
-        self._note(PROGRESS_KEY, clean_json({"fraction": fraction, "note": clean_text(note, 200)}))
+        self._note(PROGRESS_KEY, clean_json({"fraction": fraction, "note": clean_text(str(note), MAX_NOTE_BYTES)}))
 
     def output(self, value: object) -> None:
         """Record a result with the job, any JSON value; a later one replaces it."""
@@ -82,29 +93,32 @@ class Context:
 
     def cancel(self) -> None:
         """Ask the handler to stop; the executor calls this, a handler sees ``cancelled``."""
-        self._cancelled.set()
+        self._cancelled = True
+        if self._told is not None:
+            self._told.set()
 
     def take_notes(self) -> str | None:
         """Return what was noted since the last call as a JSON object, for the executor to write; None when nothing."""
-        notes, self._unwritten = self._unwritten, {}
+        with self._lock:
+            notes, self._unwritten = self._unwritten, {}
         return _object(notes)
 
     def all_notes(self) -> str | None:
         """Return everything noted in this attempt as a JSON object, for its last write; None when nothing."""
-        return _object(self._patch)
+        with self._lock:
+            return _object(self._notes)
 
     def _note(self, key: str, json_text: str) -> None:
-        self._patch[key] = json_text
-        self._unwritten[key] = json_text
-        self._noted()
+        with self._lock:
+            self._notes[key] = self._unwritten[key] = json_text
 
 
 class JobLogger(logging.LoggerAdapter[logging.Logger]):
     """Adds the fields of a job to every line, beside those the caller gives."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        """Merge the fields into ``extra``."""
-        kwargs["extra"] = {**(self.extra or {}), **kwargs.get("extra", {})}
+        """Merge the fields into ``extra``; those of the job win."""
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
         return msg, kwargs
 
 

@@ -1,39 +1,80 @@
 """Where a handler's service may live: anywhere but at addresses that only ever serve an attacker.
 
-Services on loopback and on private networks are the normal case. Link-local addresses are not: cloud providers hand
-out credentials there to whoever asks from inside.
+Services on loopback and on private networks are the normal case. Link-local and metadata addresses are not: cloud
+providers hand out credentials there to whoever asks from inside. The door for registrations asks here, and the
+executor asks again for every address it is about to connect to, because a name can mean another address by then.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+ALLOWED_HOSTS = "a host that is not link-local, multicast, unspecified or a metadata service"
+"""What a refused host should have been, as the end of a sentence."""
+
+_METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
 
 _FORBIDDEN: tuple[IPv4Network | IPv6Network, ...] = (
     IPv4Network("169.254.0.0/16"),  # link-local; the metadata services of most clouds
     IPv4Network("100.100.100.200/32"),  # the metadata service of Alibaba Cloud
+    IPv4Network("168.63.129.16/32"),  # the metadata service of Azure
     IPv4Network("192.0.0.192/32"),  # the metadata service of Oracle Cloud
     IPv4Network("0.0.0.0/8"),  # "this host", which the kernel takes for loopback
-    IPv4Network("224.0.0.0/4"),
+    IPv4Network("224.0.0.0/4"),  # multicast
     IPv4Network("255.255.255.255/32"),
-    IPv6Network("fe80::/10"),
+    IPv6Network("fe80::/10"),  # link-local
     IPv6Network("fd00:ec2::254/128"),  # the metadata service of AWS
-    IPv6Network("ff00::/8"),
+    IPv6Network("fd20:ce::254/128"),  # the metadata service of Google Cloud
+    IPv6Network("ff00::/8"),  # multicast
     IPv6Network("::/128"),
 )
 
+# Prefixes whose addresses carry an IPv4 address in their last 32 bits: compatible, translated, and NAT64 twice.
+_CARRIERS = tuple(IPv6Network(text) for text in ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"))
 
-def forbidden_address(text: str) -> bool:
-    """Return whether no request may go to the IP address ``text``; a host name is not an address and gives False."""
+
+def forbidden_host(host: str) -> bool:
+    """Return whether no request may go to ``host``, a name or an address in any spelling that a resolver takes.
+
+    A name that is not a metadata service's own is allowed here; what it resolves to has to be asked as well.
+    """
+    # As URLs do it: full-width digits and the ideographic full stop are digits and dots.
+    host = unicodedata.normalize("NFKC", host).replace("\u3002", ".").lower().rstrip(".")
+    address = _address(host)
+    if address is None:
+        return host in _METADATA_NAMES
+    return any(meant in network for meant in _meanings(address) for network in _FORBIDDEN)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that ``host`` spells, also in the short and numeric forms of C's ``inet_aton``."""
     try:
-        address = ip_address(text.partition("%")[0])
+        return ip_address(host.partition("%")[0])
     except ValueError:
-        return False
-    return any(candidate in network for candidate in _meanings(address) for network in _FORBIDDEN)
+        pass
+    try:
+        *leading, last = (_number(part) for part in host.split("."))
+    except ValueError:
+        return None
+    if len(leading) > 3 or any(part > 255 for part in leading) or last >= 256 ** (4 - len(leading)):
+        return None
+    return IPv4Address(sum(part << (24 - 8 * place) for place, part in enumerate(leading)) + last)
+
+
+def _number(text: str) -> int:
+    """Return a part of an address as C reads it: 0x10, 020 and 16 are the same."""
+    digits, base = (text[2:], 16) if text.startswith("0x") else (text, 8 if text.startswith("0") else 10)
+    if not digits.isalnum() or not digits.isascii():  # int() would take signs, spaces and underscores
+        raise ValueError(text)
+    return int(digits, base)
 
 
 def _meanings(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
     """Return the address and the IPv4 addresses that an IPv6 one may carry inside."""
-    if isinstance(address, IPv4Address):
+    if isinstance(address, IPv4Address) or address.is_loopback:
         return [address]
     carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if any(address in network for network in _CARRIERS):
+        carried.append(IPv4Address(int(address) & 0xFFFF_FFFF))
     return [address, *(inner for inner in carried if inner is not None)]

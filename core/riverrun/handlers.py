@@ -1,27 +1,26 @@
-"""Register functions as handlers: the decorator, what it learns from a signature, and the modules it is found in."""
+"""Register functions as handlers, and import the modules that do."""
 
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
-
-from pydantic import TypeAdapter
+from typing import TypeVar
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
-from riverrun.errors import ConfigError
+from riverrun.durations import LONGEST
+from riverrun.errors import ConfigError, InvalidInput
 from riverrun.names import check_kind
 from riverrun.retry import RIVER_BACKOFF, Backoff
+from riverrun.sanitize import error_text
+from riverrun.signature import arguments_of, is_async, named
 
 F = TypeVar("F", bound=Callable[..., object])
-
-_PLAIN = (inspect.Parameter.empty, Any, object, dict, Mapping, dict[str, Any], Mapping[str, Any], dict[str, object])
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Handler:
         kind: The kind it was registered for.
         function: The function itself.
         is_async: A coroutine function, run on the event loop; a plain one is run in a thread.
-        arguments: Builds the positional arguments of a call from a job and its context.
+        arguments: Builds the positional arguments of a call from a job and its context; may raise `InvalidArguments`.
         timeout: Time limit of an attempt; ``None`` takes the configured one.
         backoff: How long failed jobs wait.
     """
@@ -66,24 +65,27 @@ def handler(
         backoff: How long failed jobs wait; by default River's policy.
 
     Raises:
-        TypeError: The signature cannot be called with arguments and a context.
+        InvalidInput: ``kind`` or ``timeout`` is not allowed.
+        TypeError: The function cannot be called with arguments and a context.
         ValueError: Another function is registered for ``kind``.
     """
     check_kind(kind, "kind")
-    limit = timeout if timeout is None or isinstance(timeout, timedelta) else timedelta(seconds=timeout)
+    limit = None if timeout is None else _limit(timeout)
 
     def register(function: F) -> F:
-        known = _registered.get(kind)
-        if known is not None and known.function.__qualname__ != function.__qualname__:
-            raise ValueError(f"two handlers for kind {kind!r}: {_named(known.function)} and {_named(function)}")
-        _registered[kind] = Handler(
+        new = Handler(
             kind=kind,
             function=function,
-            is_async=inspect.iscoroutinefunction(function),
-            arguments=_arguments_of(function),
+            is_async=is_async(function),
+            arguments=arguments_of(function),
             timeout=limit,
             backoff=backoff,
         )
+        # A module that is loaded anew registers its functions again, under the same names.
+        known = _registered.setdefault(kind, new)
+        if named(known.function) != named(function):
+            raise ValueError(f"two handlers for kind {kind!r}: {named(known.function)} and {named(function)}")
+        _registered[kind] = new
         return function
 
     return register
@@ -97,7 +99,7 @@ def load_handlers(modules: Sequence[str], path: Sequence[Path] = ()) -> Mapping[
         path: Folders to search before the import path.
 
     Raises:
-        ConfigError: A module could not be imported; names it and the cause.
+        ConfigError: Modules could not be imported; names each and the cause.
     """
     for folder in reversed(path):
         if str(folder) not in sys.path:
@@ -106,55 +108,25 @@ def load_handlers(modules: Sequence[str], path: Sequence[Path] = ()) -> Mapping[
     for name in modules:
         try:
             importlib.import_module(name)
-        except Exception as error:  # noqa: BLE001 - a user's module may fail in any way; it is reported, not hidden
-            problems.append(f"handlers.modules: {name} cannot be imported: {type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a user's module may fail in any way, by sys.exit() too
+            problems.append(f"handlers.modules: {name} cannot be imported: {error_text(error)}{_place(error)}")
     if problems:
         raise ConfigError(problems)
     return dict(_registered)
 
 
-def _arguments_of(function: Callable[..., object]) -> Callable[[ClaimedJob, Context], list[object]]:
-    """Return what builds the positional arguments of ``function``, by its signature."""
-    hints = _hints(function)
-    makers: list[Callable[[ClaimedJob, Context], object]] = []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
-                raise TypeError(f"{_named(function)}: parameter {parameter.name} can never be given; make it optional")
-            continue
-        hint = hints.get(parameter.name, parameter.empty)
-        makers.append(_context if _is_context(parameter.name, hint) else _args_maker(hint))
-    if len(makers) > 2 or (len(makers) == 2 and _context not in makers):
-        raise TypeError(f"{_named(function)}: a handler takes its arguments and a Context, each at most once")
-    return lambda job, context: [make(job, context) for make in makers]
+def _place(error: BaseException) -> str:
+    """Return where an import failed, as the end of a sentence; a syntax error says so itself."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, SyntaxError) or len(frames) < 2 or frames[-1].filename.startswith("<frozen"):
+        return ""
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})"
 
 
-def _context(_: ClaimedJob, context: Context) -> Context:
-    return context
-
-
-def _is_context(name: str, hint: object) -> bool:
-    return hint is Context or (hint is inspect.Parameter.empty and name in {"ctx", "context"})
-
-
-def _args_maker(hint: Any) -> Callable[[ClaimedJob, Context], object]:
-    """Return what turns the arguments of a job into the type a function asks for."""
-    if hint is str:
-        return lambda job, _: job.args_text
-    if hint is bytes:
-        return lambda job, _: job.args_text.encode()
-    if hint in _PLAIN:
-        return lambda job, _: job.args
-    adapter = TypeAdapter(hint)
-    return lambda job, _: adapter.validate_json(job.args_text)
-
-
-def _hints(function: Callable[..., object]) -> dict[str, Any]:
-    try:
-        return get_type_hints(function)
-    except NameError as error:
-        raise TypeError(f"{_named(function)}: an annotation cannot be resolved: {error}") from error
-
-
-def _named(function: Callable[..., object]) -> str:
-    return f"{function.__module__}.{function.__qualname__}"
+def _limit(timeout: timedelta | float) -> timedelta:
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= LONGEST.total_seconds():
+        raise InvalidInput("timeout", timeout, "a number of seconds above 0, or a timedelta")
+    return timedelta(seconds=seconds)

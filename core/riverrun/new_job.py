@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from riverrun.errors import InvalidInput
-from riverrun.json_input import check_args_text, check_metadata
+from riverrun.json_input import check_args, check_metadata
 from riverrun.names import check_kind, check_max_attempts, check_priority, check_queue, check_tags
 from riverrun.unique import Unique, unique_key, unique_states_mask
 
@@ -78,7 +78,7 @@ def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say a
     """
     kind = check_kind(kind, "kind")
     queue = check_queue(queue, "queue")
-    args_text = check_args_text(args if isinstance(args, str | bytes) else _encoded(args), "args")
+    args_text = _args_text(args)
     due, wait = _due(scheduled_at, delay)
     reserved = {} if timeout is None else {TIMEOUT_KEY: _timeout(timeout).total_seconds()}
     if unique is not None and not isinstance(unique, Unique):
@@ -103,20 +103,13 @@ def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say a
     )
 
 
-def _encoded(args: object) -> str:
-    """Return arguments given as a Python value as JSON text."""
+def _args_text(args: object) -> str:
+    """Return arguments in any of the forms that a producer may give as the JSON text to store."""
     if isinstance(args, BaseModel):
-        return args.model_dump_json()
-    if dataclasses.is_dataclass(args) and not isinstance(args, type):
+        args = args.model_dump(mode="json")
+    elif dataclasses.is_dataclass(args) and not isinstance(args, type):
         args = dataclasses.asdict(args)
-    if not isinstance(args, Mapping):
-        raise InvalidInput(
-            "args", args, "a mapping, a dataclass, a pydantic model or the JSON text of an object", code="type"
-        )
-    try:
-        return json.dumps(dict(args), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInput("args", type(args).__name__, f"values that JSON can hold ({error})", code="type") from error
+    return check_args(args, "args")
 
 
 def _due(scheduled_at: object, delay: object) -> tuple[datetime | None, timedelta | None]:

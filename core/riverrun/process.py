@@ -48,8 +48,11 @@ PR_SET_PDEATHSIG = 1
 
 
 def new_incarnation(server_id: str) -> str:
-    """Return a name for one life of an executor: its host, and enough chance to be unique for ever."""
-    return f"{server_id}:{secrets.token_hex(6)}"
+    """Return a name for one life of a process: its host, who named it, and enough chance to be unique for ever.
+
+    The scheduler tells executors of ours from River's own clients by this form.
+    """
+    return f"{server_id}_{os.getpid()}_{secrets.token_hex(4)}"
 
 
 def run_role(role: str, main: Callable[[RoleContext], Awaitable[None]]) -> int:

@@ -6,11 +6,10 @@ path into Python code is refused, and no code is ever loaded because of a reques
 
 from __future__ import annotations
 
-import ipaddress
-import math
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from riverrun.egress import ALLOWED_HOSTS, forbidden_host
 from riverrun.errors import InvalidInput
 from riverrun.names import MAX_ATTEMPTS, check_kind
 
@@ -18,8 +17,6 @@ TYPES = ("local", "http", "grpc")
 SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 0.1, 86_400.0
 
 _SCHEMES = {"http": ("http", "https"), "grpc": ("grpc", "grpcs")}
-_METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
-_METADATA_ADDRESSES = frozenset({"100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +88,7 @@ def _timeout(value: object) -> float | None:
     allowed = f"a number of seconds from {SHORTEST_TIMEOUT} to {LONGEST_TIMEOUT:.0f}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInput("timeout", value, allowed, code="type")
-    if not math.isfinite(value) or not SHORTEST_TIMEOUT <= value <= LONGEST_TIMEOUT:
+    if not SHORTEST_TIMEOUT <= value <= LONGEST_TIMEOUT:
         raise InvalidInput("timeout", value, allowed)
     return float(value)
 
@@ -144,49 +141,12 @@ def _endpoint(value: object, handler_type: str) -> str | None:
 
 
 def _check_host(url: str, parts: SplitResult) -> None:
-    """Refuse credentials, fragments, and the addresses at which clouds hand out credentials."""
+    """Refuse credentials, fragments, and hosts at which clouds hand out credentials."""
     if "@" in parts.netloc or parts.fragment:
         # The URL is not repeated: it may hold a password.
         raise InvalidInput("endpoint_url", "…", "a URL without user, password and fragment", code="format")
-    host = (parts.hostname or "").rstrip(".")
-    address = _address(host)
-    if host in _METADATA_HOSTS or (address is not None and _is_forbidden(address)):
-        allowed = "a host that is not link-local, multicast, unspecified or a metadata service"
-        raise InvalidInput("endpoint_url", url, allowed, code="egress")
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address that ``host`` spells, also in the short and numeric forms that resolvers take."""
-    try:
-        return ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        pass
-    parts = host.split(".")
-    if not 1 <= len(parts) <= 4:
-        return None
-    try:
-        *leading, last = (_number(part) for part in parts)
-    except ValueError:
-        return None
-    if any(part > 255 for part in leading) or last >= 256 ** (5 - len(parts)):
-        return None
-    return ipaddress.IPv4Address(sum(part << (24 - 8 * place) for place, part in enumerate(leading)) + last)
-
-
-def _number(text: str) -> int:
-    """Return a part of an address as C's ``inet_aton`` reads it: 0x10, 020 and 16 are the same."""
-    if text.startswith("0x"):
-        return int(text, 0)
-    if not text.isascii() or not text.isdigit() or len(text) > 12:
-        raise ValueError(text)
-    return int(text, 8 if text.startswith("0") else 10)
-
-
-def _is_forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address):
-        embedded = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
-        if embedded and _is_forbidden(embedded):
-            return True
-    return (
-        address.is_link_local or address.is_multicast or address.is_unspecified or str(address) in _METADATA_ADDRESSES
-    )
+    host = parts.hostname or ""
+    if "%" in host and ":" not in host:
+        raise InvalidInput("endpoint_url", url, "a host name without %-escapes", code="format")
+    if forbidden_host(host):
+        raise InvalidInput("endpoint_url", url, ALLOWED_HOSTS, code="egress")

@@ -87,7 +87,8 @@ class RoleContext:
     async def host_metrics(self) -> list[Sample]:
         """Return the figures of all processes of this host, or this one's own if the supervisor is silent for 1 s."""
         request = next(self._scrape_ids)
-        answer = self._scrapes[request] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[list[Sample]] = asyncio.get_running_loop().create_future()
+        self._scrapes[request] = answer
         try:
             self.flush_metrics()
             if not self.pipe.send(MetricsRequest(request)):

@@ -45,6 +45,16 @@ def clean_text(text: str, limit: int) -> str:
     return data[:room].decode(errors="ignore") + mark
 
 
+def error_text(error: BaseException) -> str:
+    """Return the type and the message of an error, whose methods may be broken themselves."""
+    name = type(error).__name__
+    try:
+        message = str(error)
+    except BaseException:  # noqa: BLE001 - a stranger's __str__ may raise anything
+        return f"{name} (its message cannot be read)"
+    return f"{name}: {message}" if message else name
+
+
 def clean_json(value: object, *, limit: int = MAX_BYTES) -> str:
     """Return ``value`` as JSON text that ``jsonb`` takes; never raises.
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
+
+from riverrun.durations import LONGEST
+from riverrun.errors import InvalidInput
 
 
 class Signal(Exception):
@@ -22,7 +26,7 @@ class Cancel(Signal):
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = str(reason)
 
 
 class Retry(Signal):
@@ -31,8 +35,13 @@ class Retry(Signal):
     def __init__(self, delay: timedelta | float | None = None, reason: str = "the handler asked for a retry") -> None:
         super().__init__(reason)
         self.delay = None if delay is None else _span(delay)
-        self.reason = reason
+        self.reason = str(reason)
 
 
 def _span(delay: timedelta | float) -> timedelta:
-    return max(delay if isinstance(delay, timedelta) else timedelta(seconds=delay), timedelta())
+    """Return a delay in its own type; a negative one is none, an endless one the longest there is."""
+    if isinstance(delay, timedelta):
+        return min(max(delay, timedelta()), LONGEST)
+    if not isinstance(delay, int | float) or not -math.inf <= delay <= math.inf:
+        raise InvalidInput("delay", delay, "a number of seconds or a timedelta", code="type")
+    return timedelta(seconds=min(max(delay, 0.0), LONGEST.total_seconds()))

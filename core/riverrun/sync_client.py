@@ -13,7 +13,7 @@ from psycopg_pool import ConnectionPool
 
 from riverrun import operations
 from riverrun.client_base import APPLICATION_NAME, WAIT_SECONDS, ClientBase, connection_of
-from riverrun.database.connect import connect_sync, session_dsn
+from riverrun.database.connect import connect_sync
 from riverrun.database.explain import explained
 from riverrun.database.statements import Steps
 from riverrun.errors import DatabaseUnavailable
@@ -54,8 +54,7 @@ class Client(ClientBase):
             kind: Picks the handler.
             args: A mapping, a dataclass, a pydantic model, or the JSON text of an object, which is stored as it is.
             conn: The caller's own connection.
-            options: queue, priority, scheduled_at, delay, max_attempts, timeout, tags, metadata, unique, pending; see
-                `riverrun.job_spec.EnqueueOptions`.
+            options: See `riverrun.job_spec.EnqueueOptions`.
         """
         return self.run(operations.enqueue(self._new(kind, args, options)), conn=conn)
 
@@ -140,13 +139,5 @@ class Client(ClientBase):
                 raise DatabaseUnavailable("this client is closed; make a new one")
             if self._pool is None:
                 connect_sync(self._dsn, name=APPLICATION_NAME).close()
-                self._pool = ConnectionPool(
-                    session_dsn(self._dsn, name=APPLICATION_NAME),
-                    kwargs={"autocommit": True},
-                    min_size=0,
-                    max_size=self._max_connections,
-                    timeout=WAIT_SECONDS,
-                    check=ConnectionPool.check_connection,
-                    open=True,
-                )
+                self._pool = ConnectionPool(**self._pool_options(), check=ConnectionPool.check_connection, open=True)
             return self._pool

@@ -21,12 +21,19 @@ from riverrun.database.statements import Statements
 from riverrun.errors import DatabaseUnavailable
 from riverrun.store import attempts
 from riverrun.telemetry import metrics
+from riverrun_executor.floors import NOWHERE, Floors
 from riverrun_executor.slots import Slots
 
 log = logging.getLogger(__name__)
 
 MAX_CLAIM = 300
 """Jobs of one claim: more are no faster and delay the first of them."""
+
+LOOK_EVERYWHERE_SECONDS = 1.0
+CHEAP_SECONDS = 0.005
+"""A look below the floors that took less may be repeated before every rest."""
+SHARE_OF_TIME = 0.1
+"""At most so much of the time goes into looking below the floors, however many dead rows there are."""
 
 # A lost claim only makes its jobs available again, so its commit need not reach the disk first; and the plans must be
 # the ones the statements were written for, whatever the statistics of a table that was just filled say.
@@ -64,6 +71,9 @@ class Claimer:
         self._slots = slots
         self._poll_seconds = poll_interval.total_seconds()
         self._start = start
+        self._floors = Floors()
+        self._looked_everywhere = 0.0
+        self._look_seconds = 0.0
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -84,43 +94,61 @@ class Claimer:
         backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=5))
         while not self._stopping.is_set():
             try:
-                await self._claim_on_one_connection(backoff)
+                name = f"riverrun/executor/{self._queue}/claim"
+                async with await connect(self._dsn, name=name, session=CLAIM_SESSION, prepared=True) as conn:
+                    await self._keep_filled(conn, backoff)
             except (DatabaseUnavailable, psycopg.Error) as error:
                 seconds = backoff.next()
                 metrics.db_errors.labels(kind="claim").inc()
-                log.warning(
-                    "claim_failed", extra={"queue": self._queue, "error": first_line(error), "retry_in": seconds}
-                )
-                await _until(self._stopping, seconds)
+                fields = {"queue": self._queue, "error": first_line(error), "retry_in": round(seconds, 3)}
+                log.warning("claim_failed", extra=fields)
+                await _happened(self._stopping, within=seconds)
         self._stopped.set()
 
-    async def _claim_on_one_connection(self, backoff: Backoff) -> None:
-        name = f"riverrun/executor/{self._queue}/claim"
-        async with await connect(self._dsn, name=name, session=CLAIM_SESSION, prepared=True) as conn:
-            while not self._stopping.is_set():
-                wanted = min(await self._slots.wait_free(), MAX_CLAIM)
-                if wanted and await self._claim(conn, wanted) < wanted:
-                    await self._rest()
-                backoff.reset()
+    async def _keep_filled(self, conn: AsyncConnection[Any], backoff: Backoff) -> None:
+        """Claim whenever there is room: above the floors when there is news, everywhere when it is time to."""
+        everywhere = True
+        while not self._stopping.is_set():
+            wanted = min(await self._slots.wait_free(), MAX_CLAIM)
+            if wanted == 0:
+                continue
+            found = await self._claim(conn, wanted, everywhere=everywhere)
+            backoff.reset()
+            if found == wanted:
+                everywhere = self._time_to_look_everywhere()
+            elif not everywhere and self._look_seconds < CHEAP_SECONDS:
+                everywhere = True
+            else:
+                pause = self._poll_seconds * random.uniform(1.0, 1.1)  # noqa: S311 - lets a fleet drift apart
+                everywhere = not await _happened(self._wake, within=pause)
 
-    async def _claim(self, conn: AsyncConnection[Any], wanted: int) -> int:
+    async def _claim(self, conn: AsyncConnection[Any], wanted: int, *, everywhere: bool) -> int:
+        """Claim up to ``wanted`` jobs, start them, and return how many there were."""
         self._wake.clear()
-        started = time.perf_counter()
-        steps = attempts.claim(self._queue, slots=wanted, incarnation=self._incarnation)
+        floors = NOWHERE if everywhere else self._floors
+        steps = attempts.claim(
+            self._queue, slots=wanted, incarnation=self._incarnation, floors_us=floors.us, floor_ids=floors.ids
+        )
+        started = time.monotonic()
         jobs = await self._statements.run(conn, steps)
-        metrics.fetch_duration.labels(queue=self._queue).observe(time.perf_counter() - started)
+        ended = time.monotonic()
+        if everywhere:
+            self._looked_everywhere, self._look_seconds = ended, ended - started
+        self._floors.rise(jobs, exhausted=len(jobs) < wanted)
+        metrics.fetch_duration.labels(queue=self._queue).observe(ended - started)
         metrics.fetch_jobs.labels(queue=self._queue).observe(len(jobs))
         for job in jobs:
             self._start(job)
         return len(jobs)
 
-    async def _rest(self) -> None:
-        """Wait until somebody wakes us or it is time to look again; the times of a fleet drift apart."""
-        await _until(self._wake, self._poll_seconds * random.uniform(1.0, 1.1))  # noqa: S311 - spreads load only
+    def _time_to_look_everywhere(self) -> bool:
+        pause = max(LOOK_EVERYWHERE_SECONDS, self._look_seconds / SHARE_OF_TIME)
+        return time.monotonic() - self._looked_everywhere >= pause
 
 
-async def _until(event: asyncio.Event, seconds: float) -> None:
-    """Wait for ``event``, at most ``seconds``."""
+async def _happened(event: asyncio.Event, *, within: float) -> bool:
+    """Wait for ``event``, at most ``within`` seconds, and return whether it is set."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(within):
             await event.wait()
+    return event.is_set()

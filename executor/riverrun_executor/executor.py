@@ -56,9 +56,10 @@ class Executor:
         self._left_behind = 0
         self._http: HttpHandlers | None = None
         self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")
-        local = load_handlers(settings.handlers.modules, settings.handlers.path)
+        self._local = load_handlers(settings.handlers.modules, settings.handlers.path)
+        self._announced = False
         self._handlers = Handlers(
-            {kind: LocalHandler(handler, self._threads, self._thread_left) for kind, handler in local.items()},
+            {kind: LocalHandler(handler, self._threads, self._thread_left) for kind, handler in self._local.items()},
             connect_http=self._connect_http,
         )
         self._statistics = Statistics(settings.server_id)
@@ -68,6 +69,7 @@ class Executor:
             incarnation=context.incarnation,
             server_id=settings.server_id,
             slots=self._slots,
+            durable=settings.river.durable_finalize,
             written=self._written,
         )
         self._runner = Runner(
@@ -153,7 +155,10 @@ class Executor:
         return self._statistics.take()
 
     async def reload_handlers(self, conn: AsyncConnection[Any]) -> None:
-        """Read the registry of handlers again."""
+        """Read the registry of handlers again; the first time, make our own functions known there."""
+        if not self._announced:
+            await self._statements.run(conn, registry.announce(self._local))
+            self._announced = True
         self._handlers.use(await self._statements.run(conn, registry.handlers()))
 
     def _connect_http(self, registered: registry.RegisteredHandler) -> Transport:

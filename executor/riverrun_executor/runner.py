@@ -11,6 +11,7 @@ from typing import Literal
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context, job_fields
+from riverrun.durations import LONGEST
 from riverrun.new_job import TIMEOUT_KEY
 from riverrun.outcome import Cancelled, Failed, Interrupted, Outcome
 from riverrun_executor.ending import Ending
@@ -22,23 +23,24 @@ log = logging.getLogger(__name__)
 CANCELLED_REMOTELY = "job cancelled remotely"
 """River's own words for a job that was cancelled while it ran."""
 
-Reason = Literal["cancel", "shutdown"]
+Reason = Literal["cancel", "shutdown", "timeout"]
 
 
 class RunningJob:
     """A job between its claim and its outcome."""
 
-    __slots__ = ("context", "job", "reason", "started", "task")
+    __slots__ = ("context", "job", "reason", "started", "task", "timer")
 
     def __init__(self, job: ClaimedJob, context: Context) -> None:
         self.job = job
         self.context = context
         self.started = time.monotonic()
         self.reason: Reason | None = None
+        self.timer: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None]
 
     def stop(self, reason: Reason) -> None:
-        """Ask the handler to end; asking twice changes nothing."""
+        """Ask the handler to end; the first reason counts."""
         if self.reason is None:
             self.reason = reason
             self.context.cancel()
@@ -70,8 +72,8 @@ class Runner:
         self._server_id = server_id
         self._default_timeout = default_timeout
         self._ended = ended
+        self._loop = asyncio.get_running_loop()
         self._draining = False
-        self._noted: set[int] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self.running: dict[int, RunningJob] = {}
@@ -83,9 +85,9 @@ class Runner:
             return
         self._slots.take()
         self._idle.clear()
-        running = RunningJob(job, Context(job, server_id=self._server_id, noted=lambda: self._noted.add(job.id)))
+        running = RunningJob(job, Context(job, server_id=self._server_id))
         self.running[job.id] = running
-        running.task = asyncio.create_task(self._run(running), name=f"job {job.id}")
+        running.task = self._loop.create_task(self._run(running), name=f"job {job.id}")
 
     def cancel(self, job_id: int) -> None:
         """Stop a running job whose cancellation was asked for."""
@@ -95,9 +97,8 @@ class Runner:
 
     def take_notes(self) -> list[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call, as JSON objects to merge into their metadata."""
-        noted, self._noted = self._noted, set()
-        jobs = [self.running[job_id] for job_id in noted if job_id in self.running]
-        return [(running.job, notes) for running in jobs if (notes := running.context.take_notes()) is not None]
+        noted = ((running.job, running.context.take_notes()) for running in self.running.values())
+        return [(job, notes) for job, notes in noted if notes is not None]
 
     async def drain(self, *, wait: timedelta, cancel: timedelta, hurry: asyncio.Event) -> None:
         """Let running jobs finish, then stop them, then give up those that do not stop.
@@ -129,14 +130,14 @@ class Runner:
         try:
             outcome = await self._attempt(running)
         except asyncio.CancelledError:
-            outcome = Cancelled(CANCELLED_REMOTELY) if running.reason == "cancel" else Interrupted()
+            outcome = self._stopped(running)
         except Exception as error:
             log.exception("attempt_broke", extra=job_fields(running.job, self._server_id))
             outcome = Failed(error=f"{type(error).__name__}: {error}", error_type="internal")
         self._end(running, outcome)
 
     async def _attempt(self, running: RunningJob) -> Outcome:
-        """Run the handler under the job's time limit."""
+        """Run the handler; when its time is over it is stopped like one that is cancelled."""
         job = running.job
         handler = self._handlers.find(job.kind)
         if handler is None:
@@ -144,20 +145,29 @@ class Runner:
                 error=f"no handler is registered for kind {job.kind!r} on {self._server_id}", error_type="unknown_kind"
             )
         limit = running.context.limit_seconds = self._limit(job, handler.timeout)
-        try:
-            async with asyncio.timeout(limit) as deadline:
-                return await handler.run(job, running.context)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            return Failed(error=f"the handler did not finish within {limit:g} s", error_type="timeout")
+        if limit is not None:
+            running.timer = self._loop.call_later(limit, running.stop, "timeout")
+        return await handler.run(job, running.context)
+
+    def _stopped(self, running: RunningJob) -> Outcome:
+        """Return the outcome of an attempt that ended because it was told to."""
+        match running.reason:
+            case "cancel":
+                return Cancelled(CANCELLED_REMOTELY)
+            case "timeout":
+                limit = running.context.limit_seconds
+                return Failed(error=f"the handler did not finish within {limit:g} s", error_type="timeout")
+            case "shutdown":
+                return Interrupted()
+            case None:
+                return Failed(error="CancelledError: the handler cancelled itself", error_type="exception")
 
     def _limit(self, job: ClaimedJob, handler_timeout: timedelta | None) -> float | None:
         """Return the time limit of an attempt in seconds: the job's own, the handler's, or the configured one."""
         if TIMEOUT_KEY in job.metadata_text:
             own = job.metadata.get(TIMEOUT_KEY)
             if isinstance(own, int | float) and own > 0:
-                return float(own)
+                return min(own, LONGEST.total_seconds())
         limit = handler_timeout or self._default_timeout
         return None if limit is None else limit.total_seconds()
 
@@ -165,6 +175,8 @@ class Runner:
         """Free the slot and pass the ending on, once."""
         if self.running.pop(running.job.id, None) is None:
             return
+        if running.timer is not None:
+            running.timer.cancel()
         self._slots.give_back()
         if not self.running:
             self._idle.set()

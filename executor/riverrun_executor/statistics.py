@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
+
+from prometheus_client import Counter
 
 from riverrun.context import job_fields
 from riverrun.database.statements import Steps
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Interrupted, Snoozed
 from riverrun.store import minutes
 from riverrun.telemetry import metrics
+from riverrun.telemetry.distribution import Series
 from riverrun_executor.ending import Ending
 
 log = logging.getLogger(__name__)
+
+
+class _Meters(NamedTuple):
+    """Where the attempts of one queue, kind and outcome are counted."""
+
+    attempts: Counter
+    run: Series
+    wait: Series
 
 
 class Statistics:
@@ -19,24 +31,36 @@ class Statistics:
 
     def __init__(self, server_id: str) -> None:
         self._server_id = server_id
+        self._meters: dict[tuple[str, str, str], _Meters] = {}
         self._figures: dict[tuple[str, str], minutes.Figures] = {}
 
     def count(self, ending: Ending, state: str) -> None:
         """Count one ending whose job reached ``state``."""
-        job = ending.job
+        job, seconds, wait = ending.job, ending.seconds, ending.job.wait_seconds
         outcome = _outcome(ending, state)
-        metrics.job_attempts.labels(queue=job.queue, kind=job.kind, outcome=outcome).inc()
-        metrics.job_duration.labels(queue=job.queue, kind=job.kind, outcome=outcome).observe(ending.seconds)
-        metrics.job_wait.labels(queue=job.queue).observe(job.wait_seconds)
-        self._figures.setdefault((job.queue, job.kind), minutes.Figures()).count(
-            outcome, run=ending.seconds, wait=job.wait_seconds
-        )
-        self._say(ending, outcome)
+        meters = self._meters.get((job.queue, job.kind, outcome)) or self._new_meters(job.queue, job.kind, outcome)
+        meters.attempts.inc()
+        meters.run.add(seconds)
+        meters.wait.add(wait)
+        figures = self._figures.get((job.queue, job.kind))
+        if figures is None:
+            figures = self._figures[job.queue, job.kind] = minutes.Figures()
+        figures.count(outcome, run=seconds, wait=wait)
+        if outcome != "completed" or log.isEnabledFor(logging.DEBUG):
+            self._say(ending, outcome)
 
     def take(self) -> Steps[None] | None:
         """Return the write of the figures gathered since the last call; ``None`` when there are none."""
         figures, self._figures = self._figures, {}
         return minutes.add(figures) if figures else None
+
+    def _new_meters(self, queue: str, kind: str, outcome: str) -> _Meters:
+        meters = self._meters[queue, kind, outcome] = _Meters(
+            metrics.job_attempts.labels(queue=queue, kind=kind, outcome=outcome),
+            metrics.job_duration.of(queue, kind, outcome),
+            metrics.job_wait.of(queue),
+        )
+        return meters
 
     def _say(self, ending: Ending, outcome: str) -> None:
         """Log the ending: failures so that they are seen, successes only for those who look closely."""

@@ -16,7 +16,7 @@ import psycopg
 
 from riverrun.database.connect import first_line
 from riverrun.role import RoleContext
-from riverrun.store import leader
+from riverrun.store import leader, river_leader
 from riverrun.store.leader import Pulse
 from riverrun.telemetry import metrics
 from riverrun_scheduler.cleaner import Cleaner
@@ -81,8 +81,9 @@ class Reign:
         if self._term.session.closed:
             return
         with suppress(psycopg.Error, TimeoutError):
-            await self._river.resign()
-            await self._term.session.run(leader.resign(self._term.generation), within=2.0)
+            # Also a row that was taken by a statement whose answer the stop has cut off.
+            await self._term.session.run(river_leader.resign(self._term.leader_id), within=1.0)
+            await self._term.session.run(leader.resign(self._term.generation), within=1.0)
 
     async def _turn(self, pulse: Pulse) -> bool:
         """Give each service one step; return whether one of them has more to do."""

@@ -4,7 +4,8 @@
 --          batch, the most to delete of each state
 --   out:   deleted, how many · full, whether some state has more
 --   locks: locked jobs are left to the next time, never waited for
---   index: river_job_state_and_finalized_at_index; the redundant IS NOT NULL lets it be used
+--   index: river_job_state_and_finalized_at_index; the redundant IS NOT NULL lets it be used. river_job_pkey; the ids go
+--          through an array because a join may be planned as a hash join that reads the whole table
 WITH old AS MATERIALIZED (
     SELECT job.id, keep.state
     FROM unnest(%(states)s::text[], %(seconds)s::float8[]) AS keep (state, seconds)
@@ -21,9 +22,8 @@ WITH old AS MATERIALIZED (
     WHERE EXISTS (SELECT FROM riverrun_leader WHERE generation = %(generation)s::bigint)
 ),
 deleted AS (
-    DELETE FROM river_job AS job
-    USING old
-    WHERE job.id = old.id
+    DELETE FROM river_job
+    WHERE id = ANY (ARRAY(SELECT id FROM old))
 )
 SELECT
     (SELECT count(*) FROM old) AS deleted,

@@ -6,6 +6,7 @@
 --   out:   in the order of the input, the whole job and whether it is a duplicate: a job that was there before
 --   locks: the existing job of a duplicate, until the transaction ends
 --   index: river_job_unique_idx
+-- Rows go in in the order of their unique keys, so that two calls never wait for each other in a circle.
 -- A duplicate is told by its id: an id that was not taken from the sequence here belongs to an older job.
 WITH input AS MATERIALIZED (
     SELECT
@@ -51,7 +52,7 @@ inserted AS (
     SELECT
         id, kind, args, metadata, queue, priority, max_attempts, scheduled_at, state, tags, unique_key, unique_states
     FROM input
-    ORDER BY ordinal
+    ORDER BY unique_key, ordinal
     ON CONFLICT (unique_key) WHERE
         unique_key IS NOT NULL
         AND unique_states IS NOT NULL

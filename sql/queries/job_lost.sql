@@ -2,8 +2,8 @@
 -- Find running jobs that nobody runs any more.
 --   in:    missing, executors of ours that have had no lease for long · stuck_seconds, how long a job of another River
 --          client may run · after, the last id of the page before, 0 first · batch
---   out:   id, attempt, attempted_us, incarnation (the fence of a rescue), errors so far, and why it is lost:
---          expired, missing or stuck; in the order of ids
+--   out:   id, attempt, attempted_us, incarnation (the fence of a rescue), errors and rescues so far, and why it is
+--          lost: expired, missing or stuck; in the order of ids
 --   locks: none; the rescue compares the fence
 --   index: river_job_prioritized_fetching_index (state)
 -- attempted_at alone says nothing about executors of ours: a job may run for days while their lease is renewed.
@@ -13,6 +13,11 @@ SELECT
     (extract(epoch FROM job.attempted_at) * 1000000)::bigint AS attempted_us,
     job.attempted_by[cardinality(job.attempted_by)] AS incarnation,
     coalesce(cardinality(job.errors), 0) AS errors,
+    CASE
+        WHEN jsonb_typeof(job.metadata -> 'river:rescue_count') = 'number'
+            THEN least(greatest(trunc((job.metadata ->> 'river:rescue_count')::numeric), 0), 32767)::int
+        ELSE 0
+    END AS rescues,
     CASE
         WHEN executor.incarnation IS NOT NULL THEN 'expired'
         WHEN job.attempted_by[cardinality(job.attempted_by)] = ANY (%(missing)s::text[]) THEN 'missing'

@@ -4,7 +4,8 @@
 --   out:   promoted, how many became available · contested, ids of due jobs that take up a unique key by becoming
 --          available and so may collide with another job; they are left to job_promote_contested.sql
 --   locks: rows that somebody else holds are skipped, never waited for, so their order does not matter
---   index: riverrun_job_due_index
+--   index: riverrun_job_due_index, river_job_pkey; the ids go through an array because a join may be planned as a hash
+--          join that reads the whole table
 -- Of the columns only the state changes. A job that keeps the unique key it already holds collides with nobody and
 -- waits for nobody, whatever other transactions are about to insert.
 WITH due AS MATERIALIZED (
@@ -25,8 +26,7 @@ WITH due AS MATERIALIZED (
 promoted AS (
     UPDATE river_job AS job
     SET state = 'available'
-    FROM due
-    WHERE job.id = due.id AND NOT due.contested
+    WHERE job.id = ANY (ARRAY(SELECT id FROM due WHERE NOT contested))
     RETURNING job.queue
 ),
 woken AS (

@@ -10,6 +10,11 @@ SELECT
     (extract(epoch FROM attempted_at) * 1000000)::bigint AS attempted_us,
     %(incarnation)s::text AS incarnation,
     coalesce(cardinality(errors), 0) AS errors,
+    CASE
+        WHEN jsonb_typeof(metadata -> 'river:rescue_count') = 'number'
+            THEN least(greatest(trunc((metadata ->> 'river:rescue_count')::numeric), 0), 32767)::int
+        ELSE 0
+    END AS rescues,
     'dead' AS reason
 FROM river_job
 WHERE state = 'running' AND attempted_by[cardinality(attempted_by)] = %(incarnation)s::text

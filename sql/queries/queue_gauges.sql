@@ -43,7 +43,7 @@ CROSS JOIN LATERAL (
 ) AS waiting
 LEFT JOIN LATERAL (
     SELECT min(first.scheduled_at) AS scheduled_at
-    FROM generate_series(1::smallint, 9::smallint) AS priority (value)
+    FROM generate_series(1, 9) AS priority (value)
     CROSS JOIN LATERAL (
         SELECT job.scheduled_at
         FROM river_job AS job

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+
+from riverrun_scheduler.cleaner import Cleaner
+from riverrun_scheduler.river_leader import RiverLeadership
 from support.jobs import ago, insert
 from support.queries import value
 from support.schedulers import settings_for, term_of
 
-from riverrun_scheduler.cleaner import Cleaner
-from riverrun_scheduler.river_leader import RiverLeadership
-
 Connection = AsyncConnection[TupleRow]
 
 
-async def clean_all(database: str, **river: object) -> None:
+async def clean_all(database: str, **river: Any) -> None:
     async with term_of(settings_for(database, **river)) as term:
         leadership = RiverLeadership(term)
         pulse = await term.pulse()
@@ -73,7 +75,9 @@ async def test_a_big_pile_goes_batch_by_batch_and_a_held_job_stays(conn: Connect
 async def test_jobs_and_queues_are_left_to_a_river_client_that_leads(conn: Connection, database: str) -> None:
     await insert(conn, state="completed", finalized_at=ago("2 days"))
     await insert(conn, "river_queue", name="old", updated_at=ago("2 days"))
-    await insert(conn, "riverrun_server", server_id="old", host="h", pid=1, version="1", roles=[], heartbeat_at=ago("2 days"))
+    await insert(
+        conn, "riverrun_server", server_id="old", host="h", pid=1, version="1", roles=[], heartbeat_at=ago("2 days")
+    )
     await insert(conn, "river_leader", leader_id="gohost", elected_at=ago("1 second"), expires_at=ago("-1 hour"))
 
     await clean_all(database, leadership="follow")
@@ -109,9 +113,7 @@ async def test_a_queue_stays_while_it_is_fresh_paused_or_served(conn: Connection
 
 async def test_our_own_records_go_when_they_are_old(conn: Connection, database: str) -> None:
     for age in ("23 hours", "25 hours"):
-        await insert(
-            conn, "riverrun_idempotency_key", token="t", key=age, request_hash=b"h", created_at=ago(age)
-        )
+        await insert(conn, "riverrun_idempotency_key", token="t", key=age, request_hash=b"h", created_at=ago(age))
         await insert(
             conn, "riverrun_server", server_id=age, host="h", pid=1, version="1", roles=[], heartbeat_at=ago(age)
         )

@@ -168,11 +168,9 @@ async def test_an_asynchronous_producer_commits_and_rolls_back_too(
 async def test_a_block_on_an_autocommit_connection_rolls_back_as_a_whole(
     async_client: AsyncClient, database: str, table: Table
 ) -> None:
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as conn:
-        with pytest.raises(ZeroDivisionError):
-            async with conn.transaction():
-                await async_client.enqueue_many([{"kind": "email", "args": {}}] * 1500, conn=conn)
-                _ = 1 / 0
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as conn, conn.transaction():
+        await async_client.enqueue_many([{"kind": "email", "args": {}}] * 1500, conn=conn)
+        raise psycopg.Rollback
 
     assert rows(table) == []
 
@@ -180,11 +178,11 @@ async def test_a_block_on_an_autocommit_connection_rolls_back_as_a_whole(
 async def test_a_connection_of_another_kind_is_refused(
     async_client: AsyncClient, client: Client, database: str
 ) -> None:
-    with psycopg.connect(database) as conn:
-        with pytest.raises(
-            InvalidInput, match=r"conn: 'Connection' is not allowed; expected a psycopg.AsyncConnection"
-        ):
-            await async_client.enqueue("email", {}, conn=conn)  # type: ignore[arg-type]  # that is the mistake
+    with (
+        psycopg.connect(database) as conn,
+        pytest.raises(InvalidInput, match=r"conn: 'Connection' is not allowed; expected a psycopg.AsyncConnection"),
+    ):
+        await async_client.enqueue("email", {}, conn=conn)  # type: ignore[arg-type]  # that is the mistake
     with pytest.raises(InvalidInput, match=r"expected a psycopg.Connection"):
         client.enqueue("email", {}, conn="postgres://")  # type: ignore[arg-type]  # that is the mistake
 
@@ -484,7 +482,7 @@ def test_queues_are_paused_and_resumed_by_name(client: Client, table: Table) -> 
     assert (paused, resumed) == ({"paused": True}, {"paused": False})
     with pytest.raises(NotFound, match="queue nobody does not exist"):
         client.pause_queue("nobody")
-    with pytest.raises(InvalidInput, match="^queue: "):
+    with pytest.raises(InvalidInput, match=r"^queue: "):
         client.pause_queue("No Body")
 
 
@@ -499,11 +497,11 @@ def test_a_new_client_has_a_database_or_says_how_to_name_one(
     with pytest.raises(InvalidInput, match=r"^dsn: '…' is not allowed; expected a connection string") as refused:
         Client("postgres://u:secret@[host/db")
     assert "secret" not in str(refused.value)
-    with pytest.raises(InvalidInput, match="^schema: "):
+    with pytest.raises(InvalidInput, match=r"^schema: "):
         Client(database, schema='a"b')
-    with pytest.raises(InvalidInput, match="^max_attempts: "):
+    with pytest.raises(InvalidInput, match=r"^max_attempts: "):
         Client(database, max_attempts=0)
-    with pytest.raises(InvalidInput, match="^max_connections: "):
+    with pytest.raises(InvalidInput, match=r"^max_connections: "):
         Client(database, max_connections=0)
 
 

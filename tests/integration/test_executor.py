@@ -9,11 +9,11 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import AsyncConnection
+
+from riverrun import AsyncClient, Job, JobState
 from support import handlers
 from support.eventually import eventually
 from support.executors import running_executor, settings_for
-
-from riverrun import AsyncClient, Job, JobState
 
 pytestmark = pytest.mark.every_postgres
 
@@ -55,7 +55,7 @@ async def test_a_job_that_succeeds_is_completed(client: AsyncClient, database: s
     assert job.attempt == 1
     assert job.finalized_at is not None
     assert job.errors == ()
-    assert job.attempted_by[-1].startswith("test-host:")
+    assert job.attempted_by[-1].startswith("test-host_")
 
 
 async def test_a_result_is_recorded_as_the_output(client: AsyncClient, database: str) -> None:

@@ -9,21 +9,23 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from support.eventually import eventually
-from support.jobs import ago, insert, states
-from support.queries import value
-from support.schedulers import context_for, running_scheduler, settings_for, term_of
 
+from riverrun.database import migrate
 from riverrun.database.statements import Statements
 from riverrun.errors import SchemaError
 from riverrun.store import leader
 from riverrun_scheduler.__main__ import main
 from riverrun_scheduler.reign import Reign
 from riverrun_scheduler.term import TermOver
+from support.eventually import eventually
+from support.jobs import ago, insert, states
+from support.queries import value
+from support.schedulers import context_for, running_scheduler, settings_for, term_of
 
 Connection = AsyncConnection[TupleRow]
 
 HOLDER = "SELECT server_id FROM riverrun_leader WHERE backend_pid IS NOT NULL"
+FOLLOWED = "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%asked%' AND pid <> pg_backend_pid()"
 GENERATION = "SELECT generation FROM riverrun_leader"
 
 
@@ -93,7 +95,9 @@ async def test_a_scheduler_that_stops_hands_over_at_once(conn: Connection, datab
     async with running_scheduler(settings_for(database, server_id="one")) as first:
         await eventually(lambda: leads(conn, "one"), within=5)
         async with running_scheduler(settings_for(database, server_id="two")):
-            await eventually(lambda: value(conn, "SELECT count(*) > 1 FROM pg_stat_activity WHERE query LIKE '%asked%'"), within=5)
+            await eventually(
+                lambda: value(conn, "SELECT count(*) > 1 FROM pg_stat_activity WHERE query LIKE '%asked%'"), within=5
+            )
             first.draining.set()
             await eventually(lambda: leads(conn, "two"), within=0.5)
 
@@ -195,3 +199,26 @@ async def test_a_reload_takes_over_the_new_configuration_in_mid_term(
         context.reload.set()
 
         await eventually(lambda: value(conn, "SELECT count(*) = 1 FROM riverrun_schedule"), within=5)
+
+
+async def test_a_scheduler_works_in_a_schema_of_its_own(empty_database: str, caplog: pytest.LogCaptureFixture) -> None:
+    settings = settings_for(
+        empty_database, schedules={"often": {"task_type": "report", "every": "1s"}}, retention={"completed": "1h"}
+    )
+    settings = settings.model_copy(
+        update={"postgresql": settings.postgresql.model_copy(update={"schema_name": "jobs"})}
+    )
+    async with await AsyncConnection.connect(empty_database, autocommit=True) as conn:
+        await migrate.up(conn, "jobs")
+        await conn.execute("SET search_path = jobs")
+        await insert(conn, state="scheduled", scheduled_at=ago("1 second"))
+        await insert(conn, state="completed", finalized_at=ago("2 hours"))
+
+        async with running_scheduler(settings):
+            await eventually(lambda: value(conn, "SELECT count(*) > 1 FROM riverrun_schedule_tick"), within=5)
+            await eventually(
+                lambda: value(conn, "SELECT count(*) = 0 FROM river_job WHERE state = 'completed'"), within=8
+            )
+
+        assert await value(conn, "SELECT state::text FROM river_job ORDER BY id LIMIT 1") == "available"
+    assert "failed" not in caplog.text

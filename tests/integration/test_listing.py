@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from support.jobs import insert
 
 from riverrun.database.statements import Query, Statements
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
 from riverrun.store import listing
 from riverrun.store.listing import JobFilter
+from support.jobs import insert
 
 STATEMENTS = Statements()
 BIG = 100_000
@@ -182,10 +182,10 @@ class TestPlans:
     """At 100,000 jobs no list, count or statistic reads the table from end to end."""
 
     @pytest.fixture
-    async def big(self, conn: AsyncConnection[TupleRow]) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    async def big(self, conn: AsyncConnection[TupleRow]) -> AsyncConnection[TupleRow]:
         """Give a database with many jobs."""
         await _fill(conn, BIG)
-        yield conn
+        return conn
 
     async def test_lists_read_no_more_than_a_few_pages(self, big: AsyncConnection[TupleRow]) -> None:
         for states in STATE_SETS:

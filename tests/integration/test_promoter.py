@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from support.jobs import ago, changed, insert, job, states
-from support.schedulers import settings_for, term_of
 
 from riverrun_scheduler.promoter import Promoter
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.term import Term
+from support.jobs import ago, changed, insert, job, states
+from support.schedulers import settings_for, term_of
 
 Connection = AsyncConnection[TupleRow]
 
@@ -95,7 +95,7 @@ async def test_of_two_due_jobs_with_one_key_exactly_one_becomes_available(conn: 
 
 
 async def test_the_job_that_already_holds_the_key_wins_over_an_older_one(conn: Connection, database: str) -> None:
-    key = {"unique_key": b"k", "unique_states": WITHOUT_RETRYABLE}
+    key: dict[str, Any] = {"unique_key": b"k", "unique_states": WITHOUT_RETRYABLE}
     await insert(conn, state="retryable", scheduled_at=ago("1 hour"), **key)
     await insert(conn, state="scheduled", scheduled_at=ago("1 second"), **key)
 
@@ -106,7 +106,7 @@ async def test_the_job_that_already_holds_the_key_wins_over_an_older_one(conn: C
 
 
 async def test_a_job_whose_key_is_held_is_discarded_with_exactly_these_columns(conn: Connection, database: str) -> None:
-    key = {"unique_key": b"k", "unique_states": WITHOUT_RETRYABLE}
+    key: dict[str, Any] = {"unique_key": b"k", "unique_states": WITHOUT_RETRYABLE}
     loser = await insert(conn, state="retryable", scheduled_at=ago("1 second"), metadata='{"a": 1}', **key)
     await insert(conn, state="running", attempt=1, attempted_at=ago("1 second"), **key)
     before = await job(conn, loser)
@@ -134,7 +134,7 @@ async def test_a_loser_whose_mask_counts_discarded_jobs_gives_up_its_claim(conn:
 
 
 async def test_a_key_that_is_being_enqueued_elsewhere_holds_up_no_other_job(conn: Connection, database: str) -> None:
-    key = {"unique_key": b"k", "unique_states": WITHOUT_RETRYABLE}
+    key: dict[str, Any] = {"unique_key": b"k", "unique_states": WITHOUT_RETRYABLE}
     await insert(conn, state="retryable", scheduled_at=ago("2 seconds"), **key)
     await insert(conn, state="retryable", scheduled_at=ago("1 second"))
 
@@ -184,9 +184,11 @@ async def test_a_promotion_and_an_operators_bulk_change_never_deadlock(conn: Con
         " UPDATE river_job SET priority = 2 FROM chosen WHERE river_job.id = chosen.id"
     )
 
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as operator:
-        async with term_of(settings_for(database)) as term:
-            await asyncio.gather(promote_all(term), *(operator.execute(statement) for _ in range(5)))
-            await promote_all(term)
+    async with (
+        await AsyncConnection.connect(database, autocommit=True) as operator,
+        term_of(settings_for(database)) as term,
+    ):
+        await asyncio.gather(promote_all(term), *(operator.execute(statement) for _ in range(5)))
+        await promote_all(term)
 
     assert set(await states(conn)) == {"available"}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import json
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from support.jobs import Row, ago, changed, insert, job, states
-from support.schedulers import settled, settings_for, term_of
 
 from riverrun.database.statements import Statements
 from riverrun.store import rescue
@@ -16,6 +16,8 @@ from riverrun_scheduler import rescuer
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.term import Term
+from support.jobs import Row, ago, changed, insert, job, states
+from support.schedulers import settings_for, settled, term_of
 
 Connection = AsyncConnection[TupleRow]
 
@@ -23,7 +25,7 @@ OURS = "host-1_4711_0a1b2c3d"
 GO = "gohost_2026_01_02T03_04_05_123456"
 
 
-async def running(conn: Connection, incarnation: str = OURS, *, since: str = "1 minute", **columns: object) -> int:
+async def running(conn: Connection, incarnation: str = OURS, *, since: str = "1 minute", **columns: Any) -> int:
     values: dict[str, object] = {
         "state": "running",
         "attempt": 1,
@@ -57,7 +59,7 @@ async def rescue_all(term: Term, service: Rescuer | None = None) -> None:
         pass
 
 
-async def rescued(conn: Connection, database: str, job_id: int, **river: object) -> tuple[Row, Row]:
+async def rescued(conn: Connection, database: str, job_id: int, **river: Any) -> tuple[Row, Row]:
     """Return a job before and after a rescue."""
     before = await job(conn, job_id)
     async with term_of(settings_for(database, **river)) as term:
@@ -83,17 +85,25 @@ async def test_a_job_of_an_expired_lease_is_retried_with_exactly_these_columns(c
     assert timedelta(seconds=0.9) <= wait <= timedelta(seconds=1.1)
 
 
-async def test_the_retry_waits_longer_the_more_errors_there_were(conn: Connection, database: str) -> None:
+ERROR = '{"at": "2026-01-01T00:00:00Z", "attempt": 1, "error": "e", "trace": ""}'
+
+
+@pytest.mark.parametrize(
+    ("incarnation", "rescues", "seconds"),
+    [(OURS, 0, 1), (OURS, 2, 81), (GO, 0, 256)],
+    ids=["a first crash", "a third crash", "a job of River's own client counts all errors"],
+)
+async def test_the_retry_waits_longer_the_more_often_a_job_was_lost(
+    conn: Connection, database: str, incarnation: str, rescues: int, seconds: int
+) -> None:
     await lease(conn, until="2 seconds")
-    error = '{"at": "2026-01-01T00:00:00Z", "attempt": 1, "error": "e", "trace": ""}'
-    job_id = await running(conn, attempt=3)
-    await conn.execute("UPDATE river_job SET errors = ARRAY[%s, %s]::jsonb[]", (error, error))
+    job_id = await running(conn, incarnation, since="2 hours", metadata=json.dumps({"river:rescue_count": rescues}))
+    await conn.execute("UPDATE river_job SET errors = ARRAY[%s, %s, %s]::jsonb[]", (ERROR, ERROR, ERROR))
 
-    _, after = await rescued(conn, database, job_id)
+    _, after = await rescued(conn, database, job_id, leadership="off")
 
-    wait = after["scheduled_at"] - datetime.now(UTC)
-    assert timedelta(seconds=70) < wait < timedelta(seconds=90)
-    assert len(after["errors"]) == 3
+    wait = (after["scheduled_at"] - datetime.fromisoformat(after["errors"][3]["at"])).total_seconds()
+    assert 0.89 * seconds < wait < 1.11 * seconds
 
 
 async def test_a_job_without_attempts_left_is_discarded(conn: Connection, database: str) -> None:

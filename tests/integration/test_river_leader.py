@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+
+from riverrun_scheduler.river_leader import RiverLeadership
 from support.eventually import eventually
 from support.jobs import ago, insert, states
 from support.queries import value
 from support.schedulers import running_scheduler, settings_for, term_of
-
-from riverrun_scheduler.river_leader import RiverLeadership
 
 Connection = AsyncConnection[TupleRow]
 
@@ -49,7 +49,9 @@ async def test_the_leader_takes_a_free_row_for_fifteen_seconds(conn: Connection,
         await river.step(await term.pulse())
 
     assert river.ours
-    assert await value(conn, "SELECT expires_at - elected_at = interval '15 s' FROM river_leader WHERE name = 'default'")
+    assert await value(
+        conn, "SELECT expires_at - elected_at = interval '15 s' FROM river_leader WHERE name = 'default'"
+    )
     assert (await holder(conn) or "").startswith("riverrun_test-host")
 
 
@@ -65,7 +67,11 @@ async def test_an_expired_row_of_another_client_is_taken(conn: Connection, datab
 
 async def test_the_row_of_a_scheduler_of_ours_that_died_is_taken_at_once(conn: Connection, database: str) -> None:
     await insert(
-        conn, "river_leader", leader_id="riverrun_h_1_00000001", elected_at=ago("1 second"), expires_at=ago("-14 seconds")
+        conn,
+        "river_leader",
+        leader_id="riverrun_h_1_00000001",
+        elected_at=ago("1 second"),
+        expires_at=ago("-14 seconds"),
     )
 
     async with term_of(settings_for(database)) as term:
@@ -116,7 +122,7 @@ async def test_a_foreign_leader_is_asked_to_resign_and_its_row_left_alone(
         # As a Go client answers: its row goes, and all are told.
         await conn.execute("DELETE FROM river_leader")
         await conn.execute(
-            "SELECT pg_notify('public.river_leadership', '{\"leader_id\": \"gohost_1\", \"action\": \"resigned\"}')"
+            'SELECT pg_notify(\'public.river_leadership\', \'{"leader_id": "gohost_1", "action": "resigned"}\')'
         )
         await eventually(lambda: value(conn, "SELECT leader_id LIKE 'riverrun%' FROM river_leader"), within=0.5)
         await eventually(lambda: value(conn, "SELECT state = 'available' FROM river_job"), within=1)

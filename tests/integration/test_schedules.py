@@ -8,9 +8,6 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
-from support.jobs import ago, insert, job, states
-from support.queries import value
-from support.schedulers import settings_for, term_of
 
 from riverrun.database.statements import Statements
 from riverrun.errors import Conflict, InvalidInput, NotFound, StaleRevision
@@ -18,6 +15,9 @@ from riverrun.schedule import NewSchedule, new_schedule
 from riverrun.store import schedules as store
 from riverrun_scheduler.schedules import Schedules
 from riverrun_scheduler.term import Term
+from support.jobs import ago, insert, job, states
+from support.queries import value
+from support.schedulers import settings_for, term_of
 
 Connection = AsyncConnection[TupleRow]
 run = Statements().run
@@ -51,14 +51,14 @@ def schedule(**changes: Any) -> NewSchedule:
 async def test_a_tick_becomes_one_job_with_exactly_these_columns(conn: Connection, database: str) -> None:
     await scheduled(
         conn,
-        expression="@every 1s",
+        expression="0 * * * *",
         args='{"n": 12345678901234567890.5}',
         queue="mail",
         priority=4,
         max_attempts=7,
         tags=["nightly"],
         metadata='{"team": "x"}',
-        created_at=sql.SQL("date_trunc('second', now()) - interval '1 ms'"),
+        created_at=sql.SQL("date_trunc('hour', now()) - interval '1 ms'"),
     )
 
     async with term_of(settings_for(database)) as term:
@@ -101,7 +101,9 @@ async def test_ticks_of_a_downtime_follow_the_policy(
 ) -> None:
     last_tick = sql.SQL("date_trunc('minute', now()) - interval '10 minutes 20 seconds'")
     # Ticks every other minute, but not in this one: the newest is at least a minute old, and five were missed.
-    expression = sql.SQL("CASE WHEN extract(minute FROM now())::int % 2 = 0 THEN '1-59/2 * * * *' ELSE '*/2 * * * *' END")
+    expression = sql.SQL(
+        "CASE WHEN extract(minute FROM now())::int % 2 = 0 THEN '1-59/2 * * * *' ELSE '*/2 * * * *' END"
+    )
     await scheduled(conn, expression=expression, missed=missed, last_tick=last_tick)
 
     async with term_of(settings_for(database)) as term:

@@ -462,7 +462,7 @@ RUNNING_JOB = """
     VALUES (%s, '{}', 'mail', 'running', %s, 3, %s, now(), ARRAY['another', %s])
 """
 RESCUED_JOBS = """
-    SELECT kind, state::text, scheduled_at < (errors[1] ->> 'at')::timestamptz + interval '0.5 s',
+    SELECT kind, state::text, scheduled_at < (errors[1] ->> 'at')::timestamptz + interval '1.5 s',
            finalized_at IS NOT NULL,
            (metadata ->> 'river:rescue_count')::int, errors[1] ->> 'error'
     FROM river_job ORDER BY kind

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from support.eventually import eventually
-from support.executors import settings_for
-from support.ports import free_port
 
 from riverrun.pipe import ChildPipe
 from riverrun.process import new_incarnation
 from riverrun.role import RoleContext
 from riverrun.settings.schema import AdminSettings, Settings
 from riverrun_admin.__main__ import main
+from support.eventually import eventually
+from support.executors import settings_for
+from support.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)

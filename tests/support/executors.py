@@ -12,7 +12,8 @@ from psycopg.conninfo import conninfo_to_dict
 from riverrun.pipe import ChildPipe
 from riverrun.process import new_incarnation
 from riverrun.role import RoleContext
-from riverrun.settings.schema import HandlerSettings, PostgresqlSettings, RiverSettings, Settings
+from riverrun.settings.river import RiverSettings
+from riverrun.settings.schema import HandlerSettings, PostgresqlSettings, Settings
 from riverrun_executor.executor import Executor
 
 WORK_SECONDS = 30.0
@@ -29,7 +30,10 @@ def settings_for(dsn: str, **river: object) -> Settings:
     return Settings(
         server_id="test-host",
         postgresql=PostgresqlSettings(
-            host=str(parts["host"]), port=int(parts["port"] or 5432), username=str(parts["user"]), database=str(parts["dbname"])
+            host=str(parts["host"]),
+            port=int(parts["port"] or 5432),
+            username=str(parts["user"]),
+            database=str(parts["dbname"]),
         ),
         river=RiverSettings.model_validate({**defaults, **river}),
         handlers=HandlerSettings(modules=["support.handlers"]),

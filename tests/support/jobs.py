@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow, dict_row
 Row = dict[str, Any]
 
 
-async def insert(conn: AsyncConnection[TupleRow], table: str = "river_job", **columns: object) -> Any:
+async def insert(conn: AsyncConnection[TupleRow], table: str = "river_job", **columns: Any) -> Any:
     """Insert a row and return its first column; a job is an available ``email`` unless told otherwise."""
     if table == "river_job":
         columns = {"kind": "email", "args": "{}", **columns}
@@ -46,4 +46,4 @@ def changed(before: Row, after: Row) -> set[str]:
 
 def ago(interval: str) -> sql.SQL:
     """Return the database's now less ``interval``, such as ``2 hours``; a minus leads into the future."""
-    return sql.SQL(f"now() - interval '{interval}'")  # type: ignore[arg-type]  # a literal of the test
+    return sql.SQL(f"now() - interval '{interval}'")

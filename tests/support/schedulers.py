@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
@@ -22,7 +23,7 @@ from riverrun_scheduler.term import Term
 
 
 def settings_for(
-    dsn: str, *, server_id: str = "test-host", schedules: dict[str, dict[str, object]] | None = None, **river: object
+    dsn: str, *, server_id: str = "test-host", schedules: dict[str, dict[str, object]] | None = None, **river: Any
 ) -> Settings:
     """Return a configuration that works on ``dsn``; ``river`` has keys of that section."""
     parts = conninfo_to_dict(dsn)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riverrun.errors import InvalidInput
 from riverrun.cron_grammar import check_zone, parse_expression
 from riverrun.due_times import Calendar, Every
+from riverrun.errors import InvalidInput
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_processes_of_a_queue_share_its_slots_without_losing_one() -> None:
     plans = children(settings(queues={"mail": {"max_workers": 8, "processes": 3}}), roles=["executor"])
 
     assert [plan.slots for plan in plans] == [3, 3, 2]
-    assert plans[0].arguments == ["--queue", "mail", "--slots", "3"]
+    assert plans[0].arguments == ["--queue", "mail", "--slots", "3", "--share", "0/3"]
 
 
 def test_a_queue_without_max_workers_has_the_slots_of_river_workers() -> None:

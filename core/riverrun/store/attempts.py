@@ -32,15 +32,38 @@ class Directives:
     cancelled: tuple[int, ...]
 
 
-def claim(queue: str, *, slots: int, incarnation: str, kinds_left_out: Collection[str] = ()) -> Steps[list[ClaimedJob]]:
+def claim(
+    queue: str,
+    *,
+    slots: int,
+    incarnation: str,
+    floors_us: Sequence[int],
+    floor_ids: Sequence[int],
+    kinds_left_out: Collection[str] = (),
+) -> Steps[list[ClaimedJob]]:
     """Mark up to ``slots`` available jobs of ``queue`` as running and return them.
 
     Picked by priority, then ``scheduled_at``, then id; the list has no promised order. A paused queue gives none. The
     attempt is counted here.
+
+    Args:
+        queue: The queue.
+        slots: Jobs the caller can start at once, 1 or more.
+        incarnation: The executor, as it will stand in ``attempted_by``.
+        floors_us: For each priority from 1 to 9, the ``scheduled_at`` below which not to look, in microseconds.
+        floor_ids: For each priority, the id that goes with it.
+        kinds_left_out: Kinds not to claim now.
     """
     rows = yield Query(
         "job_claim",
-        {"queue": queue, "slots": slots, "incarnation": incarnation, "kinds_left_out": list(kinds_left_out)},
+        {
+            "queue": queue,
+            "slots": slots,
+            "incarnation": incarnation,
+            "floors_us": floors_us,
+            "floor_ids": floor_ids,
+            "kinds_left_out": list(kinds_left_out),
+        },
     )
     return [ClaimedJob(row, queue) for row in rows]
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from riverrun.database.statements import Query, Steps
+from riverrun.store import rescue
+from riverrun.store.rescue import RescuedJob
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,16 +30,6 @@ class LivingExecutor:
     queue: str
     slots: int
     pid: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class RescuedJob:
-    """A job that was taken back from a dead executor, and the state it is in now."""
-
-    id: int
-    kind: str
-    queue: str
-    state: str
 
 
 def renew(server: Server, executors: Sequence[LivingExecutor], *, lease: timedelta) -> Steps[None]:
@@ -62,17 +54,18 @@ def renew(server: Server, executors: Sequence[LivingExecutor], *, lease: timedel
 def release_incarnation(incarnation: str, *, reason: str) -> Steps[list[RescuedJob]]:
     """Take back the running jobs of an executor that is known to be dead, then forget its lease.
 
-    Columns change as in River's rescue: cancelled if that was asked for, discarded after the last attempt, otherwise
-    retryable; one element is added to ``errors``. A job that finalized in the same moment is left as it is. Both
-    statements may be repeated.
+    A job that finalized in the same moment is left as it is. One that is locked just now is left to the scheduler, and
+    so is the lease, which runs out.
 
     Args:
         incarnation: Last element of ``attempted_by`` of the jobs.
         reason: Why the attempt ended; a sentence for whoever reads the job's errors.
     """
-    rows = yield Query("job_rescue_incarnation", {"incarnation": incarnation, "error": reason})
-    yield Query("executor_lease_drop", {"incarnation": incarnation})
-    return [RescuedJob(id=row[0], kind=row[1], queue=row[2], state=row[3]) for row in rows]
+    lost = yield from rescue.running_of(incarnation)
+    rescued = (yield from rescue.rescue(lost, {"dead": reason})) if lost else []
+    if len(rescued) == len(lost):
+        yield from drop(incarnation)
+    return rescued
 
 
 def drop(incarnation: str) -> Steps[None]:

@@ -2,7 +2,8 @@
 
 One statement rescues, whoever asks: the leader, for executors whose lease ran out, or a supervisor that has seen its
 child die. Each job is named by its fence (id, attempt, start and executor of the attempt), so that an attempt that
-finishes in the same moment is left as it is.
+finishes in the same moment is left as it is. The retry delay is River's, n⁴ seconds, with n counting the times the
+job was taken back; for jobs of River's own clients it counts all errors, as River does.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class LostJob:
     Attributes:
         attempted_us: Start of the attempt in microseconds since 1970.
         incarnation: Last element of ``attempted_by``.
-        errors: Errors before this attempt; the retry delay grows with them.
+        errors: Errors before this attempt.
+        rescues: How often it was taken back before.
         reason: ``expired`` or ``missing`` (the executor's lease), ``stuck`` (another River client's job ran too long),
             or ``dead`` (its supervisor saw the executor end).
     """
@@ -33,7 +35,13 @@ class LostJob:
     attempted_us: int | None
     incarnation: str | None
     errors: int
+    rescues: int
     reason: str
+
+    @property
+    def setbacks(self) -> int:
+        """What the retry delay grows with: a crash is not the job's fault, unless it happens again and again."""
+        return self.errors if self.reason == "stuck" else self.rescues
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ def rescue(
             "attempts": [job.attempt for job in jobs],
             "attempted_us": [job.attempted_us for job in jobs],
             "incarnations": [job.incarnation for job in jobs],
-            "delays": [next_retry_delay(job.errors, rng).total_seconds() for job in jobs],
+            "delays": [next_retry_delay(job.setbacks, rng).total_seconds() for job in jobs],
             "messages": [messages[job.reason] for job in jobs],
             "generation": generation,
         },

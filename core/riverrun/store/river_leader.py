@@ -25,8 +25,8 @@ def renew(leader_id: str, elected_at: datetime) -> Steps[bool]:
     return bool(rows)
 
 
-def resign(leader_id: str, elected_at: datetime) -> Steps[None]:
-    """Give the row back and tell River's clients."""
+def resign(leader_id: str, elected_at: datetime | None = None) -> Steps[None]:
+    """Give the row back and tell River's clients; without ``elected_at``, whichever reign of that id it is."""
     yield Query("river_leader_resign", {"leader_id": leader_id, "elected_at": elected_at})
 
 

@@ -18,6 +18,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from riverrun.messages import Sample
+from riverrun.telemetry.distribution import Distribution
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 """What this process has measured itself."""
@@ -74,6 +75,12 @@ def _histogram(name: str, meaning: str, *labels: str, buckets: tuple[float, ...]
     return Labelled(Histogram(f"riverrun_{name}", meaning, labels, registry=REGISTRY, buckets=buckets))
 
 
+def _distribution(name: str, meaning: str, *labels: str, bounds: tuple[float, ...]) -> Distribution:
+    distribution = Distribution(f"riverrun_{name}", meaning, labels, bounds=bounds, bounded=_bounded)
+    REGISTRY.register(distribution)
+    return distribution
+
+
 RUN = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 WAIT = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
 STATEMENT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
@@ -97,10 +104,12 @@ jobs_inserted = _counter(
 job_attempts = _counter("job_attempts_total", "Finished attempts by outcome", "queue", "kind", "outcome")
 job_errors = _counter("job_errors_total", "Failed attempts by cause", "queue", "kind", "error_type")
 attempts_superseded = _counter(
-    "attempts_superseded_total", "Attempts whose job had been taken from them before they could write their end", "queue"
+    "attempts_superseded_total",
+    "Attempts whose job had been taken from them before they could write their end",
+    "queue",
 )
-job_duration = _histogram("job_duration_seconds", "From claim to outcome", "queue", "kind", "outcome", buckets=RUN)
-job_wait = _histogram("job_wait_seconds", "From scheduled_at to claim", "queue", buckets=WAIT)
+job_duration = _distribution("job_duration_seconds", "From claim to outcome", "queue", "kind", "outcome", bounds=RUN)
+job_wait = _distribution("job_wait_seconds", "From scheduled_at to claim", "queue", bounds=WAIT)
 
 # Executors
 executor_slots = _gauge("executor_slots", "Jobs that may run at once on this host", "queue")

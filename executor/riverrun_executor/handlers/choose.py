@@ -53,42 +53,43 @@ class Handlers:
 
     def use(self, registered: Sequence[RegisteredHandler]) -> None:
         """Take what is registered now; transports whose registration did not change are kept."""
-        transports = {}
+        transports: dict[str, Transport] = {}
         for entry in registered:
             known = self._registered.get(entry.kind)
-            unchanged = known is not None and self._made_from[entry.kind] == entry
-            transport = known if unchanged else self._transport(entry)
-            if transport is not None:
-                transports[entry.kind] = transport
+            unchanged = self._made_from.get(entry.kind) == entry
+            transports[entry.kind] = known if known and unchanged else self._transport(entry)
         self._registered = transports
         self._made_from = {entry.kind: entry for entry in registered}
 
-    def _transport(self, entry: RegisteredHandler) -> Transport | None:
+    def _transport(self, entry: RegisteredHandler) -> Transport:
         registration = entry.registration
         match registration.handler_type:
             case "http":
                 return self._connect_http(entry)
             case "local":
-                function = self._local.get(registration.handler_name) or self._local.get(entry.kind)
-                return None if function is None else Limited(function, registration.timeout_seconds)
+                name, limit = registration.handler_name, registration.timeout_seconds
+                function = self._local.get(name) or self._local.get(entry.kind)
+                if function is None:
+                    return Unusable(f"the handler {name!r} is registered, but no configured module exports it")
+                return function if limit is None else Limited(function, limit)
             case unknown:
-                return Unsupported(f"{unknown} handlers can be registered, but this release cannot run them yet")
+                return Unusable(f"{unknown} handlers can be registered, but this release cannot run them yet")
 
 
 class Limited:
     """A handler with the time limit of its registration in place of its own."""
 
-    def __init__(self, handler: Transport, seconds: float | None) -> None:
+    def __init__(self, handler: Transport, seconds: float) -> None:
         self._handler = handler
-        self.timeout = handler.timeout if seconds is None else timedelta(seconds=seconds)
+        self.timeout = timedelta(seconds=seconds)
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run the handler."""
         return await self._handler.run(job, context)
 
 
-class Unsupported:
-    """Stands for a registration that this release cannot run: its jobs fail with the reason, and are retried."""
+class Unusable:
+    """Stands for a registration that this executor cannot run: its jobs fail with the reason, and are retried."""
 
     timeout: timedelta | None = None
 
@@ -97,4 +98,4 @@ class Unsupported:
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:  # noqa: ARG002 - no attempt is made
         """Fail with the reason."""
-        return Failed(error=self._reason, error_type="unsupported")
+        return Failed(self._reason, error_type="unsupported")

@@ -1,9 +1,12 @@
 """Read an HTTP service's answer as the outcome of an attempt; the first rule that fits decides.
 
-What the service says itself (a ``Job-Outcome`` header, ``Job-No-Retry``, or a body of type
-``application/job-result+json``) wins over its status. Then: 2xx completes; ``Retry-After`` retries no sooner than it
-says; 400, 413, 415, 422 and 410 discard, because the same request can never succeed; 499 cancels; everything else is
-retried, redirects included, which are never followed.
+1. What the service says itself, whatever its status: a ``Job-Outcome`` header, ``Job-No-Retry: true``, or a body of
+   type ``application/job-result+json``.
+2. 2xx completes; a JSON body is the job's output.
+3. ``Retry-After`` retries, no sooner than it says and no sooner than the retry policy says.
+4. 400, 410, 413, 415 and 422 discard, because the same request can never succeed.
+5. 499 cancels.
+6. Everything else is retried, redirects included, which are never followed.
 """
 
 from __future__ import annotations
@@ -14,13 +17,20 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import orjson
-
+from riverrun.job import decode_json
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, Snoozed
+from riverrun.retry import MAX_DELAY
+from riverrun.sanitize import clean_json
 
 RESULT_TYPE = "application/job-result+json"
 MAX_RETRY_AFTER = timedelta(hours=24)
-MAX_ERROR_CHARACTERS = 2_000
+SNOOZE_WITHOUT_TIME = timedelta(minutes=1)
+"""How long a service that names no time snoozes: at once would call it again for ever without a pause."""
+
+MAX_OUTPUT_BYTES = 64 * 1024
+"""The largest plain JSON body that is kept as the job's output."""
+
+MAX_EXCERPT_BYTES = 2_000
 
 _HOPELESS = frozenset({400, 410, 413, 415, 422})
 _CLIENT_CLOSED = 499
@@ -45,11 +55,20 @@ class Answer:
         """The content type without its parameters."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
+    @property
+    def is_json(self) -> bool:
+        """True when the content type is JSON or built on it; a stream of JSON lines is not."""
+        return self.media_type.endswith(("/json", "+json"))
+
+    def word(self, name: str) -> str:
+        """Return a header field that holds one word, in lower case; empty when it is missing."""
+        return self.headers.get(name, "").strip().lower()
+
     def json(self) -> Any:
-        """Return the body as JSON; ``None`` when it is none."""
+        """Return the body as JSON with every digit of its integers; ``None`` when it is none."""
         try:
-            return orjson.loads(self.body) if self.body else None
-        except orjson.JSONDecodeError:
+            return decode_json(self.body)
+        except ValueError:
             return None
 
 
@@ -58,7 +77,7 @@ class Reading:
     """An outcome and what is recorded with it.
 
     Attributes:
-        outcome: How the attempt ended; a retry has no time yet unless the service named one.
+        outcome: How the attempt ended; a retry without a time is left to the policy.
         output: What the service gave as the job's output; ``None`` when it gave none.
     """
 
@@ -66,89 +85,125 @@ class Reading:
     output: object = None
 
 
-def read(answer: Answer, now: datetime) -> Reading:
-    """Return the outcome that ``answer`` stands for; ``now`` turns the date of a ``Retry-After`` into a delay."""
-    result = answer.json() if answer.media_type == RESULT_TYPE else None
-    if answer.media_type == RESULT_TYPE and not isinstance(result, dict):
-        return Reading(Failed(error=f"the body of type {RESULT_TYPE} is not a JSON object", error_type="protocol"))
-    said = (result or {}).get("outcome") or answer.headers.get("Job-Outcome", "").strip().lower()
-    if not said and answer.headers.get("Job-No-Retry", "").strip().lower() == "true":
-        said = "discard"
-    if said:
-        return _as_said(str(said), result or {}, answer, now)
-    return _by_status(answer, now)
+class _NotUnderstoodError(Exception):
+    """The service says something about the outcome that is not in the contract."""
+
+
+def read(answer: Answer, *, now: datetime, policy: timedelta) -> Reading:
+    """Return the outcome that ``answer`` stands for.
+
+    Args:
+        answer: The answer.
+        now: Turns the date of a ``Retry-After`` into a delay.
+        policy: The delay that the retry policy asks for; ``Retry-After`` can only lengthen it.
+    """
+    try:
+        said, result = _said(answer)
+        if said:
+            return _as_said(said, result, answer, now)
+        return _by_status(result, answer, now, policy)
+    except _NotUnderstoodError as error:
+        return Reading(Failed(error=f"HTTP {answer.status}: {error}", error_type="protocol"))
+
+
+def _said(answer: Answer) -> tuple[str, Mapping[str, Any]]:
+    """Return the outcome that the service names, empty if it names none, and its result document."""
+    said = answer.word("Job-Outcome") or ("discard" if answer.word("Job-No-Retry") == "true" else "")
+    if answer.media_type != RESULT_TYPE:
+        return said, {}
+    result = answer.json()
+    if not isinstance(result, dict):
+        if said:
+            return said, {}
+        raise _NotUnderstoodError(f"the body of type {RESULT_TYPE} is not a JSON object")
+    named = result.get("outcome", "")
+    return said or (named.strip().lower() if isinstance(named, str) else _shown(named)), result
 
 
 def _as_said(said: str, result: Mapping[str, Any], answer: Answer, now: datetime) -> Reading:
-    error, error_type, trace = _error(result, answer)
-    delay = _delay(result, answer, now)
+    error, trace = _error(result, answer)
     match said:
         case "complete":
-            return Reading(Completed(), result.get("output", _output(answer)))
+            return Reading(Completed(), _output(result, answer))
         case "snooze":
-            return Reading(Snoozed(delay or timedelta()))
-        case "discard":
-            return Reading(Discarded(error=error, trace=trace, error_type=error_type))
-        case "cancel":
-            return Reading(Cancelled(error))
+            delay = _delay(result, answer, now)
+            return Reading(Snoozed(SNOOZE_WITHOUT_TIME if delay is None else delay))
         case "retry":
-            return Reading(Failed(error=error, trace=trace, error_type=error_type, retry_in=delay))
+            return Reading(Failed(error, trace, retry_in=_delay(result, answer, now), error_type=said))
+        case "discard":
+            return Reading(Discarded(error, trace, error_type=said))
+        case "cancel":
+            return Reading(Cancelled(error, trace, error_type=said))
         case _:
-            text = f"the service answered with an unknown outcome: {said[:80]!r}"
-            return Reading(Failed(error=text, error_type="protocol"))
+            allowed = "complete, retry, snooze, discard or cancel"
+            raise _NotUnderstoodError(f"the outcome {said[:80]!r} is none of {allowed}")
 
 
-def _by_status(answer: Answer, now: datetime) -> Reading:
-    error, error_type, _ = _error({}, answer)
+def _by_status(result: Mapping[str, Any], answer: Answer, now: datetime, policy: timedelta) -> Reading:
     if answer.status == 202 and "Job-Async" in answer.headers:
-        text = "the service wants to finish the job later (Job-Async); this release waits for the answer"
-        return Reading(Failed(error=text, error_type="protocol"))
+        raise _NotUnderstoodError("the service wants to finish the job later (Job-Async); this release cannot wait")
     if 200 <= answer.status < 300:
-        return Reading(Completed(), _output(answer))
-    if answer.status in _HOPELESS:
-        return Reading(Discarded(error=error, error_type=error_type))
-    if answer.status == _CLIENT_CLOSED:
-        return Reading(Cancelled(error))
-    return Reading(Failed(error=error, error_type=error_type, retry_in=_retry_after(answer, now)))
-
-
-def _output(answer: Answer) -> object:
-    """Return what a successful answer leaves as the job's output: its JSON body."""
-    return answer.json() if answer.media_type.endswith("json") and answer.media_type != RESULT_TYPE else None
-
-
-def _error(result: Mapping[str, Any], answer: Answer) -> tuple[str, str, str]:
-    """Return message, error type and trace of an answer that is not a success."""
+        return Reading(Completed(), _output(result, answer))
+    error, trace = _error(result, answer)
     error_type = f"http_{answer.status // 100}xx"
-    error = result.get("error")
-    if isinstance(error, Mapping):
-        return str(error.get("message", "")), error_type, str(error.get("trace", ""))
-    excerpt = answer.body[:MAX_ERROR_CHARACTERS].decode("utf-8", "replace").strip()
-    return f"HTTP {answer.status}: {excerpt}" if excerpt else f"HTTP {answer.status}", error_type, ""
+    wait = _retry_after(answer, now)
+    if wait is not None:
+        return Reading(Failed(error, trace, retry_in=max(wait, policy), error_type=error_type))
+    if answer.status in _HOPELESS:
+        return Reading(Discarded(error, trace, error_type=error_type))
+    if answer.status == _CLIENT_CLOSED:
+        return Reading(Cancelled(error, trace, error_type=error_type))
+    return Reading(Failed(error, trace, error_type=error_type))
+
+
+def _output(result: Mapping[str, Any], answer: Answer) -> object:
+    """Return what a successful answer leaves as the job's output: its result's, or its JSON body."""
+    if not answer.is_json or answer.media_type == RESULT_TYPE:
+        return result.get("output")
+    if len(answer.body) > MAX_OUTPUT_BYTES:
+        return {"riverrun:omitted": f"larger than {MAX_OUTPUT_BYTES} bytes"}
+    return answer.json()
+
+
+def _error(result: Mapping[str, Any], answer: Answer) -> tuple[str, str]:
+    """Return message and trace of an answer that is not a success."""
+    given = result.get("error")
+    error = given if isinstance(given, Mapping) else {"message": given}
+    parts = [_shown(error.get(name)) for name in ("type", "message")]
+    message = ": ".join(part for part in parts if part)
+    if not message:
+        # A result document says all it has to say; any other body may explain the status.
+        body = b"" if answer.media_type == RESULT_TYPE else answer.body
+        excerpt = body[:MAX_EXCERPT_BYTES].decode("utf-8", "replace").strip()
+        message = f"HTTP {answer.status}: {excerpt}" if excerpt else f"HTTP {answer.status}"
+    return message, _shown(error.get("trace"))
+
+
+def _shown(value: object) -> str:
+    """Return a value of any JSON type as text."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else clean_json(value)
 
 
 def _delay(result: Mapping[str, Any], answer: Answer, now: datetime) -> timedelta | None:
+    """Return the time that the service names, which holds as it is; ``None`` when it names none."""
     seconds = result.get("delay_s")
-    if isinstance(seconds, int | float) and not isinstance(seconds, bool):
-        return _clamped(seconds)
-    return _retry_after(answer, now)
+    if seconds is None:
+        return _retry_after(answer, now)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise _NotUnderstoodError(f"delay_s is {_shown(seconds)[:80]!r} instead of a number of seconds from 0")
+    return timedelta(seconds=min(seconds, MAX_DELAY.total_seconds()))
 
 
 def _retry_after(answer: Answer, now: datetime) -> timedelta | None:
-    """Return what ``Retry-After`` asks for, seconds or a date, from 0 to 24 hours."""
+    """Return what ``Retry-After`` asks for, seconds or a date, from 0 to 24 hours; what is neither counts as absent."""
     text = answer.headers.get("Retry-After", "").strip()
-    if not text:
-        return None
     if text.isascii() and text.isdigit():
-        return _clamped(float(text[:12]))
+        return min(timedelta(seconds=int(text[:12])), MAX_RETRY_AFTER)
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+        wait = (date if date.tzinfo else date.replace(tzinfo=UTC)) - now
+    except (ValueError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return _clamped((date - now).total_seconds())
-
-
-def _clamped(seconds: float) -> timedelta:
-    return timedelta(seconds=min(max(seconds, 0.0), MAX_RETRY_AFTER.total_seconds()))
+    return min(max(wait, timedelta()), MAX_RETRY_AFTER)

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from support.admin import Admin, running_admin
-from support.queries import value
 
 from riverrun.errors import ConfigError
 from riverrun.settings.schema import AdminSettings, Settings
 from riverrun_admin.door import Door
 from riverrun_admin.roles import ROLES, Role
+from support.admin import Admin, running_admin
+from support.queries import value
 
 TOKEN = "a-token-of-sufficient-length"
 OTHER = "another-token-that-is-known"

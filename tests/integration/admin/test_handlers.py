@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+
 from support.admin import Admin
 from support.jobs import insert
 from support.queries import value

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
+
 from support.admin import Admin, running_admin
 from support.eventually import eventually
 from support.ports import free_port
@@ -37,32 +38,34 @@ async def test_a_server_that_drains_is_not_ready(admin: Admin) -> None:
 
 async def test_without_its_database_a_server_says_so_and_recovers(database: str) -> None:
     name = sql.Identifier(str(conninfo_to_dict(database)["dbname"]))
-    async with await AsyncConnection.connect(database, dbname="postgres", autocommit=True) as other:
-        async with running_admin(database) as admin:
-            assert (await admin.enqueue()).status == 201
-            await other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
-            await other.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
-                (conninfo_to_dict(database)["dbname"],),
-            )
-            started = time.monotonic()
+    async with (
+        await AsyncConnection.connect(database, dbname="postgres", autocommit=True) as other,
+        running_admin(database) as admin,
+    ):
+        assert (await admin.enqueue()).status == 201
+        await other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        await other.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            (conninfo_to_dict(database)["dbname"],),
+        )
+        started = time.monotonic()
 
-            refused = await admin.enqueue()
-            page = await admin.page("/admin/queue/dashboard")
-            ready = await admin.get("/readyz")
-            healthy = await admin.get("/healthz")
-            metrics = await admin.get("/metrics")
+        refused = await admin.enqueue()
+        page = await admin.page("/admin/queue/dashboard")
+        ready = await admin.get("/readyz")
+        healthy = await admin.get("/healthz")
+        metrics = await admin.get("/metrics")
 
-            assert time.monotonic() - started < 9
-            assert (refused.status, refused.json["code"]) == (503, "database-unavailable")
-            assert int(refused.headers["Retry-After"]) > 0
-            assert (page.status, ready.status, healthy.status, metrics.status) == (503, 503, 200, 200)
-            await other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+        assert time.monotonic() - started < 9
+        assert (refused.status, refused.json["code"]) == (503, "database-unavailable")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert (page.status, ready.status, healthy.status, metrics.status) == (503, 503, 200, 200)
+        await other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
 
-            async def works_again() -> bool:
-                return (await admin.enqueue()).status == 201
+        async def works_again() -> bool:
+            return (await admin.enqueue()).status == 201
 
-            await eventually(works_again, within=10.0)
+        await eventually(works_again, within=10.0)
 
 
 async def test_a_server_starts_without_a_database(database: str) -> None:
@@ -123,7 +126,8 @@ async def _start(dsn: str, folder: Path, port: int) -> asyncio.subprocess.Proces
     config = folder / "config.yaml"
     config.write_text(
         f"server_id: test\nadmin: {{port: {port}}}\n"
-        f"postgresql: {{host: '{parts['host']}', username: '{parts['user']}', database: '{parts['dbname']}', min_conns: 1}}\n"
+        f"postgresql: {{host: '{parts['host']}', username: '{parts['user']}', min_conns: 1,"
+        f" database: '{parts['dbname']}'}}\n"
     )
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("RIVERRUN", "DATABASE"))}
     return await asyncio.create_subprocess_exec(

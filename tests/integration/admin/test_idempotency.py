@@ -6,6 +6,7 @@ import asyncio
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+
 from support.admin import Admin
 from support.queries import value
 

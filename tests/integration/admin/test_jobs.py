@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+
 from support.admin import Admin
 from support.eventually import eventually
 from support.jobs import ago, insert, job

@@ -9,9 +9,10 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
+from yarl import URL
+
 from support.admin import Admin
 from support.jobs import ago, insert, job
-from yarl import URL
 
 PAGES = [
     "/admin/queue/dashboard",

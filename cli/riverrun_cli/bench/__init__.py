@@ -1,0 +1,1 @@
+"""``queuectl bench``: how fast this database and this host run jobs."""

@@ -1,0 +1,121 @@
+"""What a handler's signature asks for, read once when it is registered, so that a wrong one is told at once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, get_args, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from riverrun.claimed_job import ClaimedJob
+from riverrun.context import Context
+
+Maker: TypeAlias = Callable[[ClaimedJob, Context], object]
+
+_PLAIN = (inspect.Parameter.empty, Any, object, dict, Mapping, dict[str, Any], Mapping[str, Any], dict[str, object])
+
+
+class InvalidArguments(Exception):
+    """The arguments of a job are not what its handler takes; the message says why without repeating them."""
+
+
+def arguments_of(function: Callable[..., object]) -> Callable[[ClaimedJob, Context], list[object]]:
+    """Return what builds the positional arguments of ``function``, by its signature.
+
+    What is returned raises `InvalidArguments` for a job that the function cannot take.
+
+    Raises:
+        TypeError: The function cannot be called with arguments and a context.
+    """
+    hints = _hints(function)
+    makers: list[Maker] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            raise TypeError(f"{named(function)}: *{parameter.name} says nothing; a decorator needs functools.wraps")
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            raise TypeError(f"{named(function)}: parameter {parameter.name} can never be given; make it optional")
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            hint = hints.get(parameter.name, parameter.empty)
+            makers.append(_context if _is_context(parameter.name, hint) else _args_maker(function, hint))
+    if len(makers) > 2 or (len(makers) == 2 and makers.count(_context) != 1):
+        raise TypeError(
+            f"{named(function)}: a handler takes its arguments and a Context, each at most once; "
+            "what else it has must be keyword-only and optional"
+        )
+    return lambda job, context: [make(job, context) for make in makers]
+
+
+def is_async(function: Callable[..., object]) -> bool:
+    """Return whether a call of ``function``, or of an object that can be called, gives a coroutine.
+
+    Raises:
+        TypeError: It is a class, or it yields, so that a call would run nothing.
+    """
+    code = _code(function)
+    if isinstance(function, type) or inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
+        raise TypeError(f"{named(function)}: a handler is a function that returns, neither a class nor a generator")
+    return inspect.iscoroutinefunction(code)
+
+
+def named(function: Callable[..., object]) -> str:
+    """Return module and name of a function, or of what a partial or an object calls."""
+    code = _code(function)
+    return f"{getattr(code, '__module__', None)}.{code.__qualname__}"
+
+
+def _code(function: Callable[..., object]) -> Callable[..., object]:
+    """Return the function in which a call of ``function``, a partial or an object runs."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if inspect.isroutine(function) or isinstance(function, type) else type(function).__call__
+
+
+def _context(_: ClaimedJob, context: Context) -> Context:
+    return context
+
+
+def _is_context(name: str, hint: object) -> bool:
+    """Return whether a parameter takes the context: by its annotation, or by its name when it has none."""
+    return Context in (hint, *get_args(hint)) or (hint is inspect.Parameter.empty and name in {"ctx", "context"})
+
+
+def _args_maker(function: Callable[..., object], hint: Any) -> Maker:
+    """Return what turns the arguments of a job into the type a function asks for."""
+    if hint is str:
+        return lambda job, _: job.args_text
+    if hint is bytes:
+        return lambda job, _: job.args_text.encode()
+    if hint in _PLAIN:
+        return lambda job, _: job.args
+    try:
+        adapter = TypeAdapter(hint)
+    except Exception as error:
+        # Pydantic says at length what it cannot do, and raises errors of many types.
+        reason = str(error).partition("\n")[0]
+        raise TypeError(f"{named(function)}: arguments cannot be read as {hint!r}: {reason}") from error
+
+    def validated(job: ClaimedJob, _: Context) -> object:
+        try:
+            return adapter.validate_json(job.args_text)
+        except ValidationError as error:
+            raise InvalidArguments(_problems(error)) from None  # the error quotes the arguments
+
+    return validated
+
+
+def _problems(error: ValidationError) -> str:
+    """Say what is wrong with the arguments without repeating their values, which may be secret."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'args'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+
+
+def _hints(function: Callable[..., object]) -> dict[str, Any]:
+    try:
+        return get_type_hints(_code(function))
+    except NameError as error:
+        reason = f"an annotation cannot be resolved: {error}; import it outside of TYPE_CHECKING"
+        raise TypeError(f"{named(function)}: {reason}") from error

@@ -1,0 +1,144 @@
+"""Which jobs an executor claims, and how soon, also while dead rows pile up below its floors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+
+from riverrun import AsyncClient, JobState
+from riverrun.database.statements import Statements
+from riverrun.store import attempts
+from riverrun_executor.floors import NOWHERE, Floors
+from support.eventually import eventually
+from support.executors import running_executor, settings_for
+
+pytestmark = pytest.mark.every_postgres
+
+
+@pytest.fixture
+async def client(database: str) -> AsyncIterator[AsyncClient]:
+    """Give a client of the test's database."""
+    async with AsyncClient(database) as client:
+        yield client
+
+
+@pytest.fixture
+async def conn(database: str) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+    """Give a connection to the test's database."""
+    async with await AsyncConnection.connect(database, autocommit=True) as conn:
+        yield conn
+
+
+async def claimed(conn: AsyncConnection[Any], slots: int, floors: Floors = NOWHERE) -> list[int]:
+    """Claim jobs of the default queue and return their ids in the order in which they are the best."""
+    steps = attempts.claim("default", slots=slots, incarnation="me", floors_us=floors.us, floor_ids=floors.ids)
+    jobs = await Statements().run(conn, steps)
+    return [job.id for job in sorted(jobs, key=lambda job: (job.priority, job.scheduled_us, job.id))]
+
+
+async def test_the_best_jobs_are_claimed_first(client: AsyncClient, conn: AsyncConnection[Any]) -> None:
+    late = (await client.enqueue("noop", {}, priority=9)).job.id
+    middle = [(await client.enqueue("noop", {}, priority=5)).job.id for _ in range(3)]
+    first = (await client.enqueue("noop", {}, priority=1)).job.id
+
+    assert await claimed(conn, 2) == [first, middle[0]]
+    assert await claimed(conn, 5) == [*middle[1:], late]
+
+
+async def test_no_more_are_claimed_than_there_are_slots(client: AsyncClient, conn: AsyncConnection[Any]) -> None:
+    await client.enqueue_many([{"kind": "noop", "args": {}, "priority": 1 + n % 9} for n in range(50)])
+
+    assert len(await claimed(conn, 20)) == 20
+    cursor = await conn.execute("SELECT count(*) FROM river_job WHERE state = 'running'")
+    assert await cursor.fetchone() == (20,)
+
+
+async def test_neither_future_nor_other_queues_nor_left_out_kinds_are_claimed(
+    client: AsyncClient, conn: AsyncConnection[Any]
+) -> None:
+    await client.enqueue("noop", {}, scheduled_at=datetime.now(UTC) + timedelta(hours=1))
+    await client.enqueue("noop", {}, queue="other")
+    await client.enqueue("left_out", {})
+    steps = attempts.claim(
+        "default", slots=9, incarnation="me", floors_us=NOWHERE.us, floor_ids=NOWHERE.ids, kinds_left_out=["left_out"]
+    )
+
+    assert await Statements().run(conn, steps) == []
+
+
+async def test_two_executors_never_claim_the_same_job(client: AsyncClient, database: str) -> None:
+    await client.enqueue_many([{"kind": "noop", "args": {}} for _ in range(200)])
+
+    async def claim_all() -> list[int]:
+        async with await AsyncConnection.connect(database, autocommit=True) as conn:
+            ids: list[int] = []
+            while found := await claimed(conn, 7):
+                ids += found
+            return ids
+
+    found = await asyncio.gather(*(claim_all() for _ in range(4)))
+
+    ids = [job_id for each in found for job_id in each]
+    assert len(ids) == len(set(ids)) == 200
+
+
+async def test_a_claim_above_the_floor_does_not_step_over_dead_rows(
+    client: AsyncClient, conn: AsyncConnection[Any], database: str
+) -> None:
+    await conn.execute(
+        "INSERT INTO river_job (kind, args, max_attempts, scheduled_at) "
+        "SELECT 'noop', '{}', 25, now() - interval '1 hour' + n * interval '1 millisecond' "
+        "FROM generate_series(1, 20000) AS n"
+    )
+    floors = Floors()
+    statements = Statements()
+    async with await AsyncConnection.connect(database) as pinning:
+        await pinning.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        await pinning.execute("SELECT count(*) FROM river_job")
+        for _ in range(40):
+            steps = attempts.claim("default", slots=250, incarnation="me", floors_us=floors.us, floor_ids=floors.ids)
+            floors.rise(await statements.run(conn, steps), exhausted=False)
+
+        above, everywhere = [await buffers(conn, each) for each in (floors, NOWHERE)]
+
+    assert above < 60
+    assert everywhere > 5 * above
+
+
+async def buffers(conn: AsyncConnection[Any], floors: Floors) -> int:
+    """Return how many buffers it takes to find one job, without claiming it."""
+    await conn.execute("BEGIN")
+    params = {
+        "schema": None, "queue": "default", "slots": 1, "incarnation": "me", "kinds_left_out": [],
+        "floors_us": floors.us, "floor_ids": floors.ids,
+    }  # fmt: skip
+    explain = b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + Statements().text("job_claim")
+    cursor = await conn.execute(explain, params)
+    row = await cursor.fetchone()
+    await conn.execute("ROLLBACK")
+    assert row is not None
+    plan = row[0][0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+async def test_a_job_of_a_long_transaction_is_found_within_a_second_of_its_commit(
+    client: AsyncClient, database: str
+) -> None:
+    async with await AsyncConnection.connect(database) as late:
+        job = (await client.enqueue("noop", {}, conn=late)).job
+        async with running_executor(settings_for(database, poll_interval=timedelta(seconds=1))):
+            for _ in range(5):  # the floor rises above the job that nobody can see yet
+                seen = (await client.enqueue("noop", {})).job
+                await eventually(lambda job_id=seen.id: _completed(client, job_id), within=10)
+                await asyncio.sleep(0.1)
+            await late.commit()
+            await eventually(lambda: _completed(client, job.id), within=2.5)
+
+
+async def _completed(client: AsyncClient, job_id: int) -> bool:
+    return (await client.get(job_id)).state == JobState.COMPLETED

@@ -1,0 +1,90 @@
+"""What the leader measures, and that nobody else shows it."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from riverrun.database.statements import Statements
+from riverrun.store import gauges
+from riverrun.telemetry import metrics
+from riverrun_scheduler.gauges import Gauges
+from support.jobs import ago, insert
+from support.schedulers import settings_for, term_of
+
+Connection = AsyncConnection[TupleRow]
+run = Statements().run
+
+
+def shown(name: str) -> dict[tuple[str, ...], float]:
+    """Return the samples of a metric by the values of their labels."""
+    return {tuple(labels.values()): value for sample, labels, value in metrics.own_samples() if sample == name}
+
+
+@pytest.mark.every_postgres
+async def test_queues_are_measured_by_state_age_pause_and_service(conn: Connection) -> None:
+    await insert(conn, "river_queue", name="mail", paused_at=ago("1 hour"))
+    await insert(
+        conn,
+        "riverrun_executor",
+        incarnation="h_1_00000001",
+        server_id="h",
+        queue="default",
+        slots=1,
+        pid=1,
+        lease_until=ago("-5 seconds"),
+    )
+    await insert(conn, queue="mail", scheduled_at=ago("100 seconds"), priority=9)
+    await insert(conn, queue="mail", scheduled_at=ago("50 seconds"), priority=1)
+    await insert(conn, queue="mail", scheduled_at=ago("-1 hour"), state="scheduled")
+    await insert(conn, queue="mail", state="completed", finalized_at=ago("1 hour"))
+
+    default, mail = await run(conn, gauges.queues())
+
+    assert (default.queue, default.paused, default.served, default.oldest_seconds) == ("default", False, True, 0)
+    assert (mail.queue, mail.paused, mail.served) == ("mail", True, False)
+    assert mail.jobs == {"available": 2, "pending": 0, "retryable": 0, "running": 0, "scheduled": 1}
+    assert 100 <= mail.oldest_seconds < 110
+
+
+async def test_counting_stops_at_a_cap(conn: Connection) -> None:
+    await insert(conn, "river_queue", name="default")
+    await conn.execute("INSERT INTO river_job (kind, args) SELECT 'email', '{}' FROM generate_series(1, 10500)")
+
+    (queue,) = await run(conn, gauges.queues())
+
+    assert queue.jobs["available"] == gauges.CAP
+
+
+async def test_tables_and_what_holds_vacuum_back_are_measured(conn: Connection, database: str) -> None:
+    await conn.execute("INSERT INTO river_job (kind, args) SELECT 'email', '{}' FROM generate_series(1, 1000)")
+    await conn.execute("ANALYZE river_job")
+
+    async with await AsyncConnection.connect(database) as other:
+        await other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        await other.execute("SELECT FROM river_job")
+        server = await run(conn, gauges.server())
+
+    jobs = next(table for table in server.tables if table.table == "river_job")
+    assert jobs.rows == 1000
+    assert jobs.bytes > 8192
+    assert server.xmin_seconds > 0
+    assert server.notification_queue == 0
+
+
+async def test_only_a_leader_shows_what_belongs_to_the_whole_database(conn: Connection, database: str) -> None:
+    await insert(conn, "river_queue", name="mail")
+
+    async with term_of(settings_for(database)) as term:
+        service = Gauges(term)
+        pulse = await term.pulse()
+        await service.step(pulse)
+        await service.step(pulse)
+        while_leading = shown("riverrun_queue_served"), shown("riverrun_table_bytes")
+        service.clear()
+
+    assert while_leading[0] == {("mail",): 0.0}
+    assert ("river_job",) in while_leading[1]
+    assert shown("riverrun_queue_served") == {}
+    assert shown("riverrun_table_bytes") == {}

@@ -1,0 +1,202 @@
+"""``queuectl queue | schedule | server | handler`` as processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from support.queuectl import Queuectl
+
+Table = psycopg.Connection[dict[str, Any]]
+
+
+@pytest.fixture
+def queuectl(database: str, tmp_path: Path) -> Queuectl:
+    return Queuectl(database, tmp_path)
+
+
+@pytest.fixture
+def table(database: str) -> Iterator[Table]:
+    with psycopg.connect(database, autocommit=True, row_factory=dict_row) as conn:
+        yield conn
+
+
+def test_a_queue_is_listed_paused_and_resumed(queuectl: Queuectl, table: Table) -> None:
+    table.execute("INSERT INTO river_queue (name, created_at, updated_at) VALUES ('mail', now(), now())")
+    queuectl("job", "enqueue", "email", "-q", "mail")
+
+    paused = queuectl.json("queue", "pause", "mail")
+    (listed,) = queuectl.json("queue", "ls")
+    resumed = queuectl("queue", "resume", "*", "-o", "id")
+
+    assert paused == [{"name": "mail", "paused": True}]
+    assert (listed["name"], listed["paused"], listed["available"], listed["executors"]) == ("mail", True, 1, 0)
+    assert resumed.stdout == "mail\n"
+    assert queuectl.json("queue", "list")[0]["paused"] is False
+
+
+def test_a_queue_that_nobody_knows_is_not_found(queuectl: Queuectl) -> None:
+    for verb in ("pause", "resume"):
+        done = queuectl("queue", verb, "nobody")
+        assert (done.returncode, done.stderr) == (3, "queue nobody does not exist\n")
+        assert queuectl("queue", verb, "No Body").returncode == 4
+
+
+def test_pausing_everything_needs_consent(queuectl: Queuectl, table: Table) -> None:
+    table.execute("INSERT INTO river_queue (name, created_at, updated_at) VALUES ('mail', now(), now())")
+
+    refused = queuectl("queue", "pause", "*")
+
+    assert (refused.returncode, "--yes" in refused.stderr) == (2, True)
+    assert queuectl("queue", "pause", "*", "--yes").returncode == 0
+
+
+def test_slots_are_set_and_reset_for_all_servers_or_one(queuectl: Queuectl, table: Table) -> None:
+    queuectl("queue", "scale", "mail", "5")
+    queuectl("queue", "scale", "mail", "7", "--server", "host-a")
+    both = table.execute("SELECT server_id, max_workers FROM riverrun_queue_setting ORDER BY server_id").fetchall()
+    queuectl("queue", "scale", "mail", "--reset")
+    one = table.execute("SELECT server_id FROM riverrun_queue_setting").fetchall()
+
+    assert both == [{"server_id": "", "max_workers": 5}, {"server_id": "host-a", "max_workers": 7}]
+    assert one == [{"server_id": "host-a"}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "name"),
+    [
+        (["mail", "0"], 4, "SLOTS"),
+        (["mail", "10001"], 4, "SLOTS"),
+        (["Mail", "1"], 4, "NAME"),
+        (["mail", "1", "--server", "a b"], 4, "--server"),
+        (["mail"], 2, "--reset"),
+        (["mail", "1", "--reset"], 2, "--reset"),
+        (["mail", "many"], 2, "SLOTS"),
+    ],
+)
+def test_slots_that_cannot_be_are_refused(
+    queuectl: Queuectl, table: Table, arguments: list[str], code: int, name: str
+) -> None:
+    done = queuectl("queue", "scale", *arguments)
+
+    assert (done.returncode, name in done.stderr) == (code, True)
+    assert table.execute("SELECT FROM riverrun_queue_setting").fetchall() == []
+
+
+def test_a_schedule_is_made_shown_paused_run_and_deleted(queuectl: Queuectl, table: Table) -> None:
+    made = queuectl.json(
+        "schedule", "create", "nightly", "--kind", "report", "--cron", "30 4 * * *", "--timezone", "Asia/Shanghai",
+        "--args", '{"full": true}', "-q", "mail", "--priority", "3", "--tag", "some-tag",
+    )  # fmt: skip
+    paused = queuectl.json("schedule", "pause", "nightly")
+    resumed = queuectl.json("schedule", "resume", "nightly")
+    ran = queuectl.json("schedule", "run", "nightly")
+
+    assert (made["kind"], made["args"], made["next_tick"][10:]) == ("report", {"full": True}, "T20:30:00.000Z")
+    assert (paused["paused"], paused["next_tick"], resumed["paused"]) == (True, None, False)
+    job = table.execute("SELECT id, kind, args, queue, priority, tags FROM river_job").fetchone()
+    assert job == {
+        "id": ran["id"], "kind": "report", "args": {"full": True}, "queue": "mail", "priority": 3, "tags": ["some-tag"],
+    }  # fmt: skip
+    assert queuectl("schedule", "delete", "nightly").returncode == 2
+    assert queuectl("schedule", "rm", "nightly", "--yes").returncode == 0
+    assert queuectl.json("schedule", "list") == []
+    assert queuectl("schedule", "get", "nightly").returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["x", "--kind", "report", "--cron", "@daily"], "NAME"),
+        (["nightly", "--kind", "", "--cron", "@daily"], "--kind"),
+        (["nightly", "--kind", "report", "--cron", "61 * * * *"], "--cron"),
+        (["nightly", "--kind", "report"], "--cron"),
+        (["nightly", "--kind", "report", "--every", "0.1s"], "--every"),
+        (["nightly", "--kind", "report", "--cron", "@daily", "--timezone", "Mars"], "--timezone"),
+        (["nightly", "--kind", "report", "--cron", "@daily", "--args", "[]"], "--args"),
+        (["nightly", "--kind", "report", "--cron", "@daily", "--priority", "10"], "--priority"),
+        (["nightly", "--kind", "report", "--cron", "@daily", "--missed", "never"], "--missed"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused(
+    queuectl: Queuectl, table: Table, arguments: list[str], name: str
+) -> None:
+    done = queuectl("schedule", "create", *arguments)
+
+    assert (done.returncode, done.stderr.startswith(f"{name}: ")) == (4, True), done.stderr
+    assert table.execute("SELECT FROM riverrun_schedule").fetchall() == []
+
+
+def test_the_next_ticks_are_shown_without_a_database(tmp_path: Path) -> None:
+    queuectl = Queuectl("host=/nowhere dbname=none", tmp_path)
+
+    done = queuectl("schedule", "next", "0 9 * * 1", "-n", "2", "--tz", "Asia/Shanghai", "-o", "json")
+
+    ticks = json.loads(done.stdout)
+    assert [tick["local"][10:] for tick in ticks] == ["T09:00:00+08:00"] * 2
+    assert queuectl("schedule", "next", "61 * * * *").stderr.startswith("EXPR: ")
+
+
+def test_servers_are_listed(queuectl: Queuectl, table: Table) -> None:
+    table.execute(
+        "INSERT INTO riverrun_server (server_id, host, pid, version, roles)"
+        " VALUES ('host-a', 'host-a.example', 7, '0.1.0', '{scheduler}')"
+    )
+
+    (listed,) = queuectl.json("server", "list")
+
+    assert (listed["server_id"], listed["alive"], listed["roles"]) == ("host-a", True, ["scheduler"])
+    assert queuectl("server", "ls", "-o", "id").stdout == "host-a\n"
+
+
+def test_a_handler_is_registered_changed_and_deleted(queuectl: Queuectl) -> None:
+    register = ["handler", "register", "fax", "--type", "http", "--url", "http://localhost:8080/handle"]
+
+    first = queuectl.json(*register)
+    again = queuectl.json(*register)
+    other = queuectl(*register, "--timeout", "5")
+    replaced = queuectl.json(*register, "--timeout", "5", "--replace")
+    updated = queuectl.json("handler", "update", "fax", "--retries", "2")
+
+    assert (first["created"], again["created"], other.returncode) == (True, False, 4)
+    assert (replaced["timeout"], updated["timeout"], updated["retries"]) == (5.0, 5.0, 2)
+    assert [handler["kind"] for handler in queuectl.json("handler", "list")] == ["fax"]
+    assert queuectl("handler", "update", "fax").returncode == 2
+    assert queuectl("handler", "delete", "fax").returncode == 2
+    assert queuectl("handler", "rm", "fax", "--yes").returncode == 0
+    assert queuectl("handler", "get", "fax").returncode == 3
+
+
+def test_a_handler_that_jobs_need_is_deleted_only_by_force(queuectl: Queuectl) -> None:
+    queuectl("handler", "register", "fax", "--type", "http", "--url", "http://localhost:8080/handle")
+    queuectl("job", "enqueue", "fax")
+
+    refused = queuectl("handler", "delete", "fax", "--yes")
+
+    assert (refused.returncode, "1 unfinished job" in refused.stderr) == (4, True)
+    assert queuectl("handler", "delete", "fax", "--yes", "--force").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["f", "--type", "local"], "KIND"),
+        (["fax", "--type", "carrier-pigeon"], "--type"),
+        (["fax", "--type", "http"], "--url"),
+        (["fax", "--type", "http", "--url", "ftp://x"], "--url"),
+        (["fax", "--type", "local", "--name", "os.system"], "--name"),
+        (["fax", "--type", "local", "--timeout", "-1"], "--timeout"),
+        (["fax", "--type", "local", "--retries", "-1"], "--retries"),
+    ],
+)
+def test_a_handler_that_cannot_be_is_refused(queuectl: Queuectl, table: Table, arguments: list[str], name: str) -> None:
+    done = queuectl("handler", "register", *arguments)
+
+    assert (done.returncode, done.stderr.startswith(f"{name}: ")) == (4, True), done.stderr
+    assert table.execute("SELECT FROM riverrun_handler").fetchall() == []
