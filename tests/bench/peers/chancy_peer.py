@@ -29,7 +29,8 @@ class ChancyPeer(Peer):
         async with Chancy(self.dsn) as chancy:
             await chancy.migrate()
             await chancy.declare(
-                Queue("bench", concurrency=200, executor=Chancy.Executor.Async, polling_interval=1, eager_polling=True), upsert=True
+                Queue("bench", concurrency=200, executor=Chancy.Executor.Async, polling_interval=1, eager_polling=True),
+                upsert=True,
             )
 
     async def open(self) -> None:

@@ -5,8 +5,8 @@
     harness ◀── UDP on the loopback address: Report ──────────────┘
 
 Commands: setup · enqueue_bulk · enqueue_single · work · latency; the end of stdin stops everything. All is timed by the
-harness or with ``time.monotonic_ns``, which all processes of a host share. Needs only the standard library: each driver runs in the
-virtual environment of its own queue.
+harness, or with ``time.monotonic_ns``, which all processes of a host share.
+Needs only the standard library: each driver runs in the virtual environment of its own queue.
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ class Report:
             sent: When the job was enqueued, if that was noted in it.
         """
         if not self._start:
-            self._start = {"first": time.monotonic_ns(), "cpu_at_first": time.process_time(), "rss_at_first": _resident()}
+            self._start = {
+                "first": time.monotonic_ns(),
+                "cpu_at_first": time.process_time(),
+                "rss_at_first": _resident(),
+            }
         self._count += 1
         if sent is not None:
             self._waits.append((time.monotonic_ns() - sent) / 1e6)
