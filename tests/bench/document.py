@@ -188,7 +188,7 @@ def _ceiling(results: Results) -> str:
         parts = [f"{drain / top:.2f}" if drain and top else "–" for drain in drains]
         rows.append((f"pgbench, {clients} client{'s' * (clients != '1')}", _shown(runs, "jobs_per_second"), *parts))
     return (
-        "## The ceiling\n\nRiverrun's own claim and complete statements on Riverrun's own table, driven by `pgbench` in "
+        "## The ceiling\n\nRiverrun's own claim and complete statements on its own table, driven by `pgbench` in "
         "batches of 300: nobody decodes a row or runs a handler.\n\n"
         + _table(("", "jobs/s", "reached with 1 process", "reached with 2"), rows)
     )

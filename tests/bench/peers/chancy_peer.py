@@ -11,7 +11,7 @@ from driver import Peer, Report, run, uvloop_run
 reports: list[Report] = []
 
 
-@job(queue="bench")
+@job(queue="bench")  # type: ignore[untyped-decorator]  # seen only where it is installed
 async def noop(*, n: int, sent: int | None = None) -> None:
     reports[0].handled(sent)
 

@@ -21,7 +21,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -125,18 +125,18 @@ class Peer:
         self._workers = []
 
 
-def run(make: Callable[[str], Peer], loop: Callable[[Awaitable[None]], None] | None = None) -> None:
+def run(make: Callable[[str], Peer], loop: Callable[[Coroutine[Any, Any, None]], None] | None = None) -> None:
     """Be the driver, or with the argument ``work`` a worker process of it."""
     peer = make(os.environ["BENCH_DSN"])
     main = _work(peer) if sys.argv[1:] == ["work"] else _drive(peer)
-    (loop or asyncio.run)(main)  # type: ignore[arg-type]  # both take a coroutine
+    (loop or asyncio.run)(main)
 
 
-def uvloop_run(main: Awaitable[None]) -> None:
+def uvloop_run(main: Coroutine[Any, Any, None]) -> None:
     """Run on uvloop, for queues that document it as faster."""
     import uvloop  # noqa: PLC0415 - only in the environments that have it
 
-    uvloop.run(main)  # type: ignore[arg-type]  # an Awaitable from a coroutine function
+    uvloop.run(main)
 
 
 async def _drive(peer: Peer) -> None:
@@ -178,6 +178,8 @@ async def _obey(peer: Peer, verb: str, command: dict[str, Any]) -> dict[str, Any
             for number in range(command["jobs"]):
                 await asyncio.sleep(pauses.uniform(0.02, 0.05))
                 await peer.single({"n": number, "sent": time.monotonic_ns()})
+        case _:
+            raise ValueError(verb)
     return {}
 
 
