@@ -121,7 +121,7 @@ def _measure(
     except (TooSlow, RuntimeError) as error:
         results["failures"].setdefault(system.name, []).append(f"{scenario.key}: {error}")
         _say(f"  failed: {error}")
-    except Exception as error:  # a run of an hour must not end with one peer's surprise
+    except Exception as error:  # noqa: BLE001 - a run of an hour must not end with one system's surprise
         traceback.print_exc()
         results["failures"].setdefault(system.name, []).append(f"{scenario.key}: {type(error).__name__}: {error}")
     else:

@@ -11,7 +11,7 @@ from driver import Peer, Report, run, uvloop_run
 reports: list[Report] = []
 
 
-@job(queue="bench")
+@job(queue="bench")  # type: ignore[untyped-decorator]  # seen only where it is installed
 async def noop(*, n: int, sent: int | None = None) -> None:
     reports[0].handled(sent)
 
@@ -29,7 +29,8 @@ class ChancyPeer(Peer):
         async with Chancy(self.dsn) as chancy:
             await chancy.migrate()
             await chancy.declare(
-                Queue("bench", concurrency=200, executor=Chancy.Executor.Async, polling_interval=1, eager_polling=True), upsert=True
+                Queue("bench", concurrency=200, executor=Chancy.Executor.Async, polling_interval=1, eager_polling=True),
+                upsert=True,
             )
 
     async def open(self) -> None:
