@@ -75,6 +75,8 @@ class ClientMessages:
                 self._portals[portal] = self._prepared.get(name, "")
             case b"E":
                 return self._portals.get(body.split(b"\0", 1)[0])
+            case _:
+                pass
         return None
 
 
@@ -114,6 +116,7 @@ class Link:
         self._answered = ServerMessages(self._asked)
         self._passed = 0
         self._mute = False
+        self.dead = False
 
     async def run(self, from_client: asyncio.StreamReader, from_server: asyncio.StreamReader) -> None:
         """Carry bytes both ways until one side ends."""
@@ -134,6 +137,8 @@ class Link:
             while data := await reader.read(CHUNK):
                 await gate.wait()
                 await self._proxy.hold(len(data))
+                if self.dead:
+                    continue
                 if data := self._within_limit(look(data)):
                     writer.write(data)
                     await writer.drain()
@@ -211,6 +216,16 @@ class Proxy:
     def black_hole(self, *, to_server: bool = True, to_client: bool = True) -> None:
         """Keep connections, accept new ones, and carry nothing: both ways, or one."""
         self._call(self._deafen(to_server=to_server, to_client=to_client))
+
+    def half_open(self) -> None:
+        """Let the connections there are stay open for ever and carry nothing; new ones work."""
+        for link in list(self._links):
+            link.dead = True
+
+    def redirect(self, dsn: str) -> None:
+        """Carry new connections to another server, and cut the ones there are."""
+        self._upstream = conninfo_to_dict(dsn)
+        self.cut()
 
     def cut_after_bytes(self, count: int) -> None:
         """Cut each connection once it has carried ``count`` bytes, in the middle of a message if need be."""
