@@ -14,12 +14,12 @@ from support.eventually import eventually
 from support.jobs import ago, insert, job
 from support.queries import value
 
-OURS = {"attempt": 1, "attempted_at": ago("1 minute"), "attempted_by": ["host_1_00000000"]}
+OURS: dict[str, Any] = {"attempt": 1, "attempted_at": ago("1 minute"), "attempted_by": ["host_1_00000000"]}
 
 
 async def _one_of_each(conn: AsyncConnection[TupleRow]) -> dict[str, int]:
     """Insert a job of each state and return their ids."""
-    columns: dict[str, dict[str, object]] = {
+    columns: dict[str, dict[str, Any]] = {
         "available": {},
         "pending": {},
         "scheduled": {"scheduled_at": ago("-1 hour")},
@@ -67,8 +67,8 @@ async def test_a_list_of_jobs_gets_an_answer_for_each(
 async def test_a_unique_conflict_of_one_job_leaves_the_retry_of_the_others(
     admin: Admin, conn: AsyncConnection[TupleRow]
 ) -> None:
-    unique = {"unique_key": b"k" * 32, "unique_states": "11110101"}
-    cancelled = {"state": "cancelled", "finalized_at": ago("1 second")}
+    unique: dict[str, Any] = {"unique_key": b"k" * 32, "unique_states": "11110101"}
+    cancelled: dict[str, Any] = {"state": "cancelled", "finalized_at": ago("1 second")}
     await insert(conn, **unique)
     rival = await insert(conn, **unique, **cancelled)
     other = await insert(conn, **cancelled)
