@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from chancy import Chancy, Job, Queue, QueuedJob, Worker, job
@@ -23,7 +24,7 @@ class ChancyPeer(Peer):
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
-        self.chancy = Chancy(dsn)
+        self.chancy = Chancy(dsn, log=logging.getLogger("chancy"))  # its own logger writes a line a job
 
     async def setup(self) -> None:
         async with Chancy(self.dsn) as chancy:
