@@ -39,6 +39,10 @@ NOT_DURABLE = {"synchronous_commit": "off"}
 
 # Errors of the values, not of the server: trying the same batch again would fail for ever.
 _DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+UNSTORABLE = {
+    "meaning": "PostgreSQL cannot store what the handler left; the attempt counts as failed",
+    "do": "correct the handler's output",
+}
 
 
 class Finalizer:
@@ -140,7 +144,7 @@ class Finalizer:
             return await self._write_all(conn, batch)
         except _DATA_ERRORS as error:
             if len(batch) == 1:
-                log.exception("ending_refused", extra=job_fields(batch[0].job, self._server_id))
+                log.exception("ending_refused", extra={**job_fields(batch[0].job, self._server_id), **UNSTORABLE})
                 return await self._write_all(conn, [_stripped(batch[0], first_line(error))])
             half = len(batch) // 2
             return {**await self._write(conn, batch[:half]), **await self._write(conn, batch[half:])}
