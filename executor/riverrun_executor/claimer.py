@@ -74,9 +74,15 @@ class Claimer:
         self._floors = Floors()
         self._looked_everywhere = 0.0
         self._look_seconds = 0.0
+        self._asked: float | None = None
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
+
+    @property
+    def age(self) -> float:
+        """For how many seconds the answer to a claim has been on its way; 0 when none is."""
+        return 0.0 if self._asked is None else time.monotonic() - self._asked
 
     def wake(self) -> None:
         """Look for jobs now: somebody said that there are some."""
@@ -129,8 +135,11 @@ class Claimer:
         steps = attempts.claim(
             self._queue, slots=wanted, incarnation=self._incarnation, floors_us=floors.us, floor_ids=floors.ids
         )
-        started = time.monotonic()
-        jobs = await self._statements.run(conn, steps)
+        self._asked = started = time.monotonic()
+        try:
+            jobs = await self._statements.run(conn, steps)
+        finally:
+            self._asked = None  # the answer is here, or will never come
         ended = time.monotonic()
         if everywhere:
             self._looked_everywhere, self._look_seconds = ended, ended - started

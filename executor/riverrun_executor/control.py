@@ -29,9 +29,9 @@ from riverrun.telemetry import metrics
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
-OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 2.0, 5.0, 10.0, 60.0
-LOST_AFTER = timedelta(seconds=5)
-"""A claim is answered within its statement timeout of 3 s, or its answer is lost."""
+OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 2.0, 5.0, 5.0, 60.0
+LOST_AFTER = timedelta(seconds=2)
+"""So much older than the claim that is on its way must a job be that no claim will bring any more."""
 
 
 class Executor(Protocol):
@@ -42,6 +42,9 @@ class Executor(Protocol):
 
     def held(self) -> Collection[int]:
         """Return the ids of the jobs that run or whose endings are not written yet."""
+
+    def claim_age(self) -> float:
+        """Return for how many seconds the answer to a claim has been on its way; 0 when none is."""
 
     def cancel(self, job_id: int) -> None:
         """Stop a running job."""
@@ -147,7 +150,10 @@ class Control:
     async def _reconcile(self, conn: AsyncConnection[Any], lost_after: timedelta = LOST_AFTER) -> None:
         """Give back jobs that are marked as ours although we do not hold them."""
         steps = attempts.release_unknown(
-            self._queue, incarnation=self._incarnation, known=self._executor.held(), older_than=lost_after
+            self._queue,
+            incarnation=self._incarnation,
+            known=self._executor.held(),
+            older_than=lost_after + timedelta(seconds=self._executor.claim_age()),
         )
         if released := await self._statements.run(conn, steps):
             log.warning("lost_claims_released", extra={"queue": self._queue, "jobs": len(released)})

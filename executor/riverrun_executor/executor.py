@@ -79,6 +79,8 @@ class Executor:
         self._runner = Runner(
             handlers=self._handlers,
             slots=self._slots,
+            statements=self._statements,
+            incarnation=context.incarnation,
             server_id=settings.server_id,
             default_timeout=settings.river.job_timeout,
             may_start=lambda: self._lease.holds,
@@ -141,6 +143,10 @@ class Executor:
     def held(self) -> Collection[int]:
         """Return the ids of the jobs that run or whose endings are not written yet."""
         return {*self._runner.running, *self._finalizer.held}
+
+    def claim_age(self) -> float:
+        """Return for how many seconds the answer to a claim has been on its way; 0 when none is."""
+        return self._claimer.age
 
     def cancel(self, job_id: int) -> None:
         """Stop a running job."""

@@ -11,6 +11,7 @@ from typing import Literal
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context, job_fields
+from riverrun.database.statements import Statements
 from riverrun.durations import LONGEST
 from riverrun.new_job import TIMEOUT_KEY
 from riverrun.outcome import Cancelled, Failed, Interrupted, Outcome
@@ -53,17 +54,21 @@ class Runner:
     Args:
         handlers: Finds the handler of a kind.
         slots: Room for jobs; a slot is free again the moment a handler returns.
+        statements: SQL of the schema, for handlers that complete their jobs themselves.
+        incarnation: This executor, as it stands in ``attempted_by``.
         server_id: This host, for log lines.
         default_timeout: Time limit of a job that neither says one itself nor has a handler that does.
         may_start: Whether a job that was claimed is still ours; asked before each is run.
         ended: Takes the ending of an attempt; called without waiting.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it joins
         self,
         *,
         handlers: Handlers,
         slots: Slots,
+        statements: Statements,
+        incarnation: str,
         server_id: str,
         default_timeout: timedelta | None,
         may_start: Callable[[], bool],
@@ -71,6 +76,8 @@ class Runner:
     ) -> None:
         self._handlers = handlers
         self._slots = slots
+        self._statements = statements
+        self._incarnation = incarnation
         self._server_id = server_id
         self._default_timeout = default_timeout
         self._may_start = may_start
@@ -86,9 +93,13 @@ class Runner:
         if self._draining or not self._may_start():
             self._ended(Ending(job, Interrupted(), None, 0.0))
             return
+        if older := self.running.get(job.id):
+            older.stop("lease")  # it was taken from an attempt that runs here still
+            self._end(older, Interrupted())
         self._slots.take()
         self._idle.clear()
-        running = RunningJob(job, Context(job, server_id=self._server_id))
+        context = Context(job, server_id=self._server_id, incarnation=self._incarnation, statements=self._statements)
+        running = RunningJob(job, context)
         self.running[job.id] = running
         running.task = self._loop.create_task(self._run(running), name=f"job {job.id}")
 
@@ -181,8 +192,9 @@ class Runner:
 
     def _end(self, running: RunningJob, outcome: Outcome) -> None:
         """Free the slot and pass the ending on, once."""
-        if self.running.pop(running.job.id, None) is None:
+        if self.running.get(running.job.id) is not running:
             return
+        del self.running[running.job.id]
         if running.timer is not None:
             running.timer.cancel()
         self._slots.give_back()

@@ -85,7 +85,7 @@ class Rescuer:
             return False
         ended = await self._term.run(rescue.expire(gone, generation=self._term.generation))
         for incarnation in ended:
-            log.warning("executor %s was lost: its supervisor has died", incarnation)
+            log.warning("executor_lost", extra={"executor": incarnation, "reason": "its supervisor has died"})
         return bool(ended)
 
     async def _look_for_missing(self, now: float) -> None:
