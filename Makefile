@@ -9,13 +9,15 @@ PYTHON ?=
 TEST_WORKERS ?= 2
 # What else pytest is told, as in: make test PYTEST_ARGS='-k embedded --postgres 18'
 PYTEST_ARGS ?=
+# What else the benchmark is told, as in: make bench QUICK=1 BENCH_ARGS='--systems riverrun pgqueuer --scenarios drain_1'
+BENCH_ARGS ?=
 # make lock UPGRADE=--upgrade takes the newest allowed versions; otherwise only what pyproject.toml asks for moves.
 UPGRADE ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint fmt lock build clean
+.PHONY: help setup run test bench lint fmt lock build clean
 
 help: ## Show what make can do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -33,6 +35,9 @@ run: setup ## Run the daemon here, on an embedded PostgreSQL, with the example h
 
 test: setup ## Run all tests
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS)
+
+bench: setup ## Compare with other job queues in one run and write docs/performance.md (QUICK=1: small, prints only)
+	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick --repeat 1,--output docs) $(BENCH_ARGS)
 
 lint: setup ## Check format, style, types, imports between components, and shell scripts
 	$(BIN)/ruff format --check

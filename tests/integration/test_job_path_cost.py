@@ -123,19 +123,6 @@ def claim(dsn: str, *, generic: bool, floors: Floors = NOWHERE) -> Plan:
         return executed(conn, claiming(floors), generic=generic)
 
 
-def floors_above_finished(dsn: str) -> Floors:
-    """Return the floors of an executor that has claimed every job that is finished now."""
-    floors = Floors()
-    with psycopg.connect(dsn) as conn:
-        row = conn.execute(
-            "SELECT (extract(epoch FROM scheduled_at) * 1000000)::bigint, id FROM river_job WHERE state = 'completed' "
-            "ORDER BY scheduled_at DESC, id DESC LIMIT 1"
-        ).fetchone()
-    assert row is not None
-    floors.us[0], floors.ids[0] = row
-    return floors
-
-
 def complete(dsn: str, *, generic: bool) -> Plan:
     held = claimed(dsn)
     with session(dsn, FINALIZE_SESSION) as conn:
@@ -151,15 +138,16 @@ def finalize(dsn: str, *, generic: bool) -> Plan:
         return executed(conn, attempts.finalize([(job, failed) for job in held], ME), generic=generic)
 
 
-def test_a_claim_reads_one_index_in_the_order_of_claims(table: str, generic: bool) -> None:
+def test_a_claim_reads_its_index_alone(table: str, generic: bool, request: pytest.FixtureRequest) -> None:
+    if generic and "fresh statistics" in request.node.name:
+        reason = "a plan made without the limit reads every waiting job into a bitmap; CLAIM_SESSION does not forbid it"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+
     plan = claim(table, generic=generic)
 
     assert plan.read_in_full() <= {"river_queue"}
-    (ordered,) = plan.indexes() - {"river_queue_pkey", "river_job_pkey"}
-    assert ordered in {
-        "riverrun_job_claim_index",
-        "river_job_prioritized_fetching_index",
-    }  # ours, and River's larger one
+    assert "Bitmap Index Scan" not in plan.scans()
+    assert plan.indexes() - {"river_queue_pkey"} == {"riverrun_job_claim_index", "river_job_pkey"}
     assert plan.buffers("due") / SLOTS < 4
 
 
@@ -184,8 +172,9 @@ def test_an_enqueue_reads_no_job(table: str, generic: bool) -> None:
 
 
 @pytest.mark.slow
-def test_a_claim_above_its_floor_steps_over_no_dead_rows_while_the_horizon_is_pinned(pinned: str) -> None:
-    floors = floors_above_finished(pinned)
+def test_a_claim_steps_over_no_dead_rows_while_the_horizon_is_pinned(pinned: str) -> None:
+    floors = Floors()
+    floors.rise(claimed(pinned), exhausted=False)
 
     for plan in (claim(pinned, generic=False, floors=floors), claim(pinned, generic=True, floors=floors)):
         assert "riverrun_job_claim_index" in plan.indexes()
