@@ -14,7 +14,7 @@ from riverrun.messages import HostMetrics, Metrics, MetricsRequest, Ready, Sampl
 from riverrun.pipe import ChildPipe
 from riverrun.settings.load import load
 from riverrun.settings.schema import Settings
-from riverrun.telemetry import metrics
+from riverrun.telemetry.host_totals import Changes, own_samples
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class RoleContext:
         config_path: The file that ``--config`` named, if any.
         queue: The queue to work on (executors).
         slots: How many jobs this process may run at once (executors); None: as the settings say.
+        isolated: Whether it runs only jobs that crashed before, one at a time (executors).
         share: Which of how many executors of the queue on this host this is: (0, 3) is the first of three.
         incarnation: Name of this one life of this process; stands in ``attempted_by`` and in its lease.
         pipe: The way to the supervisor; register ``Wake`` and ``Control`` with ``pipe.on``.
@@ -48,11 +49,12 @@ class RoleContext:
     incarnation: str
     pipe: ChildPipe
     share: tuple[int, int] = (0, 1)
+    isolated: bool = False
     draining: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     hurrying: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     reload: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     progress: int = 0
-    _changes: metrics.Changes = dataclasses.field(default_factory=metrics.Changes)
+    _changes: Changes = dataclasses.field(default_factory=Changes)
     _scrapes: dict[int, asyncio.Future[list[Sample]]] = dataclasses.field(default_factory=dict)
     _scrape_ids: itertools.count[int] = dataclasses.field(default_factory=itertools.count)
 
@@ -92,11 +94,11 @@ class RoleContext:
         try:
             self.flush_metrics()
             if not self.pipe.send(MetricsRequest(request)):
-                return metrics.own_samples()
+                return own_samples()
             async with asyncio.timeout(SCRAPE_SECONDS):
                 return await answer
         except TimeoutError:
-            return metrics.own_samples()
+            return own_samples()
         finally:
             del self._scrapes[request]
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
-from riverrun.database.statements import Statements
+from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.store import attempts
 from riverrun.telemetry import metrics
@@ -37,7 +37,15 @@ SHARE_OF_TIME = 0.1
 
 # A lost claim only makes its jobs available again, so its commit need not reach the disk first; and the plans must be
 # the ones the statements were written for, whatever the statistics of a table that was just filled say.
-CLAIM_SESSION = {"synchronous_commit": "off", "statement_timeout": "3s", "enable_seqscan": "off"}
+CLAIM_SESSION = {
+    "synchronous_commit": "off",
+    "statement_timeout": "3s",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+}
+
+
+Claim = Callable[..., Steps[list[ClaimedJob]]]
 
 
 class Claimer:
@@ -51,6 +59,10 @@ class Claimer:
         slots: Room for jobs.
         poll_interval: How often to look when nobody wakes us.
         start: Takes a claimed job; called without waiting.
+        claim: What to ask: `attempts.claim`, or its like for other jobs.
+
+    Attributes:
+        kinds_left_out: Kinds not to claim now.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it joins
@@ -63,6 +75,7 @@ class Claimer:
         slots: Slots,
         poll_interval: timedelta,
         start: Callable[[ClaimedJob], None],
+        claim: Claim = attempts.claim,
     ) -> None:
         self._dsn = dsn
         self._statements = statements
@@ -71,6 +84,8 @@ class Claimer:
         self._slots = slots
         self._poll_seconds = poll_interval.total_seconds()
         self._start = start
+        self._ask = claim
+        self.kinds_left_out: Collection[str] = ()
         self._floors = Floors()
         self._looked_everywhere = 0.0
         self._look_seconds = 0.0
@@ -132,8 +147,13 @@ class Claimer:
         """Claim up to ``wanted`` jobs, start them, and return how many there were."""
         self._wake.clear()
         floors = NOWHERE if everywhere else self._floors
-        steps = attempts.claim(
-            self._queue, slots=wanted, incarnation=self._incarnation, floors_us=floors.us, floor_ids=floors.ids
+        steps = self._ask(
+            self._queue,
+            slots=wanted,
+            incarnation=self._incarnation,
+            floors_us=floors.us,
+            floor_ids=floors.ids,
+            kinds_left_out=self.kinds_left_out,
         )
         self._asked = started = time.monotonic()
         try:

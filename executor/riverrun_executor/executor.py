@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Collection, Sequence
@@ -16,9 +17,9 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
 from riverrun.handlers import load_handlers
 from riverrun.messages import Control as ControlMessage
-from riverrun.messages import LeaseRenewed, Wake
+from riverrun.messages import LeaseRenewed, Running, Wake
 from riverrun.role import RoleContext
-from riverrun.store import leases, registry
+from riverrun.store import attempts, leases, registry
 from riverrun.telemetry import metrics
 from riverrun_executor.claimer import Claimer
 from riverrun_executor.control import Control
@@ -35,8 +36,19 @@ if TYPE_CHECKING:
     from riverrun_executor.handlers.choose import Transport
     from riverrun_executor.handlers.http import HttpHandlers
 
+IDLE_SECONDS = 30
+"""For so long an isolated executor waits for another job."""
+
 FLUSH = timedelta(seconds=5)
 """How long the last endings may take to be written when the executor stops."""
+
+
+log = logging.getLogger(__name__)
+
+LOST = {
+    "meaning": "handlers that ignore the end of their attempt hold half of the slots; another process takes over",
+    "do": "let handlers give their waits a time limit, and let plain functions look at ctx.cancelled",
+}
 
 
 class Executor:
@@ -62,7 +74,7 @@ class Executor:
         self._local = load_handlers(settings.handlers.modules, settings.handlers.path)
         self._announced = False
         self._handlers = Handlers(
-            {kind: LocalHandler(handler, self._threads, self._thread_left) for kind, handler in self._local.items()},
+            {kind: LocalHandler(handler, self._threads, self._left) for kind, handler in self._local.items()},
             connect_http=self._connect_http,
         )
         self._statistics = Statistics(settings.server_id)
@@ -84,6 +96,8 @@ class Executor:
             server_id=settings.server_id,
             default_timeout=settings.river.job_timeout,
             may_start=lambda: self._lease.holds,
+            abandoned=self._left,
+            started=self._tell_running,
             ended=self._finalizer.add,
         )
         self._claimer = Claimer(
@@ -94,6 +108,7 @@ class Executor:
             slots=self._slots,
             poll_interval=settings.river.poll_interval,
             start=self._runner.start,
+            claim=attempts.claim_isolated if context.isolated else attempts.claim,
         )
         self._control = Control(
             self,
@@ -119,6 +134,7 @@ class Executor:
                     parts.create_task(self._finalizer.run(), name="finalizer"),
                     parts.create_task(self._control.run(), name="control"),
                     parts.create_task(self._lease.run(), name="lease"),
+                    parts.create_task(self._say_what_runs(), name="running"),
                 ]
                 await self._first_of(self._control.obeyed)
                 claiming = parts.create_task(self._claimer.run(), name="claimer")
@@ -154,6 +170,8 @@ class Executor:
 
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
+        if self._context.isolated:
+            return
         shares = self._context.share_of(max_workers) if max_workers is not None else self._configured
         self._slots.resize(shares - self._left_behind)
         metrics.executor_slots.labels(queue=self._queue).set(shares)
@@ -181,7 +199,9 @@ class Executor:
         if not self._announced:
             await self._statements.run(conn, registry.announce(self._local))
             self._announced = True
-        self._handlers.use(await self._statements.run(conn, registry.handlers()))
+        registered = await self._statements.run(conn, registry.handlers())
+        self._handlers.use(registered)
+        self._claimer.kinds_left_out = [handler.kind for handler in registered if handler.paused_at is not None]
 
     def _connect_http(self, registered: registry.RegisteredHandler) -> Transport:
         """Return the transport of an HTTP service; an executor without one never loads an HTTP client."""
@@ -206,6 +226,19 @@ class Executor:
         for wait in waits:
             wait.cancel()
 
+    def _tell_running(self, running: Running) -> None:
+        self._context.pipe.send(running)
+
+    async def _say_what_runs(self) -> None:
+        """Let the supervisor know what runs; leave when this executor is for isolated jobs and has none any more."""
+        idle = 0
+        while True:
+            self._tell_running(self._runner.report())
+            await asyncio.sleep(1)
+            idle = 0 if self.held() else idle + 1
+            if self._context.isolated and idle >= IDLE_SECONDS:
+                self._context.draining.set()
+
     def _on_wake(self, message: Wake) -> None:
         if message.queue in {"*", self._queue}:
             self._claimer.wake()
@@ -214,7 +247,12 @@ class Executor:
         self._context.progress += 1
         self._statistics.count(ending, state)
 
-    def _thread_left(self, left: bool) -> None:
-        """Keep the slot of an attempt whose thread still runs."""
+    def _left(self, left: bool) -> None:
+        """Keep the slot of an attempt whose handler goes on; when half are lost, let a new process take over."""
         self._left_behind += 1 if left else -1
         self._slots.resize(self._slots.capacity - (1 if left else -1))
+        metrics.executor_abandoned.labels(queue=self._queue).set(self._left_behind)
+        if self._left_behind * 2 >= self._configured and self._context.pipe.is_open:
+            if not self._context.draining.is_set():
+                log.error("slots_lost", extra={"queue": self._queue, "lost": self._left_behind, **LOST})
+            self._context.draining.set()

@@ -181,7 +181,17 @@ class Finalizer:
         return states
 
     def _finalization(self, ending: Ending) -> Finalization:
-        """Return what changes in the row, the handler's notes included."""
+        """Return what changes in the row, the handler's notes included.
+
+        An ending that cannot even be read must not keep its neighbours from being written.
+        """
+        try:
+            return self._decided(ending)
+        except Exception as error:
+            log.exception("ending_refused", extra=job_fields(ending.job, self._server_id))
+            return self._decided(_stripped(ending, type(error).__name__))
+
+    def _decided(self, ending: Ending) -> Finalization:
         final = decide(ending.job, ending.outcome, now=ending.job.attempted_at, rng=self._random)
         return replace(final, metadata_patch_json=_merged(ending.notes_json, final.metadata_patch_json))
 

@@ -13,6 +13,7 @@ WITH held AS MATERIALIZED (
         CASE
             WHEN done.state IN ('available', 'scheduled', 'retryable') AND job.metadata ? 'cancel_attempted_at'
                 THEN 'cancelled'
+            WHEN done.given_back AND done.state = 'available' AND job.metadata ? 'riverrun:isolated' THEN 'pending'
             ELSE done.state
         END::river_job_state AS state,
         done.given_back,

@@ -16,5 +16,5 @@ WHERE job.attempted_at = timestamptz 'epoch' + done.attempted_us * interval '1 m
     AND job.attempted_by[cardinality(job.attempted_by)] = %(incarnation)s::text
     AND (
         (job.attempt = done.attempt AND job.state::text IN ('running', 'completed', 'cancelled', done.state))
-        OR (done.given_back AND job.attempt = done.attempt - 1 AND job.state::text = done.state)
+        OR (done.given_back AND job.attempt = done.attempt - 1 AND job.state::text IN (done.state, 'pending'))
     )

@@ -33,6 +33,6 @@ SELECT
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND classid::bigint = %(host_class)s::int
     ) AS hosts,
-    (SELECT count(*) + coalesce(max(revision), 0) * 1000000 FROM riverrun_schedule) AS schedules,
+    (SELECT coalesce(sum(revision), 0)::bigint FROM riverrun_schedule) AS schedules,
     (SELECT leader_id FROM river_leader WHERE expires_at >= now()) AS river_leads
 FROM pulse

@@ -1,10 +1,7 @@
 """One process of this host: started, watched, restarted when it dies, and seen out.
 
-    STARTING ──ready──▶ RUNNING ──dies──▶ WAITING ──backoff──▶ STARTING
-        └────────drain────┴──▶ DRAINING ──ends──▶ STOPPED (or STARTING, when it is replaced)
-
-A process that shall leave is told to drain, after ``Grace.drain`` seconds to hurry, and ``Grace.hurry`` seconds later
-it is killed.
+STARTING ──ready──▶ RUNNING ──dies──▶ WAITING ──backoff──▶ STARTING
+    └────────drain────┴──▶ DRAINING ──ends──▶ STOPPED (or STARTING, when it is replaced)
 """
 
 from __future__ import annotations
@@ -14,26 +11,27 @@ import contextlib
 import dataclasses
 import enum
 import logging
-import signal
 import time
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
 from riverrun.backoff import Backoff
-from riverrun.messages import Alive, Drain, Hurry, Message, Metrics, MetricsRequest, Ready
+from riverrun.messages import Alive, Message, Metrics, MetricsRequest, Ready, Running
 from riverrun.pipe import ParentPipe
 from riverrun.process import EXIT_CRASH, EXIT_DATABASE, new_incarnation
 from riverrun_supervisor.exits import Exit, MemoryWitness
+from riverrun_supervisor.farewell import Farewell, Grace
+from riverrun_supervisor.last_words import LastWords
 from riverrun_supervisor.launch import Launch
 from riverrun_supervisor.plan import ChildPlan
+from riverrun_supervisor.silence import SILENCE_SECONDS, Silence
 
 log = logging.getLogger(__name__)
 
 HEALTHY_SECONDS = 60.0
 CRASH_LOOP_EXITS = 5
 CRASH_LOOP_SECONDS = 60.0
-SILENCE_SECONDS = 10.0
 START_SECONDS = 60.0
 LAST_WORDS_SECONDS = 1.0
 CRASH_LOOP = {
@@ -50,14 +48,6 @@ class State(enum.StrEnum):
     WAITING = "waiting"
     DRAINING = "draining"
     STOPPED = "stopped"
-
-
-@dataclasses.dataclass(frozen=True)
-class Grace:
-    """How long a process may take to leave, in seconds, before it is told to hurry, and before it is killed."""
-
-    drain: float
-    hurry: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,13 +79,17 @@ class Child:
         self.restarts = 0
         self.last_exit: Exit | None = None
         self.was_ready = False
+        self.was_told_to_leave = False
+        self.silence = Silence(plan.role, plan.name)
+        self.last_words = LastWords()
         self._reports = reports
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: ParentPipe | None = None
         self._leaving = False
         self._changed = asyncio.Event()
-        self._seeing_out: asyncio.Task[None] | None = None
-        self._backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=30))
+        self._farewell: Farewell | None = None
+        # Crashes are what an isolated process is for.
+        self._backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=0.5 if plan.isolated else 30))
         self._exits: deque[float] = deque(maxlen=CRASH_LOOP_EXITS)
         self._started = self._heard = 0.0
 
@@ -131,6 +125,15 @@ class Child:
         """Tell the process something; return False if it cannot hear."""
         return self._pipe is not None and self._pipe.send(message)
 
+    def look(self) -> None:
+        """Kill the process when it does not answer and one of its jobs has overrun its time."""
+        process = self._process
+        if process is None or self._heard == self._started or process.returncode is not None:
+            return
+        if self.silence.look(process.pid, silent=time.monotonic() - self._heard):
+            log.error("child_overran", extra={"child": self.plan.name, "pid": process.pid})
+            process.kill()
+
     def drain(self) -> None:
         """Let the process leave and start no other."""
         self._leaving = True
@@ -163,17 +166,22 @@ class Child:
         """Run one process from its start to its end."""
         self.state = State.STARTING
         self.incarnation = new_incarnation(self.launch.server_id)
+        self.silence, self.last_words = Silence(plan.role, plan.name), LastWords()
+        self.was_told_to_leave = False
         witness = MemoryWitness.begin()
         pipe = self._pipe = self._connected_pipe()
         try:
             self._started = self._heard = time.monotonic()
             self._process = process = await self.launch.spawn(plan, self.incarnation, pipe)
+            self._farewell = Farewell(plan.name, process, tell=self._tell_when_heard)
             log.info("child_started", extra={"child": plan.name, "pid": process.pid})
+            self.last_words.listen(process)
             await pipe.open()
             if self._changed.is_set():  # while it was being started
                 self._see_out(hurry=False)
             code = await process.wait()
             await pipe.finish(LAST_WORDS_SECONDS)
+            await self.last_words.finish(LAST_WORDS_SECONDS)
         except OSError as error:
             log.error("child_not_started", extra={"child": self.plan.name, "error": str(error)})
             code = EXIT_CRASH
@@ -188,6 +196,7 @@ class Child:
         pipe = ParentPipe()
         pipe.on(Ready, lambda _: self._became_ready())
         pipe.on(Alive, lambda _: self._heard_of())
+        pipe.on(Running, self._runs)
         pipe.on(Metrics, lambda message: self._reports.metrics(self, message))
         pipe.on(MetricsRequest, lambda message: self._reports.asked(self, message))
         return pipe
@@ -201,41 +210,28 @@ class Child:
 
     def _heard_of(self) -> None:
         self._heard = time.monotonic()
+        self.silence.heard()
+
+    def _runs(self, running: Running) -> None:
+        self.silence.running = running
 
     async def _clear(self, pipe: ParentPipe) -> None:
-        if self._seeing_out is not None:
-            self._seeing_out.cancel()
-            await asyncio.wait([self._seeing_out])
-        process, self._process, self._pipe, self._seeing_out = self._process, None, None, None
+        if self._farewell is not None:
+            await self._farewell.end()
+        process, self._process, self._pipe, self._farewell = self._process, None, None, None
         if process is not None and process.returncode is None:  # we are being cancelled
             process.kill()
         await pipe.close()
 
     def _see_out(self, *, hurry: bool) -> None:
-        if self._process is None:
-            return
-        self.state = State.DRAINING
-        if self._seeing_out is not None:
-            if not hurry:
-                return
-            self._seeing_out.cancel()
-        self._seeing_out = asyncio.create_task(self._end(self._process, hurry=hurry), name=f"see out {self.plan.name}")
+        if self._farewell is not None:
+            self.state = State.DRAINING
+            self.was_told_to_leave = True
+            self._farewell.begin(self.grace, hurry=hurry)
 
-    async def _end(self, process: asyncio.subprocess.Process, *, hurry: bool) -> None:
-        if not hurry:
-            self._order(Drain(), process)
-            await asyncio.sleep(self.grace.drain)
-            log.warning("child_did_not_drain", extra={"child": self.plan.name, "seconds": self.grace.drain})
-        self._order(Hurry(), process)
-        await asyncio.sleep(self.grace.hurry)
-        log.error("child_killed", extra={"child": self.plan.name, "pid": process.pid})
-        process.kill()
-
-    def _order(self, message: Message, process: asyncio.subprocess.Process) -> None:
-        """Use the pipe once the process reads it: unlike a signal, saying it twice changes nothing."""
-        heard = self._heard > self._started
-        if process.returncode is None and not (heard and self.send(message)):
-            process.send_signal(signal.SIGTERM)
+    def _tell_when_heard(self, message: Message) -> bool:
+        """Use the pipe once the process reads it."""
+        return self._heard > self._started and self.send(message)
 
     async def _pause(self, exited: Exit) -> None:
         """Report an end that nobody asked for, and wait before the next start."""

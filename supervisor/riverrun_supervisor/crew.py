@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from riverrun.messages import Message, Reload, Wake
-from riverrun_supervisor.child import Child, Grace, Reports
+from riverrun_supervisor.child import Child, Reports
+from riverrun_supervisor.farewell import Grace
 from riverrun_supervisor.launch import Launch
 from riverrun_supervisor.plan import ChildPlan
 from riverrun_supervisor.wakeups import EVERY_QUEUE
@@ -39,6 +40,11 @@ class Crew:
             else:
                 child.send(Reload())
         for plan in wanted.values():
+            self._start(plan, grace)
+
+    def add(self, plan: ChildPlan, grace: Grace) -> None:
+        """Start one more by a plan that the configuration does not name, unless it runs."""
+        if all(child.plan.name != plan.name for child in self.children):
             self._start(plan, grace)
 
     def tell(self, message: Message) -> None:

@@ -19,6 +19,15 @@ def is_stopped(pid: int) -> bool:
         return False
 
 
+def peak_bytes(pid: int) -> int | None:
+    """Return the most memory that a process has had resident; None where the kernel does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
+    except (OSError, ValueError):
+        return None
+
+
 def resident_bytes(pid: int) -> int | None:
     """Return the resident memory of a process; None where the kernel does not tell."""
     try:

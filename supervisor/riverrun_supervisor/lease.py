@@ -4,7 +4,7 @@ The supervisor does this, not the executor: a handler that holds the interpreter
 
     all the time     the session holds the host's lock, which is free the moment this process is killed
     every second     one statement renews the server's row and every living executor's lease for another 10 s
-    executor died    its running jobs are taken back, its lease is dropped
+    executor died    its running jobs are taken back, its lease is dropped; a job that crashes its processes is isolated
     executor ended   its lease is dropped
 
 What cannot be written while the database is away is written when it is back; a lease that ran out meanwhile lets the
@@ -28,13 +28,23 @@ from riverrun.backoff import Backoff
 from riverrun.database.connect import connect, first_line
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import Conflict, DatabaseUnavailable
-from riverrun.store import leases
+from riverrun.store import leases, registry
+from riverrun.store.rescue import RescuedJob
 from riverrun.telemetry import metrics
-from riverrun.telemetry.rescues import tell
 
 log = logging.getLogger(__name__)
 
 RENEW_SECONDS = 1.0
+LOOK_SECONDS = 10.0
+
+QUARANTINED = {
+    "meaning": "the job has ended three processes, the last one while it ran alone",
+    "do": "read how the process ended in the errors of the job; retry the job when its cause is gone",
+}
+PAUSED = {
+    "meaning": "more than five jobs of this kind were quarantined within ten minutes",
+    "do": "mend the handler, then `queuectl handler resume` with the kind",
+}
 STATEMENT_SECONDS = 5.0
 
 Connection = AsyncConnection[tuple[object, ...]]
@@ -46,6 +56,7 @@ class Lease:
 
     Args:
         executors: Returns the executors that live right now.
+        isolate: Called with a queue in which a job waits for an isolated executor.
         renewed: Called with executors and the time, by the monotonic clock, until which each may rely on its lease.
     """
 
@@ -57,19 +68,22 @@ class Lease:
         server: leases.Server,
         executors: Callable[[], Sequence[leases.LivingExecutor]],
         renewed: Callable[[Sequence[leases.LivingExecutor], float], None],
+        isolate: Callable[[str], None],
     ) -> None:
         self._dsn = dsn
         self._statements = Statements(schema)
         self._server = server
         self._executors = executors
         self._renewed = renewed
-        self._died: dict[str, str] = {}
+        self._isolate = isolate
+        self._look_at = 0.0
+        self._died: dict[str, leases.Death] = {}
         self._ended: set[str] = set()
         self._news = asyncio.Event()
 
-    def died(self, incarnation: str, reason: str) -> None:
-        """Take the jobs of an executor back; ``reason`` is written into their errors."""
-        self._died[incarnation] = reason
+    def died(self, incarnation: str, death: leases.Death) -> None:
+        """Take the jobs of an executor back."""
+        self._died[incarnation] = death
         self._news.set()
 
     def ended(self, incarnation: str) -> None:
@@ -105,8 +119,8 @@ class Lease:
                     "give each host of the fleet a server_id of its own"
                 )
             for incarnation in await self._run(conn, leases.left_behind(self._server.server_id)):
-                self.died(incarnation, "executor died: its supervisor was killed")
-            await self._settle(conn)
+                reason = "executor died: its supervisor was killed"
+                self._tell(await self._run(conn, leases.release_incarnation(incarnation, reason=reason)), reason)
 
     async def run(self) -> None:
         """Renew, and settle what has ended, for ever; reconnect with backoff."""
@@ -134,6 +148,7 @@ class Lease:
             await self._settle(conn)
             holds = holds or await self._run(conn, leases.hold(self._server.server_id))
             await self._renew(conn)
+            await self._look_for_isolated(conn)
             backoff.reset()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RENEW_SECONDS):
@@ -146,14 +161,42 @@ class Lease:
         self._renewed(executors, asked + (leases.LEASE - leases.LEASE_MARGIN).total_seconds())
 
     async def _settle(self, conn: Connection) -> None:
-        for incarnation, reason in list(self._died.items()):
-            rescued = await self._run(conn, leases.release_incarnation(incarnation, reason=reason))
-            del self._died[incarnation]
+        for incarnation, death in list(self._died.items()):
+            rescued, done = await self._run(conn, leases.settle(incarnation, death))
+            if done:
+                del self._died[incarnation]
+            self._tell(rescued, death.reason)
             for job in rescued:
-                tell(job, executor=incarnation, reason=reason)
+                if job.state == "pending":
+                    self._isolate(job.queue)
+                elif job.state == "discarded" and death.alone and death.counts:
+                    await self._quarantined(conn, job)
         for incarnation in list(self._ended):
             await self._run(conn, leases.drop(incarnation))
             self._ended.discard(incarnation)
+
+    async def _quarantined(self, conn: Connection, job: RescuedJob) -> None:
+        metrics.jobs_quarantined.labels(queue=job.queue, kind=job.kind).inc()
+        fields = {"job_id": job.id, "kind": job.kind, "queue": job.queue}
+        log.error("job_quarantined", extra={**fields, **QUARANTINED})
+        if await self._run(conn, registry.pause_crashing(job.kind)):
+            metrics.kinds_paused.labels(kind=job.kind).inc()
+            log.error("kind_paused", extra={"kind": job.kind, **PAUSED})
+
+    def _tell(self, rescued: Sequence[RescuedJob], reason: str) -> None:
+        for job in rescued:
+            metrics.job_attempts.labels(queue=job.queue, kind=job.kind, outcome="rescued").inc()
+            fields = {"job_id": job.id, "kind": job.kind, "queue": job.queue, "state": job.state}
+            log.warning("job_rescued", extra={**fields, "reason": reason})
+
+    async def _look_for_isolated(self, conn: Connection) -> None:
+        """Find jobs that were isolated on a host that is gone, or before this daemon was started."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        queues = {executor.queue for executor in self._executors()}
+        for queue in await self._run(conn, leases.isolated_queues(queues)):
+            self._isolate(queue)
 
     async def _connect(self) -> Connection:
         return await connect(self._dsn, name="riverrun/supervisor/lease", prepared=True)

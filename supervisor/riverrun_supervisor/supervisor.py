@@ -22,17 +22,19 @@ from typing import TypeVar
 
 import riverrun
 from riverrun.errors import ConfigError
-from riverrun.messages import HostMetrics, LeaseRenewed, Metrics, MetricsRequest
+from riverrun.messages import LeaseRenewed, MetricsRequest
 from riverrun.process import EXIT_CLEAN, EXIT_CONFIG
 from riverrun.settings.schema import Settings
-from riverrun.store.leases import LivingExecutor, Server
+from riverrun.store.leases import Death, LivingExecutor, Server
 from riverrun.telemetry import metrics
-from riverrun_supervisor import gauges, status
-from riverrun_supervisor.child import Child, Grace, Reports
+from riverrun_supervisor import status
+from riverrun_supervisor.child import Child, Reports
 from riverrun_supervisor.configuration import Configuration, Request
 from riverrun_supervisor.control import ControlSocket
 from riverrun_supervisor.crew import Crew
 from riverrun_supervisor.exits import Exit
+from riverrun_supervisor.farewell import Grace
+from riverrun_supervisor.gauges import HostMetrics
 from riverrun_supervisor.greeting import greet
 from riverrun_supervisor.kernel import is_stopped
 from riverrun_supervisor.lease import Lease
@@ -45,7 +47,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FLUSH_SECONDS = 5.0
 WATCH_SECONDS = 2.0
 MORE_TIME = timedelta(seconds=15)
 READ_ITS_LINES = "correct what the line configuration_refused of this process names, then start again"
@@ -66,8 +67,7 @@ class Supervisor:
         self._configuration = Configuration(request)
         self._modules = modules
         self._systemd = Systemd(request.environ)
-        self._totals = metrics.HostTotals()
-        self._changes = metrics.Changes()
+        self._metrics = HostMetrics()
         self._leaving = asyncio.Event()
         self._is_ready = False
         self._crew: Crew | None = None
@@ -152,17 +152,24 @@ class Supervisor:
         dsn, schema = self.settings.dsn(), self.settings.postgresql.schema_name
         roles = tuple(role for role in ROLES if role in {plan.role for plan in self._configuration.plans})
         server = Server(self.settings.server_id, socket.gethostname(), os.getpid(), riverrun.__version__, roles)
-        lease = self._lease = Lease(dsn, schema, server=server, executors=self._executors, renewed=self._tell_renewed)
+        lease = self._lease = Lease(
+            dsn,
+            schema,
+            server=server,
+            executors=self._executors,
+            renewed=self._tell_renewed,
+            isolate=self._isolate,
+        )
         await self._unless_leaving(lease.take_over())
         if self._leaving.is_set():
             return
         async with asyncio.TaskGroup() as group:
             services = [group.create_task(lease.run(), name="lease"), group.create_task(self._watch(), name="watch")]
             reports = Reports(
-                metrics=self._add_metrics, asked=self._answer, ready=self._check_ready, ended=self._child_ended
+                metrics=self._metrics.add, asked=self._answer, ready=self._check_ready, ended=self._child_ended
             )
             crew = self._crew = Crew(group, launch=self._configuration.launch(self._modules), reports=reports)
-            crew.follow(self._configuration.plans, self._grace())
+            crew.follow(self._configuration.plans, Grace.of(self.settings.river))
             if not self.settings.river.poll_only:
                 services.append(group.create_task(pass_on(dsn, schema, crew.tell), name="listen"))
             await self._leaving.wait()
@@ -177,6 +184,8 @@ class Supervisor:
         interval = min(timedelta(seconds=WATCH_SECONDS), self._systemd.watchdog_interval or MORE_TIME)
         while True:
             self._check_ready()
+            for child in self._children():
+                child.look()
             self._systemd.status(status.line(self._children(), leaving=self._leaving.is_set()))
             if status.is_sound(self._children()):
                 self._systemd.alive()
@@ -195,14 +204,16 @@ class Supervisor:
             greet(self.settings, self._configuration.plans, dev=self._configuration.request.dev)
 
     def _child_ended(self, child: Child, exited: Exit) -> None:
-        self._totals.forget(child.plan.name)
+        self._metrics.forget(child)
         if not child.is_leaving:
             metrics.process_restarts.labels(role=child.plan.role, name=child.plan.name).inc()
         if self._lease is not None and child.plan.role == "executor":
             if exited.is_clean:
                 self._lease.ended(child.incarnation)
             else:
-                self._lease.died(child.incarnation, f"executor died: process {exited.reason}")
+                self._lease.died(child.incarnation, _death(child, exited))
+        if child.plan.isolated and exited.is_clean:
+            child.drain()
         if exited.code == EXIT_CONFIG and not child.was_ready and not self._is_ready:
             log.error("start_given_up", extra={"child": child.plan.name, "reason": exited.reason, "do": READ_ITS_LINES})
             self._exit_code = EXIT_CONFIG
@@ -225,15 +236,10 @@ class Supervisor:
 
     def _follow(self, plans: Iterable[ChildPlan]) -> None:
         if self._crew is not None and not self._leaving.is_set():
-            self._crew.follow(plans, self._grace())
-
-    def _add_metrics(self, child: Child, message: Metrics) -> None:
-        self._totals.add(child.plan.name, message.counters, message.gauges)
+            self._crew.follow(plans, Grace.of(self.settings.river))
 
     def _answer(self, child: Child, request: MetricsRequest) -> None:
-        gauges.measure(self._children())
-        self._totals.add("supervisor", *self._changes.take())
-        child.send(HostMetrics(request.id, self._totals.snapshot()))
+        self._metrics.answer(child, request, children=self._children())
 
     def _executors(self) -> list[LivingExecutor]:
         """Return the executors that live; one that was stopped by a signal runs no job and is left to its lease."""
@@ -252,10 +258,11 @@ class Supervisor:
     def _children(self) -> tuple[Child, ...]:
         return tuple(self._crew.children) if self._crew is not None else ()
 
-    def _grace(self) -> Grace:
-        river = self.settings.river
-        cancel = river.shutdown_cancel.total_seconds()
-        return Grace(drain=river.shutdown_wait.total_seconds() + cancel + FLUSH_SECONDS, hurry=cancel + FLUSH_SECONDS)
+    def _isolate(self, queue: str) -> None:
+        """Start the isolated executor of a queue that this host serves; it leaves by itself when it is idle."""
+        served = next((plan for plan in self._configuration.plans if plan.queue == queue), None)
+        if served is not None and self._crew is not None and not self._leaving.is_set():
+            self._crew.add(served.isolate(), Grace.of(self.settings.river))
 
     async def _unless_leaving(self, work: Coroutine[object, object, T]) -> None:
         """Do something that may take long, but leave it when we are told to stop."""
@@ -275,3 +282,20 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
+
+
+def _death(child: Child, exited: Exit) -> Death:
+    """Return how an executor ended, and whether one of its jobs may be at fault for it."""
+    overran = child.silence.overran
+    if child.silence.killed:
+        reason = "executor killed: it did not answer, and a job had run out of time"
+    else:
+        reason = f"executor died: process {exited.reason}"
+    return Death(
+        reason,
+        counts=exited.is_crash and not child.was_told_to_leave and overran is None,
+        alone=child.plan.isolated,
+        overran=overran,
+        peak_bytes=child.last_words.peak_bytes,
+        last_words=child.last_words.text,
+    )

@@ -43,7 +43,14 @@ class Host:
         server = Server("host-1", "somewhere", 4711, "0", ("executor",))
         executors = [LivingExecutor(OURS, "default", 1, 4712)]
         self.until = 0.0
-        self.lease = Lease(database, None, server=server, executors=lambda: executors, renewed=self._renewed)
+        self.lease = Lease(
+            database,
+            None,
+            server=server,
+            executors=lambda: executors,
+            renewed=self._renewed,
+            isolate=lambda _: None,
+        )
         self._task = asyncio.create_task(self.lease.run(), name="host")
 
     def _renewed(self, _: object, until: float) -> None:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
 from riverrun.errors import StaleAttempt
+from riverrun.store.arrays import int_array
 from riverrun.transition import Finalization
 
 
@@ -61,10 +62,21 @@ def claim(
             "queue": queue,
             "slots": slots,
             "incarnation": incarnation,
-            "floors_us": floors_us,
-            "floor_ids": floor_ids,
+            "floors_us": int_array(floors_us),
+            "floor_ids": int_array(floor_ids),
             "kinds_left_out": list(kinds_left_out),
         },
+    )
+    return [ClaimedJob(row, queue) for row in rows]
+
+
+def claim_isolated(
+    queue: str, *, slots: int, incarnation: str, kinds_left_out: Collection[str] = (), **_: object
+) -> Steps[list[ClaimedJob]]:
+    """Claim jobs that crashed before and may run only where no other job runs; arguments as in `claim`."""
+    rows = yield Query(
+        "job_claim_isolated",
+        {"queue": queue, "slots": slots, "incarnation": incarnation, "kinds_left_out": list(kinds_left_out)},
     )
     return [ClaimedJob(row, queue) for row in rows]
 
@@ -139,14 +151,19 @@ def release_unknown(queue: str, *, incarnation: str, known: Collection[int], old
     """
     rows = yield Query(
         "job_release_unknown",
-        {"queue": queue, "incarnation": incarnation, "known": list(known), "older_than": older_than.total_seconds()},
+        {
+            "queue": queue,
+            "incarnation": incarnation,
+            "known": int_array(known),
+            "older_than": older_than.total_seconds(),
+        },
     )
     return [row[0] for row in rows]
 
 
 def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps[Directives]:
     """Return what an executor of ``queue`` must obey now; ``running`` are the ids it executes."""
-    (row,) = yield Query("executor_directives", {"queue": queue, "server_id": server_id, "running": list(running)})
+    (row,) = yield Query("executor_directives", {"queue": queue, "server_id": server_id, "running": int_array(running)})
     return Directives(paused=row[0], max_workers=row[1], registry=row[2], cancelled=tuple(row[3]))
 
 
@@ -160,7 +177,7 @@ def _wanted(endings: Sequence[tuple[ClaimedJob, Finalization]]) -> dict[str, obj
 
 def _fence(jobs: Sequence[ClaimedJob]) -> dict[str, object]:
     return {
-        "ids": [job.id for job in jobs],
-        "attempts": [job.attempt for job in jobs],
-        "attempted_us": [job.attempted_us for job in jobs],
+        "ids": int_array([job.id for job in jobs]),
+        "attempts": int_array([job.attempt for job in jobs]),
+        "attempted_us": int_array([job.attempted_us for job in jobs]),
     }
