@@ -3,7 +3,7 @@
 --   in:    incarnation · counts, whether the end may be the fault of one of them · alone, whether the process ran one job
 --          at a time and apart from others · reason, how it ended · details, JSON text kept with a job that is given up ·
 --          last_words, what the process wrote last
---   out:   id, state, queue and kind of each job; one that is locked, just being finished, is missing
+--   out:   id, attempt that ended, state, queue and kind of each job; one that is locked, just being finished, is missing
 --   locks: the jobs in id order; locked ones are left to the next time
 --   index: river_job_prioritized_fetching_index (state)
 -- A job is never charged for running beside one that crashes: it is given back with its attempt. From its second crash
@@ -11,6 +11,7 @@
 WITH held AS MATERIALIZED (
     SELECT
         id,
+        attempt,
         metadata ? 'cancel_attempted_at' AS cancelled,
         %(counts)s::bool::int + CASE
             WHEN jsonb_typeof(metadata -> 'riverrun:crashes') = 'number'
@@ -25,6 +26,7 @@ WITH held AS MATERIALIZED (
 decided AS (
     SELECT
         id,
+        attempt,
         crashes,
         CASE
             WHEN cancelled THEN 'cancelled'
@@ -69,4 +71,4 @@ SET state = decided.state,
         END
 FROM decided
 WHERE job.id = decided.id
-RETURNING job.id, job.state::text, job.queue, job.kind
+RETURNING job.id, decided.attempt, job.state::text, job.queue, job.kind
