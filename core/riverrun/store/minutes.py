@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from riverrun.database.statements import Query, Steps
+from riverrun.store.arrays import int_array
 from riverrun.telemetry.metrics import RUN, WAIT
 
 OUTCOMES = ("completed", "retried", "snoozed", "discarded", "cancelled", "interrupted", "rescued")
@@ -43,12 +44,7 @@ def add(figures: Mapping[tuple[str, str], Figures]) -> Steps[None]:
             **{outcome: [figure.outcomes[outcome] for _, figure in rows] for outcome in OUTCOMES},
             "run_seconds": [figure.run_seconds for _, figure in rows],
             "wait_seconds": [figure.wait_seconds for _, figure in rows],
-            "run_buckets": [_array(figure.run_buckets) for _, figure in rows],
-            "wait_buckets": [_array(figure.wait_buckets) for _, figure in rows],
+            "run_buckets": [int_array(figure.run_buckets) for _, figure in rows],
+            "wait_buckets": [int_array(figure.wait_buckets) for _, figure in rows],
         },
     )
-
-
-def _array(numbers: list[int]) -> str:
-    """Return numbers as PostgreSQL writes an array: rows of an array of arrays cannot be unnested one by one."""
-    return "{" + ",".join(map(str, numbers)) + "}"
