@@ -26,8 +26,7 @@ from riverrun.errors import (
     UniqueConflict,
 )
 from riverrun.job_spec import JobSpec
-
-Table = psycopg.Connection[dict[str, Any]]
+from support.queries import Table
 
 
 @pytest.fixture
@@ -40,13 +39,6 @@ def client(database: str) -> Iterator[Client]:
 async def async_client(database: str) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(database) as client:
         yield client
-
-
-@pytest.fixture
-def table(database: str) -> Iterator[Table]:
-    """Give a connection that looks at the tables from outside."""
-    with psycopg.connect(database, autocommit=True, row_factory=dict_row) as conn:
-        yield conn
 
 
 def rows(table: Table) -> list[dict[str, Any]]:

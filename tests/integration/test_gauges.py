@@ -10,8 +10,9 @@ from riverrun.database.statements import Statements
 from riverrun.store import gauges
 from riverrun.telemetry.host_totals import own_samples
 from riverrun_scheduler.gauges import Gauges
+from support.contexts import settings_for
 from support.jobs import ago, insert
-from support.schedulers import settings_for, term_of
+from support.schedulers import term_of
 
 Connection = AsyncConnection[TupleRow]
 run = Statements().run
