@@ -89,7 +89,11 @@ def lost(history: History, promise: Promise) -> Iterator[str]:
 
 def stale(history: History, _promise: Promise) -> Iterator[str]:
     """Z: jobs completed by somebody who had not done the work of this attempt."""
-    done = {(effect.job_id, effect.attempt, effect.attempted_us): effect.at for effect in history.effects if effect.phase == "done"}
+    done = {
+        (effect.job_id, effect.attempt, effect.attempted_us): effect.at
+        for effect in history.effects
+        if effect.phase == "done"
+    }
     for change in history.changes:
         if change.new_state != "completed" or change.old_state != "running":
             continue

@@ -26,7 +26,11 @@ TESTS = Path(__file__).parents[1]
 QUEUECTL = Path(sys.executable).with_name("queuectl")
 READY_SECONDS = 25.0
 
-DEFAULTS: dict[str, object] = {"shutdown_wait": "2s", "shutdown_cancel": "1s", "queues": {"default": {"max_workers": 20}}}
+DEFAULTS: dict[str, object] = {
+    "shutdown_wait": "2s",
+    "shutdown_cancel": "1s",
+    "queues": {"default": {"max_workers": 20}},
+}
 
 
 class Host:
