@@ -24,7 +24,7 @@ from support.eventually import eventually_sync
 
 TESTS = Path(__file__).parents[1]
 QUEUECTL = Path(sys.executable).with_name("queuectl")
-READY_SECONDS = 25.0
+READY_SECONDS = 60.0
 
 DEFAULTS: dict[str, object] = {
     "shutdown_wait": "2s",

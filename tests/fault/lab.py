@@ -87,7 +87,8 @@ class Lab:
     def leader(self) -> str | None:
         """Return which host leads."""
         rows = self.rows(
-            "SELECT server_id FROM riverrun_leader JOIN pg_locks ON pid = backend_pid AND locktype = 'advisory' AND granted"
+            "SELECT server_id FROM riverrun_leader"
+            " JOIN pg_locks ON pid = backend_pid AND locktype = 'advisory' AND granted"
         )
         return str(rows[0][0]) if rows else None
 
@@ -104,6 +105,11 @@ class Lab:
             f" AND kind NOT IN ({named}))",
             within=within, every=0.2,
         )  # fmt: skip
+
+    def next_term(self, after: float, *, within: float = 40.0) -> float:
+        """Wait for the first term that begins ``after`` a moment, and return how many seconds after it that was."""
+        eventually_sync(lambda: any(term.at > after for term in self.history().terms), within=within, every=0.1)
+        return self.history().next_term(after)
 
     def history(self) -> History:
         """Return what was witnessed so far."""

@@ -109,7 +109,18 @@ class Nemesis:
             self.wait()
 
 
-CUT_AFTER = (r"SET state = 'running'", r"SET state = 'completed'", r"SET state = held\.state", r"riverrun_schedule_tick")
+CUT_AFTER = (
+    r"SET state = 'running'",
+    r"SET state = 'completed'",
+    r"SET state = held\.state",
+    r"riverrun_schedule_tick",
+)
+
+
+def _leave_in_doubt(proxy: Proxy) -> None:
+    for pattern in CUT_AFTER:
+        proxy.cut_after_commit(pattern)
+
 
 FAULTS: dict[str, Fault] = {
     "executor killed": lambda it: it.kill("executor"),
@@ -123,6 +134,6 @@ FAULTS: dict[str, Fault] = {
     "connections half open": lambda it: it.silence(Proxy.half_open),
     "host cut off": lambda it: it.silence(Proxy.black_hole),
     "slow network": lambda it: it.silence(lambda proxy: proxy.delay(0.1)),
-    "commit in doubt": lambda it: it.silence(lambda proxy: [proxy.cut_after_commit(each) for each in CUT_AFTER][-1]),
+    "commit in doubt": lambda it: it.silence(_leave_in_doubt),
     "table locked": Nemesis.lock,
 }

@@ -92,6 +92,6 @@ class Producer:
         with books.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO enqueued (key, kind, job_id, answer) VALUES (%s, %s, %s, %s)",
-                [(job["args"]["key"], self._kind, job_id, answer) for job, job_id in zip(jobs, ids, strict=True)],  # type: ignore[index]
+                [(job["args"]["key"], self._kind, job_id, answer) for job, job_id in zip(jobs, ids, strict=True)],
             )
         return ids

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -63,7 +64,8 @@ class Row:
 def keep(row: Row) -> None:
     """Keep ``row`` for the table, when a folder for results is named."""
     if folder := os.environ.get(FOLDER):
-        path = Path(folder) / f"{row.fault}-{abs(hash(row.what)) % 10**6}.json"
+        test = os.environ.get("PYTEST_CURRENT_TEST", row.what)
+        path = Path(folder) / f"{row.fault}-{hashlib.sha256(test.encode()).hexdigest()[:12]}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(row)), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Proofs that the tests can fail: each mechanism is taken out of a copy of the product, and a named test must notice."""
+"""Proofs that tests can fail: each mechanism is taken out of a copy of the product, and a named test must notice."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ MUTATIONS = [
         "scheduler/riverrun_scheduler/rescuer.py",
         r"GRACE = timedelta\(seconds=\d+\)",
         "GRACE = timedelta()",
-        "tests/integration/test_rescuer.py"
-        "::test_nothing_is_rescued_right_after_an_election_or_a_restart_of_postgresql",
+        "tests/integration/test_rescuer.py::test_nothing_is_rescued_right_after_an_election_or_a_restart_of_postgresql",
     ),
     Mutation(
         "the generation in what a leader writes",

@@ -47,4 +47,3 @@ def test_nothing_is_lost_doubled_or_finished_by_the_wrong_one_whatever_happens(o
     struck = ", ".join(sorted({injected.name for injected in nemesis.injected}))
     promise = Promise(overlap=12.0, fault_at=baseline_ends if HOURS else None, healed_at=last + 30)
     own_lab.conclude("soak", f"{len(nemesis.injected)} faults, seed {SEED}: {struck}", promise=promise)
-

@@ -10,7 +10,6 @@ from fault.checker import Promise
 from fault.lab import Lab, size
 from riverrun import Client
 from riverrun.errors import InvalidInput
-from support.eventually import eventually_sync
 
 VALUES = ("nul", "surrogate", "nan", "deep", "huge", "object", "key", "digits")
 
@@ -70,10 +69,7 @@ def test_a_job_that_always_kills_its_executor_is_put_away_after_three_crashes(la
     lab.producer(args=lambda n: {"ms": 20 + n % 5 * 20}).enqueue(good // 2)
     (poison,) = lab.producer(kind="segfault", args=lambda _: {"times": 1_000_000}).enqueue(1)
     lab.producer(args=lambda n: {"ms": 20 + n % 5 * 20}).enqueue(good // 2)
-    eventually_sync(
-        lambda: lab.rows(f"SELECT state::text FROM river_job WHERE id = {poison}") == [("discarded",)], within=size(24, 60),
-        every=0.3,
-    )  # fmt: skip
+    lab.until(f"(SELECT state = 'discarded' FROM river_job WHERE id = {poison})", within=size(24, 60))
     lab.settle(40)
 
     witnessed = lab.conclude("F4", f"one poison among {good} jobs", promise=Promise(ends={"segfault": "discarded"}))

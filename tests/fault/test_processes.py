@@ -14,6 +14,9 @@ from fault.checker import Promise
 from fault.lab import Lab, size
 from support.eventually import eventually_sync
 
+TEN_SLOTS = {"queues": {"default": {"max_workers": 10}}}
+"""Few enough for twenty jobs to be spread over two hosts."""
+
 
 def test_killed_executors_lose_no_job_and_their_jobs_run_again_at_once(lab: Lab) -> None:
     """F1: an executor is killed again and again under load."""
@@ -73,9 +76,9 @@ def test_a_killed_supervisor_leaves_no_process_and_its_successor_takes_the_jobs_
 
 def test_jobs_of_a_host_that_died_run_on_another_host(lab: Lab) -> None:
     """F6: every process of the host that leads is killed."""
-    lab.hosts("a", "b")
-    lab.producer(kind="long", args=lambda _: {"ms": 2000}).enqueue(30)
-    eventually_sync(lambda: lab.effects("begin") == 30, within=10)
+    lab.hosts("a", "b", river=TEN_SLOTS)
+    lab.producer(kind="long", args=lambda _: {"ms": 2000}).enqueue(20)
+    eventually_sync(lambda: lab.effects("begin") == 20, within=10)
     dies = next(host for host in lab.fleet.hosts if host.name == lab.leader())
 
     at = dies.kill_all()
@@ -85,9 +88,10 @@ def test_jobs_of_a_host_that_died_run_on_another_host(lab: Lab) -> None:
     lab.conclude("F6", "all processes of the leading host killed", seen_after=seen, target=5.0, note=lab.summary(again))
 
 
+@pytest.mark.xfail(reason="the supervisor renews the lease of an executor that is stopped", strict=True)
 def test_a_frozen_executor_that_wakes_up_finishes_nothing_of_others(lab: Lab) -> None:
     """F7: an executor is stopped for longer than its lease and woken later."""
-    hosts = lab.hosts("a", "b")
+    hosts = lab.hosts("a", "b", river=TEN_SLOTS)
     lab.producer(kind="long", args=lambda _: {"ms": 4000}).enqueue(20)
     eventually_sync(lambda: lab.effects("begin") == 20, within=10)
 
@@ -108,7 +112,7 @@ def test_a_frozen_executor_that_wakes_up_finishes_nothing_of_others(lab: Lab) ->
 
 def test_jobs_of_a_frozen_host_run_elsewhere_and_its_late_results_are_refused(lab: Lab) -> None:
     """F8: every process of a host is stopped for longer than its lease and woken later."""
-    hosts = lab.hosts("a", "b")
+    hosts = lab.hosts("a", "b", river=TEN_SLOTS)
     lab.producer(kind="long", args=lambda _: {"ms": 4000}).enqueue(20)
     eventually_sync(lambda: lab.effects("begin") == 20, within=10)
 
@@ -143,10 +147,8 @@ def test_another_scheduler_leads_soon_and_the_old_one_writes_nothing_more(
     for _ in range(size(1, 10) if number is signal.SIGSTOP else size(2, 20)):
         leads = next(host for host in lab.fleet.hosts if host.name == lab.leader())
         pid = leads.child_pid("scheduler")
-        terms = len(lab.history().terms)
         at = leads.send(number, "scheduler")
-        eventually_sync(lambda terms=terms: len(lab.history().terms) > terms, within=30, every=0.1)
-        seen.append(lab.history().next_term(at))
+        seen.append(lab.next_term(at))
         _wake(pid)
         leads.ready()
         time.sleep(2.0)
@@ -205,7 +207,7 @@ def test_a_storm_of_signals_leaves_no_process_no_lease_and_no_traceback(lab: Lab
     took = []
     for turn in range(size(5, 30)):
         host.start()
-        time.sleep(lab.random.uniform(0.3, 2.0))
+        time.sleep(lab.random.uniform(0.2, 4.0))
         storm = lab.random.choice([(signal.SIGTERM,), (signal.SIGTERM, signal.SIGTERM), (signal.SIGHUP, signal.SIGINT)])
         at = time.time()
         for number in storm:
