@@ -87,7 +87,7 @@ class Producer:
         ids: list[int | None]
         try:
             ids, answer = [result.job.id for result in client.enqueue_many(jobs)], "ok"  # type: ignore[arg-type]  # built above
-        except RiverrunError:
+        except (RiverrunError, psycopg.Error):
             ids, answer = [None] * count, "unknown"
         with books.cursor() as cursor:
             cursor.executemany(

@@ -105,7 +105,8 @@ def test_retry_after_lengthens_the_delay_of_the_policy_up_to_a_day(text: str, wa
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "-5", "1.5", "1e3", "+7", "１２", "0x10", "Mon, 99 Foo 2026", "Jan +99999999999 1 00:00:00", "\0"]
+    "text",
+    ["", "soon", "-5", "1.5", "1e3", "+7", "１２", "0x10", "Mon, 99 Foo 2026", "Jan +99999999999 1 00:00:00", "\0"],
 )
 def test_a_retry_after_that_is_no_time_counts_as_absent(text: str) -> None:
     assert reading(503, Retry_After=text).outcome == Failed("HTTP 503", error_type="http_5xx")
@@ -226,7 +227,9 @@ def test_a_delay_beyond_all_reason_is_the_longest_there_is(delay: float) -> None
     assert timedelta(days=290 * 365) < outcome.delay < timedelta(days=300 * 365)
 
 
-@pytest.mark.parametrize("error", [7, True, [], [1, 2], {"message": 7}, {"message": {"a": [1]}}, {"trace": []}, {"type": 5}])
+@pytest.mark.parametrize(
+    "error", [7, True, [], [1, 2], {"message": 7}, {"message": {"a": [1]}}, {"trace": []}, {"type": 5}]
+)
 def test_an_error_of_any_type_becomes_text(error: object) -> None:
     outcome = result({"outcome": "discard", "error": error}).outcome
 
