@@ -42,9 +42,9 @@ async def abandoned_slot(conn: Connection, dsn: str, name: str) -> AsyncIterator
     """Leave the slot of a standby that reported what it reads, and then went away."""
     await conn.execute("SELECT pg_create_physical_replication_slot(%s, true)", (name,))
     try:
-        row = await (await conn.execute("SELECT txid_current()")).fetchone()
+        row = await (await conn.execute("SELECT txid_current(), pg_current_wal_flush_lsn()::text")).fetchone()
         assert row is not None
-        standby = _standby(dsn, name, oldest=row[0] % 2**32)
+        standby = _standby(dsn, name, oldest=row[0] % 2**32, position=row[1])
         try:
             await eventually(lambda: _slot_is(conn, name, "xmin IS NOT NULL"), within=10)
         finally:
@@ -55,10 +55,10 @@ async def abandoned_slot(conn: Connection, dsn: str, name: str) -> AsyncIterator
         await conn.execute("SELECT pg_drop_replication_slot(%s)", (name,))
 
 
-def _standby(dsn: str, slot: str, *, oldest: int) -> PGconn:
+def _standby(dsn: str, slot: str, *, oldest: int, position: str) -> PGconn:
     """Connect as a standby does, and say what the oldest transaction is that it still sees."""
     standby = PGconn.connect(make_conninfo(dsn, replication="true").encode())
-    result = standby.exec_(f"START_REPLICATION SLOT {slot} PHYSICAL 0/1000000".encode())
+    result = standby.exec_(f"START_REPLICATION SLOT {slot} PHYSICAL {position}".encode())
     assert result.status == ExecStatus.COPY_BOTH, standby.get_error_message()
     standby.put_copy_data(b"h" + struct.pack("!qIIII", 0, oldest, 0, 0, 0))
     standby.flush()

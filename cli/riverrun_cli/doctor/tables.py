@@ -61,7 +61,8 @@ def of_priority(constraints: Mapping[str, tuple[str, bool]], *, schema: str) -> 
             f"the constraint priority_in_range of river_job {state}: jobs of priority 5 to 9 are refused, or any"
             " number is let in",
             mend=f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS priority_in_range, ADD CONSTRAINT priority_in_range"
-            " CHECK (priority >= 1 AND priority <= 9) NOT VALID;",
+            " CHECK (priority >= 1 AND priority <= 9) NOT VALID;"
+            f" ALTER TABLE {table} VALIDATE CONSTRAINT priority_in_range;",
         )
     elif not validated:
         yield warning(
