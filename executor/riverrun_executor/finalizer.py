@@ -39,6 +39,10 @@ NOT_DURABLE = {"synchronous_commit": "off"}
 
 # Errors of the values, not of the server: trying the same batch again would fail for ever.
 _DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+UNSTORABLE = {
+    "meaning": "PostgreSQL cannot store what the handler left; the attempt counts as failed",
+    "do": "correct the handler's output",
+}
 
 
 class Finalizer:
@@ -140,7 +144,7 @@ class Finalizer:
             return await self._write_all(conn, batch)
         except _DATA_ERRORS as error:
             if len(batch) == 1:
-                log.exception("ending_refused", extra=job_fields(batch[0].job, self._server_id))
+                log.exception("ending_refused", extra={**job_fields(batch[0].job, self._server_id), **UNSTORABLE})
                 return await self._write_all(conn, [_stripped(batch[0], first_line(error))])
             half = len(batch) // 2
             return {**await self._write(conn, batch[:half]), **await self._write(conn, batch[half:])}
@@ -162,7 +166,17 @@ class Finalizer:
         return states
 
     def _finalization(self, ending: Ending) -> Finalization:
-        """Return what changes in the row, the handler's notes included."""
+        """Return what changes in the row, the handler's notes included.
+
+        An ending that cannot even be read must not keep its neighbours from being written.
+        """
+        try:
+            return self._decided(ending)
+        except Exception as error:
+            log.exception("ending_refused", extra=job_fields(ending.job, self._server_id))
+            return self._decided(_stripped(ending, type(error).__name__))
+
+    def _decided(self, ending: Ending) -> Finalization:
         final = decide(ending.job, ending.outcome, now=ending.job.attempted_at, rng=self._random)
         return replace(final, metadata_patch_json=_merged(ending.notes_json, final.metadata_patch_json))
 

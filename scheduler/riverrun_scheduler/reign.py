@@ -106,7 +106,12 @@ class Reign:
             if self._term.session.closed:
                 raise
             metrics.db_errors.labels(kind=type(error).__name__).inc()
-            log.warning("%s failed and tries again in 5 s: %s", type(service).__name__, first_line(error))
+            fields = {
+                "service": type(service).__name__.lower(),
+                "error": first_line(error),
+                "retry_in": REST_AFTER_ERROR,
+            }
+            log.warning("service_failed", extra=fields)
             self._resting[service] = time.monotonic() + REST_AFTER_ERROR
             return False
 

@@ -36,6 +36,10 @@ CRASH_LOOP_SECONDS = 60.0
 SILENCE_SECONDS = 10.0
 START_SECONDS = 60.0
 LAST_WORDS_SECONDS = 1.0
+CRASH_LOOP = {
+    "meaning": f"it has ended {CRASH_LOOP_EXITS} times within {CRASH_LOOP_SECONDS:.0f} s and is started ever later",
+    "do": "read its own last lines, and the reason in child_ended",
+}
 
 
 class State(enum.StrEnum):
@@ -243,8 +247,10 @@ class Child:
         if exited.code != EXIT_DATABASE:
             self._exits.append(time.monotonic())
         seconds = self._backoff.next()
-        fields = {"child": self.plan.name, "reason": exited.reason, "lived": round(lived, 1), "wait": round(seconds, 1)}
-        log.error("child_crash_looping" if self.is_crash_looping else "child_ended", extra=fields)
+        fields = {"child": self.plan.name, "reason": exited.reason, "seconds": round(lived, 1)}
+        log.error("child_ended", extra={**fields, "retry_in": round(seconds, 1)})
+        if self.is_crash_looping:
+            log.error("child_crash_looping", extra={"child": self.plan.name, **CRASH_LOOP})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()

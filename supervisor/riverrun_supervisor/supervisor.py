@@ -47,6 +47,7 @@ T = TypeVar("T")
 FLUSH_SECONDS = 5.0
 WATCH_SECONDS = 2.0
 MORE_TIME = timedelta(seconds=15)
+READ_ITS_LINES = "correct what the line configuration_refused of this process names, then start again"
 
 
 class Supervisor:
@@ -202,7 +203,7 @@ class Supervisor:
             else:
                 self._lease.died(child.incarnation, f"executor died: process {exited.reason}")
         if exited.code == EXIT_CONFIG and not child.was_ready and not self._is_ready:
-            log.error("start_given_up", extra={"child": child.plan.name, "reason": exited.reason})
+            log.error("start_given_up", extra={"child": child.plan.name, "reason": exited.reason, "do": READ_ITS_LINES})
             self._exit_code = EXIT_CONFIG
             self._leave()
 

@@ -16,10 +16,11 @@ from psycopg import Connection
 from bench.server import Server
 from riverrun import Client
 from riverrun.claimed_job import ClaimedJob
-from riverrun.database.statements import Query, Statements
+from riverrun.database.statements import Query, Statements, Steps
 from riverrun.settings.connection import url_from_conninfo
 from riverrun.store import attempts
 from riverrun_executor.claimer import CLAIM_SESSION, MAX_CLAIM
+from riverrun_executor.floors import NOWHERE
 
 ME = "pgbench:000000000000"
 QUEUE = "bench"
@@ -58,7 +59,7 @@ def ceiling(server: Server, template: str, *, clients: int, jobs: int) -> dict[s
 
 def _script(conn: Connection[Any]) -> str:
     """Return both statements with the parameters that an executor gives; a claim's answer goes into the completion."""
-    claim = _inlined(conn, next(attempts.claim(QUEUE, slots=MAX_CLAIM, incarnation=ME)))
+    claim = _inlined(conn, next(_claim()))
     job = ClaimedJob((0, "noop", "{}", 1, 25, 1, "{}", [], 0, 0, 0, 0), QUEUE)
     query = next(attempts.complete([job], ME))
     assert isinstance(query, Query)
@@ -71,6 +72,10 @@ def _script(conn: Connection[Any]) -> str:
         f"WITH claimed AS ({claim}) SELECT {gathered}, {commit.format('off')} AS claim_commit FROM claimed \\gset\n"
         f"WITH done AS ({complete}) SELECT count(*), {commit.format('on')} FROM done;\n"
     )
+
+
+def _claim() -> Steps[list[ClaimedJob]]:
+    return attempts.claim(QUEUE, slots=MAX_CLAIM, incarnation=ME, floors_us=NOWHERE.us, floor_ids=NOWHERE.ids)
 
 
 def _inlined(conn: Connection[Any], step: object) -> str:

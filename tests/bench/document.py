@@ -1,4 +1,4 @@
-"""Writes the page on performance from the results of one run, and from nothing else: no figure in it is typed by hand."""
+"""Writes the page on performance from the results of one run and nothing else: no figure in it is typed by hand."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def _head(results: Results) -> str:
     machine, postgres = results["machine"], results["postgresql"]
     shares = results.get("cpu_shares")
     used = "" if shares is None else (
-        f" Meanwhile others used {shares['others']:.0%} of the processors, and {shares['stolen']:.0%} was stolen by other"
-        " machines on the same host."
+        f" Meanwhile others used {shares['others']:.0%} of the processors, and {shares['stolen']:.0%} was stolen by "
+        "other machines on the same host."
     )  # fmt: skip
     return (
         "# Performance\n\n"
@@ -94,7 +94,7 @@ def _how(key: str, results: Results) -> str:
     return {
         "bulk": f"{sizes['jobs']:,} jobs, the fastest way that each system documents.",
         "single": f"{sizes['single']:,} jobs, one call after another; each is on disk when its call returns.",
-        "drain_1": f"{sizes['jobs']:,} jobs that do nothing, from the first call of a handler to the last finished row.",
+        "drain_1": f"{sizes['jobs']:,} jobs that do nothing, from the first call of a handler to the last row.",
         "drain_2": "The same with two processes.",
         "sustained": f"{sizes['seconds']:g} s of bulk enqueues by one producer while one process works; jobs finished.",
     }[key]
@@ -112,8 +112,8 @@ def _latency(results: Results) -> str:
     ]
     count = results["sizes"]["latency"]
     return (
-        f"## Latency\n\nFrom just before the enqueue call to the first line of the handler, one job at a time, on one idle "
-        f"worker process; {count} jobs, milliseconds.\n\n![Latency](images/performance-latency.svg)\n\n"
+        f"## Latency\n\nFrom just before the enqueue call to the first line of the handler, one job at a time, on one "
+        f"idle worker process; {count} jobs, milliseconds.\n\n![Latency](images/performance-latency.svg)\n\n"
         + _table(("system", "p50", "p95", "p99", "Riverrun's p50 is"), rows)
     )
 
@@ -143,7 +143,12 @@ def _costs(results: Results) -> str:
     if not measured:
         return ""
     rows = [
-        (name, _shown(runs, "worker_microseconds_per_job"), _shown(runs, "worker_mib_at_first"), _shown(runs, "worker_mib"))
+        (
+            name,
+            _shown(runs, "worker_microseconds_per_job"),
+            _shown(runs, "worker_mib_at_first"),
+            _shown(runs, "worker_mib"),
+        )
         for name, runs in measured.items()
     ]
     memory = results["scenarios"].get("free", {}).get(OURS)
@@ -166,8 +171,9 @@ def _handlers(results: Results) -> str:
     ]
     if not rows:
         return ""
-    return "## Handlers that do something\n\nRiverrun, one process; for HTTP the processor time is the service's.\n\n" + _table(
-        ("handler", "jobs/s", "CPU, µs per job"), rows
+    return (
+        "## Handlers that do something\n\nRiverrun, one process; for HTTP the processor time is the service's.\n\n"
+        + _table(("handler", "jobs/s", "CPU, µs per job"), rows)
     )
 
 
@@ -182,7 +188,7 @@ def _ceiling(results: Results) -> str:
         parts = [f"{drain / top:.2f}" if drain and top else "–" for drain in drains]
         rows.append((f"pgbench, {clients} client{'s' * (clients != '1')}", _shown(runs, "jobs_per_second"), *parts))
     return (
-        "## The ceiling\n\nRiverrun's own claim and complete statements on Riverrun's own table, driven by `pgbench` in "
+        "## The ceiling\n\nRiverrun's own claim and complete statements on its own table, driven by `pgbench` in "
         "batches of 300: nobody decodes a row or runs a handler.\n\n"
         + _table(("", "jobs/s", "reached with 1 process", "reached with 2"), rows)
     )

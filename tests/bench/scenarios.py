@@ -66,7 +66,7 @@ class Place:
             while _true(conn.execute(self.unfinished.encode()).fetchone()):
                 if time.monotonic() > deadline:
                     raise TooSlow(f"jobs are unfinished after {WITHIN:g} s")
-                time.sleep(0.005)
+                time.sleep(0.01)
         return time.monotonic()
 
 

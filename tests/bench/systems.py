@@ -59,7 +59,9 @@ SYSTEMS = (
     System("awa-pg", "python", ("awa-pg==0.6.9",)),
     System("chancy", "python", ("chancy==0.26.0", "psycopg[binary]", "uvloop"), share=0.25, pinned=False),
     System("oban", "python", ("oban==0.7.0",), share=0.1, pinned=False, python=(3, 12)),
-    System("procrastinate", "python", ("procrastinate==3.10.0", "psycopg[binary,pool]", "uvloop"), share=0.05, pinned=False),
+    System(
+        "procrastinate", "python", ("procrastinate==3.10.0", "psycopg[binary,pool]", "uvloop"), share=0.05, pinned=False
+    ),
 )  # fmt: skip
 
 

@@ -152,7 +152,7 @@ async def test_a_database_that_can_only_be_read_is_not_led_on(
 
     with caplog.at_level(logging.ERROR):
         async with running_scheduler(settings_for(database)):
-            await eventually(lambda: "standby or read-only" in caplog.text, within=5)
+            await eventually(lambda: "database_read_only" in caplog.messages, within=5)
             assert await value(conn, GENERATION) == 0
             await conn.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode())
             await eventually(lambda: leads(conn, "test-host"), within=10)

@@ -121,6 +121,12 @@ async def slow() -> None:
     await asyncio.sleep(60)
 
 
+@riverrun.handler("sort")
+async def sort(args: dict[str, list[str]]) -> list[str]:
+    """Do what the example of River's own Python client asks for."""
+    return sorted(args["strings"])
+
+
 @riverrun.handler("hostile")
 async def hostile(args: dict[str, Any]) -> object:
     """Leave what PostgreSQL cannot store."""

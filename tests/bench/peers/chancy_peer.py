@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from chancy import Chancy, Job, Queue, QueuedJob, Worker, job
@@ -11,7 +12,7 @@ from driver import Peer, Report, run, uvloop_run
 reports: list[Report] = []
 
 
-@job(queue="bench")
+@job(queue="bench")  # type: ignore[untyped-decorator]  # seen only where it is installed
 async def noop(*, n: int, sent: int | None = None) -> None:
     reports[0].handled(sent)
 
@@ -23,13 +24,14 @@ class ChancyPeer(Peer):
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
-        self.chancy = Chancy(dsn)
+        self.chancy = Chancy(dsn, log=logging.getLogger("chancy"))  # its own logger writes a line a job
 
     async def setup(self) -> None:
         async with Chancy(self.dsn) as chancy:
             await chancy.migrate()
             await chancy.declare(
-                Queue("bench", concurrency=200, executor=Chancy.Executor.Async, polling_interval=1, eager_polling=True), upsert=True
+                Queue("bench", concurrency=200, executor=Chancy.Executor.Async, polling_interval=1, eager_polling=True),
+                upsert=True,
             )
 
     async def open(self) -> None:

@@ -5,8 +5,8 @@
     harness ◀── UDP on the loopback address: Report ──────────────┘
 
 Commands: setup · enqueue_bulk · enqueue_single · work · latency; the end of stdin stops everything. All is timed by the
-harness or with ``time.monotonic_ns``, which all processes of a host share. Needs only the standard library: each driver runs in the
-virtual environment of its own queue.
+harness, or with ``time.monotonic_ns``, which all processes of a host share.
+Needs only the standard library: each driver runs in the virtual environment of its own queue.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,11 @@ class Report:
             sent: When the job was enqueued, if that was noted in it.
         """
         if not self._start:
-            self._start = {"first": time.monotonic_ns(), "cpu_at_first": time.process_time(), "rss_at_first": _resident()}
+            self._start = {
+                "first": time.monotonic_ns(),
+                "cpu_at_first": time.process_time(),
+                "rss_at_first": _resident(),
+            }
         self._count += 1
         if sent is not None:
             self._waits.append((time.monotonic_ns() - sent) / 1e6)
@@ -121,18 +125,18 @@ class Peer:
         self._workers = []
 
 
-def run(make: Callable[[str], Peer], loop: Callable[[Awaitable[None]], None] | None = None) -> None:
+def run(make: Callable[[str], Peer], loop: Callable[[Coroutine[Any, Any, None]], None] | None = None) -> None:
     """Be the driver, or with the argument ``work`` a worker process of it."""
     peer = make(os.environ["BENCH_DSN"])
     main = _work(peer) if sys.argv[1:] == ["work"] else _drive(peer)
-    (loop or asyncio.run)(main)  # type: ignore[arg-type]  # both take a coroutine
+    (loop or asyncio.run)(main)
 
 
-def uvloop_run(main: Awaitable[None]) -> None:
+def uvloop_run(main: Coroutine[Any, Any, None]) -> None:
     """Run on uvloop, for queues that document it as faster."""
     import uvloop  # noqa: PLC0415 - only in the environments that have it
 
-    uvloop.run(main)  # type: ignore[arg-type]  # an Awaitable from a coroutine function
+    uvloop.run(main)
 
 
 async def _drive(peer: Peer) -> None:
@@ -174,6 +178,8 @@ async def _obey(peer: Peer, verb: str, command: dict[str, Any]) -> dict[str, Any
             for number in range(command["jobs"]):
                 await asyncio.sleep(pauses.uniform(0.02, 0.05))
                 await peer.single({"n": number, "sent": time.monotonic_ns()})
+        case _:
+            raise ValueError(verb)
     return {}
 
 

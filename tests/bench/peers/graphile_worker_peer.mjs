@@ -5,7 +5,12 @@ import { connection, require, run } from "./driver.mjs";
 const { run: startWorker, runMigrations, makeWorkerUtils, Logger } = require("graphile-worker");
 const { Pool } = require("pg");
 const quiet = new Logger(() => () => {});
-const pool = () => new Pool({ ...connection(), max: 10 });
+const pool = () => {
+  const made = new Pool({ ...connection(), max: 10 });
+  made.on("connect", (client) => client.on("error", () => {}));
+  made.on("error", () => {});
+  return made;
+};
 let utils;
 let runner;
 

@@ -40,7 +40,7 @@ class PgQueuerPeer(Peer):
     async def work(self, report: Report, ready: Callable[[], None], stop: asyncio.Event) -> None:
         queue = PgQueuer(AsyncpgDriver(self.connection))
 
-        @queue.entrypoint("noop")
+        @queue.entrypoint("noop")  # type: ignore[untyped-decorator]  # seen only where it is installed
         async def noop(job: Job) -> None:
             report.handled(json.loads(job.payload or b"{}").get("sent"))
 

@@ -16,9 +16,7 @@ class Procrastinate(Peer):
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
-        self.app = procrastinate.App(
-            connector=procrastinate.PsycopgConnector(conninfo=dsn, min_size=2, max_size=20)
-        )
+        self.app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=dsn, min_size=2, max_size=20))
         self.report: Report
         self.task = self.app.task(name="noop")(self.noop)
 
@@ -42,7 +40,8 @@ class Procrastinate(Peer):
     async def work(self, report: Report, ready: Callable[[], None], stop: asyncio.Event) -> None:
         self.report = report
         worker = asyncio.create_task(
-            self.app.run_worker_async(concurrency=100, install_signal_handlers=False, delete_jobs="never"), name="worker"
+            self.app.run_worker_async(concurrency=100, install_signal_handlers=False, delete_jobs="never"),
+            name="worker",
         )
         ready()
         await asyncio.wait([worker, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)

@@ -72,7 +72,9 @@ class Riverrun(Peer):
         site = web.TCPSite(self.service, "127.0.0.1", 0)
         await site.start()
         port = self.service.addresses[0][1]
-        self.client.run(registry.register(registration("http", "bench", "http", endpoint_url=f"http://127.0.0.1:{port}/")))
+        self.client.run(
+            registry.register(registration("http", "bench", "http", endpoint_url=f"http://127.0.0.1:{port}/"))
+        )
 
 
 if __name__ == "__main__":

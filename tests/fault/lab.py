@@ -1,0 +1,149 @@
+"""A laboratory: a database that is watched, a fleet on it, witnesses, and the judge at the end."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from fault import history, report
+from fault.checker import Promise, judge, percentile
+from fault.fleet import Fleet, Host
+from fault.history import History
+from fault.producer import Producer
+from fault.server import DurableServer
+from support.eventually import eventually_sync
+
+FULL = os.environ.get("RIVERRUN_FAULT", "smoke") == "full"
+SEED = int(os.environ.get("SEED", "1"))
+PATIENCE = 3.0
+"""How much later than its target a repair may come before a test fails: the machine may be slow, the table is not."""
+
+
+def size(smoke: int, full: int) -> int:
+    """Return how big a scenario is: small as part of all tests, bigger in a run of the matrix."""
+    return full if FULL else smoke
+
+
+class Lab:
+    """What a scenario works with.
+
+    Args:
+        database: The watched database, reached as no fault can prevent.
+        witnesses: The database of the witnesses.
+        folder: Where hosts keep their files.
+        server: The server of the database when it is the test's own.
+    """
+
+    def __init__(self, database: str, witnesses: str, folder: Path, server: DurableServer | None = None) -> None:
+        self.database = database
+        self.witnesses = witnesses
+        self.fleet = Fleet(folder, database=database, witnesses=witnesses)
+        self.random = random.Random(SEED)
+        self._server = server
+        self._stack = ExitStack()
+        self._began = time.time()
+
+    @property
+    def server(self) -> DurableServer:
+        """The server that this test may hurt."""
+        assert self._server is not None
+        return self._server
+
+    def hosts(self, *names: str, **options: Any) -> list[Host]:
+        """Start hosts that are alike and wait until all of them work."""
+        started = [self.fleet.host(name, **options) for name in names]
+        self.fleet.ready()
+        return started
+
+    def producer(self, database: str | None = None, **options: Any) -> Producer:
+        """Return a producer that has not begun."""
+        return Producer(database or self.database, self.witnesses, **options)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the database."""
+        with psycopg.connect(self.database, autocommit=True, connect_timeout=5) as conn:
+            cursor = conn.execute(query.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def effects(self, kind: str) -> int:
+        """Return how many effects of a phase there were."""
+        with psycopg.connect(self.witnesses, autocommit=True) as conn:
+            row = conn.execute("SELECT count(*) FROM effect WHERE phase = %s", (kind,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def leader(self) -> str | None:
+        """Return which host leads."""
+        rows = self.rows(
+            "SELECT server_id FROM riverrun_leader JOIN pg_locks ON pid = backend_pid AND locktype = 'advisory' AND granted"
+        )
+        return str(rows[0][0]) if rows else None
+
+    def until(self, condition: str, *, within: float, every: float = 0.05) -> float:
+        """Wait until the database says yes to ``condition`` and return when it did."""
+        eventually_sync(lambda: self.rows(f"SELECT {condition}")[0][0], within=within, every=every)
+        return time.time()
+
+    def settle(self, within: float = 30.0, *, but: Sequence[str] = ()) -> None:
+        """Wait until every job has come to its end, those of the schedules and of kinds in ``but`` aside."""
+        named = ", ".join(f"'{kind}'" for kind in but) or "''"
+        self.until(
+            "NOT EXISTS (SELECT FROM river_job WHERE finalized_at IS NULL AND NOT metadata ? 'riverrun:schedule'"
+            f" AND kind NOT IN ({named}))",
+            within=within, every=0.2,
+        )  # fmt: skip
+
+    def history(self) -> History:
+        """Return what was witnessed so far."""
+        return history.read(self.database, self.witnesses)
+
+    def conclude(
+        self,
+        fault: str,
+        what: str,
+        *,
+        seen_after: Iterable[float] = (),
+        target: float | None = None,
+        promise: Promise | None = None,
+        note: str = "",
+    ) -> History:
+        """Judge what happened, keep the row for the table, and fail when a promise was broken.
+
+        Args:
+            fault: Its number in the matrix.
+            what: What was done.
+            seen_after: Seconds from each fault until it was seen and repaired.
+            target: The most that these shall be.
+            promise: What this scenario allows besides the rules.
+            note: A figure more, for the table.
+        """
+        witnessed = self.history()
+        verdict = judge(witnessed, promise)
+        seen = sorted(seen_after)
+        row = report.Row(
+            fault=fault,
+            what=what,
+            jobs=len({change.job_id for change in witnessed.changes}),
+            p50=percentile(seen, 0.5),
+            worst=seen[-1] if seen else None,
+            target=target,
+            counts={letter: len(violations) for letter, violations in verdict.items()},
+            note=note,
+        )
+        report.keep(row)
+        broken = {letter: violations[:5] for letter, violations in verdict.items() if violations}
+        assert not broken, broken
+        if target is not None:
+            assert seen, "nothing was seen to be repaired"
+            assert seen[-1] <= PATIENCE * target, f"seen after {seen[-1]:.1f} s, with a target of {target:g} s"
+        return witnessed
+
+    def close(self) -> None:
+        """End everything."""
+        self.fleet.close()
