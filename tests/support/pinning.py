@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import ExecStatus, PGconn
+from psycopg.pq.abc import PGconn as Session
 from psycopg.rows import TupleRow
 
 from support.eventually import eventually
@@ -55,9 +56,9 @@ async def abandoned_slot(conn: Connection, dsn: str, name: str) -> AsyncIterator
         await conn.execute("SELECT pg_drop_replication_slot(%s)", (name,))
 
 
-def _standby(dsn: str, slot: str, *, oldest: int, position: str) -> PGconn:
+def _standby(dsn: str, slot: str, *, oldest: int, position: str) -> Session:
     """Connect as a standby does, and say what the oldest transaction is that it still sees."""
-    standby = PGconn.connect(make_conninfo(dsn, replication="true").encode())
+    standby: Session = PGconn.connect(make_conninfo(dsn, replication="true").encode())
     result = standby.exec_(f"START_REPLICATION SLOT {slot} PHYSICAL {position}".encode())
     assert result.status == ExecStatus.COPY_BOTH, standby.get_error_message()
     standby.put_copy_data(b"h" + struct.pack("!qIIII", 0, oldest, 0, 0, 0))

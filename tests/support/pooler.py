@@ -6,11 +6,13 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import TypeAlias
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 _NO_ENCRYPTION = (80877103, 80877104)
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
 
 
 @asynccontextmanager
@@ -90,7 +92,8 @@ class _Pooler:
 
 async def _message(reader: Reader) -> bytes:
     head = await reader.readexactly(5)
-    return head + await reader.readexactly(struct.unpack("!I", head[1:])[0] - 4)
+    (length,) = struct.unpack("!I", head[1:])
+    return head + await reader.readexactly(length - 4)
 
 
 async def _until_ready(reader: Reader) -> tuple[bytes, bytes]:
