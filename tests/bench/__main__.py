@@ -24,6 +24,7 @@ from riverrun_cli.bench.machine import CpuWatch, facts, server_facts
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results.json"
+REPEATS = 3
 QUICK = Sizes(jobs=2_000, long=22_000, single=100, latency=30, seconds=3.0)
 
 Results = dict[str, Any]
@@ -55,7 +56,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description="Compare Riverrun with other job queues.")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that everything runs, not how fast")
-    parser.add_argument("--repeat", type=int, default=3, help="measurements of each figure")
+    parser.add_argument("--repeat", type=int, default=REPEATS, help="measurements of each figure")
     parser.add_argument("--systems", nargs="*", default=[], help="only these, such as riverrun graphile-worker")
     parser.add_argument("--scenarios", nargs="*", default=[], help="only these, such as drain_1 latency ceiling")
     parser.add_argument("--output", type=Path, help="folder that takes performance.md and images/; by default none")
@@ -71,7 +72,7 @@ def _beginning(postgres: Server, sizes: Sizes, given: argparse.Namespace) -> Res
         settings = server_facts(conn)
     return {
         "started": datetime.now(UTC).isoformat(timespec="minutes"),
-        "command": " ".join(["make bench", *(["QUICK=1"] if given.quick else [])]),
+        "command": _command(given),
         "machine": facts(),
         "postgresql": settings,
         "sizes": asdict(sizes),
@@ -81,6 +82,18 @@ def _beginning(postgres: Server, sizes: Sizes, given: argparse.Namespace) -> Res
         "scenarios": {},
         "ceiling": {},
     }
+
+
+def _command(given: argparse.Namespace) -> str:
+    """Return what to type for the same run."""
+    more = []
+    if given.repeat != (1 if given.quick else REPEATS):
+        more += ["--repeat", str(given.repeat)]
+    for option in ("systems", "scenarios"):
+        if names := getattr(given, option):
+            more += [f"--{option}", *names]
+    arguments = [f"BENCH_ARGS='{' '.join(more)}'"] if more else []
+    return " ".join(["make bench", *(["QUICK=1"] if given.quick else []), *arguments])
 
 
 def _prepare(postgres: Server, results: Results, names: Sequence[str]) -> dict[System, Environment]:

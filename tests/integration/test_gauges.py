@@ -8,10 +8,11 @@ from psycopg.rows import TupleRow
 
 from riverrun.database.statements import Statements
 from riverrun.store import gauges
-from riverrun.telemetry import metrics
+from riverrun.telemetry.host_totals import own_samples
 from riverrun_scheduler.gauges import Gauges
+from support.contexts import settings_for
 from support.jobs import ago, insert
-from support.schedulers import settings_for, term_of
+from support.schedulers import term_of
 
 Connection = AsyncConnection[TupleRow]
 run = Statements().run
@@ -19,7 +20,7 @@ run = Statements().run
 
 def shown(name: str) -> dict[tuple[str, ...], float]:
     """Return the samples of a metric by the values of their labels."""
-    return {tuple(labels.values()): value for sample, labels, value in metrics.own_samples() if sample == name}
+    return {tuple(labels.values()): value for sample, labels, value in own_samples() if sample == name}
 
 
 @pytest.mark.every_postgres

@@ -25,8 +25,9 @@ from riverrun.transition import Finalization
 from riverrun_executor.claimer import CLAIM_SESSION
 from riverrun_executor.finalizer import FINALIZE_SESSION
 from riverrun_executor.floors import NOWHERE, Floors
+from support.contexts import settings_for
 from support.eventually import eventually
-from support.executors import running_executor, settings_for
+from support.executors import running_executor
 from support.plans import Plan, executed
 from support.postgres import PostgresServer
 
@@ -138,11 +139,7 @@ def finalize(dsn: str, *, generic: bool) -> Plan:
         return executed(conn, attempts.finalize([(job, failed) for job in held], ME), generic=generic)
 
 
-def test_a_claim_reads_its_index_alone(table: str, generic: bool, request: pytest.FixtureRequest) -> None:
-    if generic and "fresh statistics" in request.node.name:
-        reason = "a plan made without the limit reads every waiting job into a bitmap; CLAIM_SESSION does not forbid it"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-
+def test_a_claim_reads_its_index_alone(table: str, generic: bool) -> None:
     plan = claim(table, generic=generic)
 
     assert plan.read_in_full() <= {"river_queue"}
