@@ -40,12 +40,13 @@ def enqueue(jobs: Sequence[NewJob]) -> Steps[list[EnqueueResult]]:
     return results
 
 
-def copy_in(chunk: Sequence[NewJob]) -> Steps[int]:
-    """Insert one chunk of a long stream and return how many of its jobs are new."""
+def copy_in(chunk: Sequence[NewJob]) -> Steps[list[NewJob]]:
+    """Insert one chunk of a long stream and return those of its jobs that are new."""
     if _any_unique(chunk):
-        return sum(not result.duplicate for result in (yield from store.enqueue(chunk)))
+        results = yield from store.enqueue(chunk)
+        return [job for job, result in zip(chunk, results, strict=True) if not result.duplicate]
     yield from _copy_rows(chunk)
-    return len(chunk)
+    return list(chunk)
 
 
 def wait_for_source() -> Steps[None]:
