@@ -7,6 +7,10 @@ READY := $(VENV)/.setup-done
 PYTHON ?=
 # Test processes that run side by side; each starts PostgreSQL servers of its own.
 TEST_WORKERS ?= 2
+# Of the fault tests: what decides which faults are drawn, and how long the soak lasts.
+SEED ?= 1
+HOURS ?= 1
+FAULT_RESULTS := .fault
 # What else pytest is told, as in: make test PYTEST_ARGS='-k embedded --postgres 18'
 PYTEST_ARGS ?=
 # What else the benchmark is told, as in: make bench QUICK=1 BENCH_ARGS='--systems riverrun pgqueuer --scenarios drain_1'
@@ -17,10 +21,10 @@ UPGRADE ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lint fmt lock build clean
+.PHONY: help setup run test test-fault soak bench lint fmt lock build clean
 
 help: ## Show what make can do
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 setup: $(READY) ## Create .venv with everything that running and testing need
 
@@ -35,6 +39,15 @@ run: setup ## Run the daemon here, on an embedded PostgreSQL, with the example h
 
 test: setup ## Run all tests
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS)
+
+test-fault: setup ## Inject every fault of the matrix at full size, and print what was measured (some hours)
+	@rm -rf $(FAULT_RESULTS)
+	@RIVERRUN_FAULT=full SEED=$(SEED) RIVERRUN_FAULT_RESULTS=$(CURDIR)/$(FAULT_RESULTS) \
+		$(BIN)/python -m pytest tests/fault $(PYTEST_ARGS); status=$$?; \
+		PYTHONPATH=tests $(BIN)/python -m fault.report $(FAULT_RESULTS) && exit $$status
+
+soak: setup ## Inject faults drawn by SEED for HOURS under load, and judge the history
+	HOURS=$(HOURS) SEED=$(SEED) $(BIN)/python -m pytest tests/fault/test_nemesis.py $(PYTEST_ARGS)
 
 bench: setup ## Compare with other job queues in one run and write docs/performance.md (QUICK=1: small, prints only)
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick --repeat 1,--output docs) $(BENCH_ARGS)

@@ -18,6 +18,7 @@ from riverrun.settings.schema import AdminSettings
 from riverrun_admin.app import build
 from riverrun_admin.database import Database
 from riverrun_admin.door import Door
+from riverrun_admin.enqueue_stream import MOST_STREAMS
 from riverrun_admin.overview import Overview
 from riverrun_admin.services import Services
 
@@ -42,6 +43,7 @@ async def main(context: RoleContext) -> None:
         door=Door(context.settings),
         overview=Overview(database),
         schema_checked=asyncio.Event(),
+        streams=asyncio.Semaphore(MOST_STREAMS),
     )
     runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=DRAIN_SECONDS)
     await database.open()

@@ -31,6 +31,7 @@ from riverrun.errors import Conflict, DatabaseUnavailable
 from riverrun.store import leases, registry
 from riverrun.store.rescue import RescuedJob
 from riverrun.telemetry import metrics
+from riverrun.telemetry.rescues import tell
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,8 @@ class Lease:
                 )
             for incarnation in await self._run(conn, leases.left_behind(self._server.server_id)):
                 reason = "executor died: its supervisor was killed"
-                self._tell(await self._run(conn, leases.release_incarnation(incarnation, reason=reason)), reason)
+                for job in await self._run(conn, leases.release_incarnation(incarnation, reason=reason)):
+                    tell(job, executor=incarnation, reason=reason)
 
     async def run(self) -> None:
         """Renew, and settle what has ended, for ever; reconnect with backoff."""
@@ -165,8 +167,8 @@ class Lease:
             rescued, done = await self._run(conn, leases.settle(incarnation, death))
             if done:
                 del self._died[incarnation]
-            self._tell(rescued, death.reason)
             for job in rescued:
+                tell(job, executor=incarnation, reason=death.reason)
                 if job.state == "pending":
                     self._isolate(job.queue)
                 elif job.state == "discarded" and death.alone and death.counts:
@@ -177,17 +179,11 @@ class Lease:
 
     async def _quarantined(self, conn: Connection, job: RescuedJob) -> None:
         metrics.jobs_quarantined.labels(queue=job.queue, kind=job.kind).inc()
-        fields = {"job_id": job.id, "kind": job.kind, "queue": job.queue}
+        fields = {"job_id": job.id, "kind": job.kind, "queue": job.queue, "attempt": job.attempt}
         log.error("job_quarantined", extra={**fields, **QUARANTINED})
         if await self._run(conn, registry.pause_crashing(job.kind)):
             metrics.kinds_paused.labels(kind=job.kind).inc()
             log.error("kind_paused", extra={"kind": job.kind, **PAUSED})
-
-    def _tell(self, rescued: Sequence[RescuedJob], reason: str) -> None:
-        for job in rescued:
-            metrics.job_attempts.labels(queue=job.queue, kind=job.kind, outcome="rescued").inc()
-            fields = {"job_id": job.id, "kind": job.kind, "queue": job.queue, "state": job.state}
-            log.warning("job_rescued", extra={**fields, "reason": reason})
 
     async def _look_for_isolated(self, conn: Connection) -> None:
         """Find jobs that were isolated on a host that is gone, or before this daemon was started."""

@@ -14,6 +14,8 @@ Each verdict is a list of sentences, one for each violation; all empty is what i
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -89,7 +91,11 @@ def lost(history: History, promise: Promise) -> Iterator[str]:
 
 def stale(history: History, _promise: Promise) -> Iterator[str]:
     """Z: jobs completed by somebody who had not done the work of this attempt."""
-    done = {(effect.job_id, effect.attempt, effect.attempted_us): effect.at for effect in history.effects if effect.phase == "done"}
+    done = {
+        (effect.job_id, effect.attempt, effect.attempted_us): effect.at
+        for effect in history.effects
+        if effect.phase == "done"
+    }
     for change in history.changes:
         if change.new_state != "completed" or change.old_state != "running":
             continue
@@ -105,7 +111,7 @@ def overlaps(history: History, promise: Promise) -> Iterator[str]:
         for effect in effects:
             runs[effect.attempted_us, effect.executor].append(effect.at)
         order = sorted(runs.values(), key=min)
-        for earlier, later in zip(order, order[1:], strict=False):
+        for earlier, later in itertools.pairwise(order):
             seconds = max(earlier) - min(later)
             if seconds > promise.overlap:
                 yield f"two attempts of job {job_id} worked at the same time for {seconds:.2f} s"
@@ -142,7 +148,7 @@ def generations(history: History, _promise: Promise) -> Iterator[str]:
         seen = max(seen, change.generation)
         writer = began.get(change.generation)
         if writer is not None and writer != change.backend:
-            yield f"job {change.job_id} was written by session {change.backend}, but {writer} leads generation {change.generation}"
+            yield f"session {change.backend} wrote job {change.job_id} in generation {change.generation} of {writer}"
 
 
 def keys(history: History, promise: Promise) -> Iterator[str]:
@@ -192,20 +198,18 @@ def states(history: History, _promise: Promise) -> Iterator[str]:
 def _problem(change: Change) -> str | None:
     if change.new_state is None:
         return None
-    old, new = change.old_attempt or 0, change.new_attempt or 0
     if change.finalized != (change.new_state in FINAL):
         return f"finalized_at is {'set' if change.finalized else 'not set'}"
+    old, new = change.old_attempt or 0, change.new_attempt or 0
     if change.new_state == "running":
-        if new != old + 1:
-            return f"attempt {old} became {new}"
-        return None if change.new_executor else "nobody has claimed it"
-    if change.old_state == "running":
-        given_back = new == old - 1 and change.new_state in {"available", "scheduled", "cancelled"}
-        if new != old and not given_back:
-            return f"attempt {old} became {new}"
-        if change.old_attempted_us != change.new_attempted_us or change.old_executor != change.new_executor:
-            return "the attempt was changed on its way out"
-    return None
+        return None if new == old + 1 and change.new_executor else f"{change.new_executor} made attempt {old} to {new}"
+    if change.old_state != "running":
+        return None
+    given_back = new == old - 1 and change.new_state in {"available", "scheduled", "cancelled"}
+    if new != old and not given_back:
+        return f"attempt {old} became {new}"
+    same = (change.old_attempted_us, change.old_executor) == (change.new_attempted_us, change.new_executor)
+    return None if same else "the attempt was changed on its way out"
 
 
 def recovery(history: History, promise: Promise) -> Iterator[str]:
@@ -229,7 +233,7 @@ def throughput_ratio(history: History, fault_at: float, healed_at: float) -> flo
 def percentile(values: Iterable[float], part: float) -> float | None:
     """Return the value below which ``part`` of ``values`` lies; None when there are none."""
     order = sorted(values)
-    return order[min(len(order) - 1, int(part * len(order)))] if order else None
+    return order[max(0, math.ceil(part * len(order)) - 1)] if order else None
 
 
 def _by_job(effects: Iterable[Effect]) -> dict[int, list[Effect]]:

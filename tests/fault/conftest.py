@@ -12,7 +12,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from fault import history
-from fault.lab import Lab
+from fault.lab import FULL, Lab
 from fault.network import Switch, switch, why_not
 from fault.server import durable_server
 from riverrun.database import migrate
@@ -23,6 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.fault)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(7_200 if FULL else 180))
 
 
 @pytest.fixture(scope="session")
@@ -94,5 +96,3 @@ def _watched(dsn: str) -> None:
 
     asyncio.run(up())
     history.watch(dsn)
-
-

@@ -24,9 +24,13 @@ from support.eventually import eventually_sync
 
 TESTS = Path(__file__).parents[1]
 QUEUECTL = Path(sys.executable).with_name("queuectl")
-READY_SECONDS = 25.0
+READY_SECONDS = 60.0
 
-DEFAULTS: dict[str, object] = {"shutdown_wait": "2s", "shutdown_cancel": "1s", "queues": {"default": {"max_workers": 20}}}
+DEFAULTS: dict[str, object] = {
+    "shutdown_wait": "2s",
+    "shutdown_cancel": "1s",
+    "queues": {"default": {"max_workers": 20}},
+}
 
 
 class Host:

@@ -115,13 +115,22 @@ class History:
         """Return the changes by which a running job was taken from its executor, with an error."""
         return [change for change in self.changes if change.old_state == "running" and is_rescue(change)]
 
-    def began(self, *, after: float) -> dict[int, float]:
-        """Return when each job began to run for the first time ``after`` a moment."""
-        first: dict[int, float] = {}
-        for effect in self.effects:
-            if effect.phase == "begin" and effect.at > after:
-                first.setdefault(effect.job_id, effect.at)
-        return first
+    def taken_back(self, faults: list[float]) -> tuple[list[float], list[float]]:
+        """Return for each rescue how long after its fault it came, and how long after it the job ran again."""
+        seen, again = [], []
+        for rescue in self.rescues():
+            fault = max((at for at in faults if at <= rescue.at), default=rescue.at)
+            seen.append(rescue.at - fault)
+            again += [
+                effect.at - fault
+                for effect in self.effects
+                if effect.job_id == rescue.job_id and effect.phase == "begin" and effect.at > rescue.at
+            ][:1]
+        return seen, sorted(again)
+
+    def next_term(self, after: float) -> float:
+        """Return how many seconds ``after`` a moment the next term began."""
+        return min(term.at for term in self.terms if term.at > after) - after
 
 
 def is_rescue(change: Change) -> bool:
@@ -145,9 +154,14 @@ def read(database: str, witnesses: str) -> History:
     """Return what was witnessed so far; times are seconds since 1970."""
     with psycopg.connect(witnesses, autocommit=True) as conn:
         effects = _rows(
-            conn, Effect, "effect", "extract(epoch FROM at)::float8 AS at, job_id, attempt, attempted_us, executor, phase"
+            conn,
+            Effect,
+            "effect",
+            "extract(epoch FROM at)::float8 AS at, job_id, attempt, attempted_us, executor, phase",
         )
-        enqueued = _rows(conn, Enqueued, "enqueued", "key, kind, extract(epoch FROM at)::float8 AS at, job_id, answer", "at")
+        enqueued = _rows(
+            conn, Enqueued, "enqueued", "key, kind, extract(epoch FROM at)::float8 AS at, job_id, answer", "at"
+        )
     with psycopg.connect(database, autocommit=True) as conn:
         changes = _rows(
             conn, Change, "fault.change",

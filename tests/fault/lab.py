@@ -72,16 +72,23 @@ class Lab:
             cursor = conn.execute(query.encode())
             return cursor.fetchall() if cursor.description else []
 
-    def effects(self, kind: str) -> int:
-        """Return how many effects of a phase there were."""
+    def effects(self, phase: str) -> int:
+        """Return how many handlers have said so far that they are at ``phase``."""
         with psycopg.connect(self.witnesses, autocommit=True) as conn:
-            row = conn.execute("SELECT count(*) FROM effect WHERE phase = %s", (kind,)).fetchone()
+            row = conn.execute("SELECT count(*) FROM effect WHERE phase = %s", (phase,)).fetchone()
         return int(row[0]) if row else 0
+
+    def works_again(self, within: float = 20.0) -> float:
+        """Wait until one more job begins than until now, and return when that was."""
+        before = self.effects("begin")
+        eventually_sync(lambda: self.effects("begin") > before, within=within)
+        return time.time()
 
     def leader(self) -> str | None:
         """Return which host leads."""
         rows = self.rows(
-            "SELECT server_id FROM riverrun_leader JOIN pg_locks ON pid = backend_pid AND locktype = 'advisory' AND granted"
+            "SELECT server_id FROM riverrun_leader"
+            " JOIN pg_locks ON pid = backend_pid AND locktype = 'advisory' AND granted"
         )
         return str(rows[0][0]) if rows else None
 
@@ -98,6 +105,11 @@ class Lab:
             f" AND kind NOT IN ({named}))",
             within=within, every=0.2,
         )  # fmt: skip
+
+    def next_term(self, after: float, *, within: float = 40.0) -> float:
+        """Wait for the first term that begins ``after`` a moment, and return how many seconds after it that was."""
+        eventually_sync(lambda: any(term.at > after for term in self.history().terms), within=within, every=0.1)
+        return self.history().next_term(after)
 
     def history(self) -> History:
         """Return what was witnessed so far."""
@@ -143,6 +155,10 @@ class Lab:
             assert seen, "nothing was seen to be repaired"
             assert seen[-1] <= PATIENCE * target, f"seen after {seen[-1]:.1f} s, with a target of {target:g} s"
         return witnessed
+
+    def summary(self, again: Sequence[float]) -> str:
+        """Return how soon jobs ran again, for the table."""
+        return f"run again after p50 {percentile(again, 0.5):.2f} s, max {max(again):.2f} s" if again else ""
 
     def close(self) -> None:
         """End everything."""

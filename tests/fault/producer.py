@@ -87,11 +87,11 @@ class Producer:
         ids: list[int | None]
         try:
             ids, answer = [result.job.id for result in client.enqueue_many(jobs)], "ok"  # type: ignore[arg-type]  # built above
-        except RiverrunError:
+        except (RiverrunError, psycopg.Error):
             ids, answer = [None] * count, "unknown"
         with books.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO enqueued (key, kind, job_id, answer) VALUES (%s, %s, %s, %s)",
-                [(job["args"]["key"], self._kind, job_id, answer) for job, job_id in zip(jobs, ids, strict=True)],  # type: ignore[index]
+                [(job["args"]["key"], self._kind, job_id, answer) for job, job_id in zip(jobs, ids, strict=True)],
             )
         return ids

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -63,7 +64,8 @@ class Row:
 def keep(row: Row) -> None:
     """Keep ``row`` for the table, when a folder for results is named."""
     if folder := os.environ.get(FOLDER):
-        path = Path(folder) / f"{row.fault}-{abs(hash(row.what)) % 10**6}.json"
+        test = os.environ.get("PYTEST_CURRENT_TEST", row.what)
+        path = Path(folder) / f"{row.fault}-{hashlib.sha256(test.encode()).hexdigest()[:12]}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(row)), encoding="utf-8")
 
@@ -78,7 +80,9 @@ def table(rows: Iterable[Row]) -> str:
     """Return the rows as a table in Markdown, which is also readable on a terminal."""
     cells = [HEADINGS, *(row.cells() for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
+    ]
     return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
 
 

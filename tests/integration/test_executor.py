@@ -12,8 +12,9 @@ from psycopg import AsyncConnection
 
 from riverrun import AsyncClient, Job, JobState
 from support import handlers
+from support.contexts import settings_for
 from support.eventually import eventually
-from support.executors import running_executor, settings_for
+from support.executors import running_executor
 
 pytestmark = pytest.mark.every_postgres
 

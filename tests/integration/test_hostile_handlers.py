@@ -12,8 +12,9 @@ from riverrun import AsyncClient, JobState
 from riverrun_executor import executor as executor_module
 from riverrun_executor.handlers.local import LocalHandler
 from support import handlers
+from support.contexts import settings_for
 from support.eventually import eventually
-from support.executors import running_executor, settings_for
+from support.executors import running_executor
 
 WITHIN = 10.0
 

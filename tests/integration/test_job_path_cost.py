@@ -25,8 +25,9 @@ from riverrun.transition import Finalization
 from riverrun_executor.claimer import CLAIM_SESSION
 from riverrun_executor.finalizer import FINALIZE_SESSION
 from riverrun_executor.floors import NOWHERE, Floors
+from support.contexts import settings_for
 from support.eventually import eventually
-from support.executors import running_executor, settings_for
+from support.executors import running_executor
 from support.plans import Plan, executed
 from support.postgres import PostgresServer
 

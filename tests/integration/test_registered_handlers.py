@@ -11,8 +11,9 @@ from riverrun import AsyncClient, Job, JobState
 from riverrun.registration import registration
 from riverrun.store import registry
 from support import handlers
+from support.contexts import settings_for
 from support.eventually import eventually
-from support.executors import running_executor, settings_for
+from support.executors import running_executor
 from support.http_server import FaultServer, Script, fault_server
 
 WITHIN = 10.0

@@ -16,8 +16,9 @@ from riverrun_scheduler import rescuer
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.term import Term
+from support.contexts import settings_for
 from support.jobs import Row, ago, changed, insert, job, states
-from support.schedulers import settings_for, settled, term_of
+from support.schedulers import settled, term_of
 
 Connection = AsyncConnection[TupleRow]
 

@@ -13,6 +13,7 @@ import pytest
 from riverrun.settings.connection import url_from_conninfo
 from support.daemons import Daemon, command_lines
 from support.eventually import eventually
+from support.queuectl import Queuectl
 
 
 @pytest.fixture
@@ -36,3 +37,9 @@ async def daemon(folder: Path, database: str) -> AsyncIterator[Daemon]:
         daemon.send(signal.SIGKILL)
         await daemon.end()
     await eventually(lambda: not any(f"--config {daemon.config}" in line for line in command_lines()), within=5)
+
+
+@pytest.fixture
+def queuectl(database: str, tmp_path: Path) -> Queuectl:
+    """Give ``queuectl`` for the test's own database."""
+    return Queuectl(database, tmp_path)

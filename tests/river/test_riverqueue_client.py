@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import riverrun
 from riverrun import JobState
+from support.contexts import settings_for
 from support.eventually import eventually
-from support.executors import running_executor, settings_for
+from support.executors import running_executor
 from support.schedulers import running_scheduler
 
 

@@ -142,7 +142,9 @@ table_rows = _gauge("table_rows_estimate", "Rows of a table as the planner estim
 table_bytes = _gauge("table_bytes", "Size of a table with its indexes", "table")
 table_dead_rows = _gauge("table_dead_rows", "Rows that wait for VACUUM", "table")
 pg_notification_queue = _gauge("pg_notification_queue_ratio", "Filled part of PostgreSQL's notification queue")
-oldest_xmin_age = _gauge("oldest_xmin_age_seconds", "Age of the oldest transaction that holds VACUUM back")
+oldest_xmin_age = _gauge(
+    "oldest_xmin_age_seconds", "Age of the oldest transaction, prepared one, or slot that holds VACUUM back"
+)
 
 # The admin process and every connection
 db_errors = _counter("db_errors_total", "Failed statements and connections", "kind")

@@ -1,0 +1,129 @@
+"""Proofs that tests can fail: each mechanism is taken out of a copy of the product, and a named test must notice."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from riverrun.database.postgres_binaries import wheel_binaries
+
+ROOT = Path(__file__).parents[2]
+NEWEST = str(wheel_binaries().major)
+COMPONENTS = ("core", "executor", "scheduler", "supervisor", "admin_api", "cli")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One mechanism, how it is taken out, and the test that must miss it.
+
+    Attributes:
+        removed: What is taken out, in words.
+        file: Where it is.
+        pattern: A regular expression for it.
+        instead: What stands in its place.
+        test: The test, by file and name.
+    """
+
+    removed: str
+    file: str
+    pattern: str
+    instead: str
+    test: str
+
+
+MUTATIONS = [
+    Mutation(
+        "the fence of finalize",
+        "sql/queries/job_finalize.sql",
+        r"\n +AND job\.attempt = .*?%\(incarnation\)s::text",
+        "",
+        "tests/integration/test_executor.py::test_a_stale_attempt_cannot_finish_a_newer_one",
+    ),
+    Mutation(
+        "the fence of complete",
+        "sql/queries/job_complete.sql",
+        r"\n +AND job\.attempted_at = [^\n]*",
+        "",
+        "tests/fault/test_statements.py::test_a_stale_attempt_writes_nothing_whichever_part_of_its_fence_has_changed",
+    ),
+    Mutation(
+        "the fence of a rescue",
+        "sql/queries/job_rescue.sql",
+        r"WHERE job\.state::text = 'running'\n +AND job\.attempt = .*?lost\.incarnation",
+        "WHERE true",
+        "tests/integration/test_rescuer.py::test_a_job_that_finished_between_scan_and_rescue_is_left_as_it_is",
+    ),
+    Mutation(
+        "the order of locks",
+        "sql/queries/job_progress.sql",
+        r"\n +ORDER BY job\.id",
+        "",
+        "tests/fault/test_statements.py::test_sessions_that_write_the_same_jobs_in_any_order_never_deadlock",
+    ),
+    Mutation(
+        "the comparison of last_tick",
+        "sql/queries/schedule_tick.sql",
+        r"\n +AND last_tick IS NOT DISTINCT FROM [^\n]*",
+        "",
+        "tests/integration/test_schedules.py::test_a_tick_that_was_enqueued_by_another_leader_is_not_enqueued_again",
+    ),
+    Mutation(
+        "the grace after a restart",
+        "scheduler/riverrun_scheduler/rescuer.py",
+        r"GRACE = timedelta\(seconds=\d+\)",
+        "GRACE = timedelta()",
+        "tests/integration/test_rescuer.py::test_nothing_is_rescued_right_after_an_election_or_a_restart_of_postgresql",
+    ),
+    Mutation(
+        "the generation in what a leader writes",
+        "sql/queries/job_rescue.sql",
+        r"OR EXISTS \(SELECT FROM riverrun_leader .*?\)\n",
+        "OR true\n",
+        "tests/integration/test_rescuer.py::test_a_leader_of_an_earlier_term_rescues_nothing",
+    ),
+    Mutation(
+        "the reconciliation before the end",
+        "executor/riverrun_executor/control.py",
+        r"\n +await self\._reconcile\(conn, lost_after=timedelta\(\)\)",
+        "",
+        "tests/integration/test_executor.py::test_a_claim_whose_answer_was_lost_is_given_back",
+    ),
+    Mutation(
+        "the bisection of a batch",
+        "executor/riverrun_executor/finalizer.py",
+        r"_DATA_ERRORS = \(.*?\)\n",
+        "_DATA_ERRORS: tuple[type[Exception], ...] = ()\n",
+        "tests/fault/test_statements.py::test_one_result_that_cannot_be_stored_takes_no_other_with_it",
+    ),
+]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=[mutation.removed for mutation in MUTATIONS])
+def test_without_a_mechanism_the_test_that_guards_it_fails(mutation: Mutation, tmp_path: Path) -> None:
+    """A copy of the product without it, and one test of its suite."""
+    for folder in (*COMPONENTS, "sql", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    for file in ("pyproject.toml", "config.example.yaml"):
+        shutil.copy(ROOT / file, tmp_path)
+    target = tmp_path / mutation.file
+    text, count = re.subn(mutation.pattern, mutation.instead, target.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert count == 1, f"{mutation.file} has changed; find {mutation.removed} again"
+    target.write_text(text, encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", mutation.test, "-q", "--postgres", NEWEST, "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(tmp_path / folder) for folder in COMPONENTS)},
+        capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-2000:]
+    assert re.search(r"\b\d+ failed", done.stdout), done.stdout[-2000:]
