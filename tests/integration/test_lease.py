@@ -19,8 +19,9 @@ from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.term import Term
 from riverrun_supervisor.lease import Lease
 from support import handlers
+from support.contexts import settings_for
 from support.eventually import eventually
-from support.executors import running_executor, settings_for
+from support.executors import running_executor
 from support.jobs import insert, job
 from support.schedulers import settled, term_of
 

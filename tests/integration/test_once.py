@@ -23,8 +23,9 @@ from riverrun_executor.finalizer import Finalizer
 from riverrun_executor.floors import NOWHERE
 from riverrun_executor.slots import Slots
 from support import handlers
+from support.contexts import settings_for
 from support.eventually import eventually
-from support.executors import running_executor, settings_for
+from support.executors import running_executor
 from support.jobs import states
 
 Connection = AsyncConnection[TupleRow]
