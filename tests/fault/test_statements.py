@@ -31,8 +31,8 @@ EXECUTOR = "a_1_00000000"
 def claimed(conn: psycopg.Connection[Any], count: int) -> list[ClaimedJob]:
     """Enqueue jobs and claim them."""
     conn.execute("INSERT INTO river_job (kind, args) SELECT 'work', '{}' FROM generate_series(1, %s)", (count,))
-    floors = {"floors_us": NOWHERE.us, "floor_ids": NOWHERE.ids}
-    return Statements().run_sync(conn, attempts.claim("default", slots=count, incarnation=EXECUTOR, **floors))
+    steps = attempts.claim("default", slots=count, incarnation=EXECUTOR, floors_us=NOWHERE.us, floor_ids=NOWHERE.ids)
+    return Statements().run_sync(conn, steps)
 
 
 def states(conn: psycopg.Connection[Any]) -> list[str]:
@@ -80,7 +80,7 @@ async def test_one_result_that_cannot_be_stored_takes_no_other_with_it(database:
         jobs = claimed(conn, 20)
         finalizer = Finalizer(
             dsn=database, statements=Statements(), incarnation=EXECUTOR, server_id="a", slots=Slots(20),
-            written=lambda _ending, _state: None,
+            durable=True, written=lambda _ending, _state: None,
         )  # fmt: skip
         for number, job in enumerate(jobs):
             finalizer.add(Ending(job, Completed(), '{"output":"\\u0000"}' if number == 7 else '{"output":1}', 0.0))
