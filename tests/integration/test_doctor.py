@@ -21,10 +21,10 @@ from riverrun_cli.doctor import server, tables
 from riverrun_cli.doctor.examine import examine
 from riverrun_cli.doctor.finding import Finding
 from riverrun_cli.doctor.horizon import of_pins
+from support.contexts import settings_for
 from support.jobs import ago, insert
 from support.pinning import abandoned_slot, prepared_transaction
 from support.pooler import transaction_pooler
-from support.schedulers import settings_for
 
 Connection = AsyncConnection[TupleRow]
 run = Statements().run
