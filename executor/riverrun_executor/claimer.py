@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
+from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.store import attempts
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 MAX_CLAIM = 300
 """Jobs of one claim: more are no faster and delay the first of them."""
+
+ANSWER_SECONDS = 4.5
+"""The server itself gives a claim up after 3 s; a connection that is silent for longer is taken for dead."""
 
 LOOK_EVERYWHERE_SECONDS = 1.0
 CHEAP_SECONDS = 0.005
@@ -157,7 +161,8 @@ class Claimer:
         )
         self._asked = started = time.monotonic()
         try:
-            jobs = await self._statements.run(conn, steps)
+            with deadline(conn, ANSWER_SECONDS):
+                jobs = await self._statements.run(conn, steps)
         finally:
             self._asked = None  # the answer is here, or will never come
         ended = time.monotonic()

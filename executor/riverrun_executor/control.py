@@ -21,6 +21,7 @@ from psycopg import AsyncConnection
 from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
+from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.store import attempts, leases, queues
@@ -29,6 +30,8 @@ from riverrun.telemetry import metrics
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
+ANSWER_SECONDS = 12.0
+"""The server itself gives a statement up after 10 s."""
 OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 2.0, 5.0, 5.0, 60.0
 LOST_AFTER = timedelta(seconds=2)
 """So much older than the claim that is on its way must a job be that no claim will bring any more."""
@@ -101,8 +104,10 @@ class Control:
                 name = f"riverrun/executor/{self._queue}/control"
                 async with await connect(self._dsn, name=name, prepared=True) as conn:
                     while True:
-                        await self._beat(conn)
+                        with deadline(conn, ANSWER_SECONDS):
+                            await self._beat(conn)
                         backoff.reset()
+                        await self._rest()
             except (DatabaseUnavailable, psycopg.Error) as error:
                 seconds = backoff.next()
                 metrics.db_errors.labels(kind="control").inc()
@@ -126,6 +131,8 @@ class Control:
             if now >= due:
                 self._due[task] = (every, now + every)
                 await task(conn)
+
+    async def _rest(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(BEAT_SECONDS):
                 await self._now.wait()

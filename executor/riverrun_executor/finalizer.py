@@ -19,6 +19,7 @@ from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import job_fields
 from riverrun.database.connect import connect, first_line
+from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements
 from riverrun.errors import DatabaseUnavailable
 from riverrun.outcome import Completed, Failed
@@ -33,6 +34,12 @@ log = logging.getLogger(__name__)
 MAX_BATCH = 500
 LINGER_SECONDS = 0.002
 """How long the first ending of a batch waits for its neighbours."""
+
+ANSWER_SECONDS = 12.0
+"""The server itself gives a statement up after 10 s."""
+
+SLOWEST = 50_000
+"""Bytes of output that any network carries within a second."""
 
 LOCKED_SECONDS = 0.05
 """Pause when all that is left to write is locked by others."""
@@ -141,9 +148,10 @@ class Finalizer:
             await asyncio.sleep(LINGER_SECONDS)
         batch = list(itertools.islice(self._endings.values(), MAX_BATCH))
         started = time.perf_counter()
-        states = await self._write(conn, batch)
-        if len(states) < len(batch):
-            states |= await self._own_ends(conn, [ending for ending in batch if ending.job.id not in states])
+        with deadline(conn, ANSWER_SECONDS + sum(len(ending.notes_json or "") for ending in batch) / SLOWEST):
+            states = await self._write(conn, batch)
+            if len(states) < len(batch):
+                states |= await self._own_ends(conn, [ending for ending in batch if ending.job.id not in states])
         metrics.completion_flush.observe(time.perf_counter() - started)
         metrics.completion_batch_jobs.observe(len(batch))
         if not self._settle(batch, states):

@@ -16,7 +16,7 @@ from riverrun.database.statements import Statements
 from riverrun.durations import LONGEST
 from riverrun.messages import Running
 from riverrun.new_job import TIMEOUT_KEY
-from riverrun.outcome import Cancelled, Failed, Interrupted, Outcome
+from riverrun.outcome import Cancelled, Failed, Interrupted, Outcome, Snoozed
 from riverrun_executor.ending import Ending
 from riverrun_executor.handlers.choose import Handlers, Transport
 from riverrun_executor.slots import Slots
@@ -28,6 +28,9 @@ CANCELLED_REMOTELY = "job cancelled remotely"
 
 IGNORED_SECONDS = 15.0
 """How long a handler may ignore that it was told to stop; plain functions are given up earlier, in their thread."""
+
+UNKNOWN_AGAIN = timedelta(minutes=1)
+"""When a job without attempts left, and without a handler, is tried again."""
 
 MOST_NAMED = 20
 """Jobs that are named to the supervisor; enough to know where to look."""
@@ -197,12 +200,18 @@ class Runner:
         """Run the handler; when its time is over it is stopped like one that is cancelled."""
         job, handler = running.job, running.handler
         if handler is None:
-            return Failed(
-                error=f"no handler is registered for kind {job.kind!r} on {self._server_id}", error_type="unknown_kind"
-            )
+            return self._unknown(job)
         if running.context.limit_seconds is not None:
             running.timer = self._loop.call_later(running.context.limit_seconds, self._stop, running, "timeout")
         return await handler.run(job, running.context)
+
+    def _unknown(self, job: ClaimedJob) -> Outcome:
+        """Let a job whose kind nobody here handles try again later; it is never given up for that."""
+        if job.attempt >= job.max_attempts:
+            log.warning("kind_unknown", extra=job_fields(job, self._server_id))
+            return Snoozed(UNKNOWN_AGAIN)
+        error = f"no handler is registered for kind {job.kind!r} on {self._server_id}"
+        return Failed(error, error_type="unknown_kind")
 
     def _stop(self, running: RunningJob, reason: Reason) -> None:
         """Tell a handler to end, and end its attempt without it when it does not."""

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from psycopg import AsyncConnection, Notify, sql
 
 from riverrun.database.connect import connect
+from riverrun.database.deadline import deadline
 from riverrun.database.schema_check import check, schema_name
 from riverrun.database.statements import Statements, Steps
 from riverrun.settings.schema import Settings
@@ -45,8 +46,10 @@ class Session:
 
     async def run(self, steps: Steps[T], *, within: float = 5.0) -> T:
         """Run an operation; raises TimeoutError when the answer takes longer than ``within`` seconds."""
-        async with asyncio.timeout(within):
-            return await self._statements.run(self._conn, steps)
+        # The wait ends in time, and so does the connection, or the driver would not let the wait end.
+        with deadline(self._conn, within + 0.1):
+            async with asyncio.timeout(within):
+                return await self._statements.run(self._conn, steps)
 
     async def rest(self, seconds: float) -> Notify | None:
         """Wait for a notification about leadership from another session, up to ``seconds``, and return it."""

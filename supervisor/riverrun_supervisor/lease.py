@@ -26,6 +26,7 @@ from psycopg import AsyncConnection
 
 from riverrun.backoff import Backoff
 from riverrun.database.connect import connect, first_line
+from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import Conflict, DatabaseUnavailable
 from riverrun.store import leases, registry
@@ -199,7 +200,7 @@ class Lease:
 
     async def _run(self, conn: Connection, steps: Steps[T]) -> T:
         """Run one operation; a connection that does not answer is given up."""
-        async with asyncio.timeout(STATEMENT_SECONDS):
+        with deadline(conn, STATEMENT_SECONDS):
             return await self._statements.run(conn, steps)
 
 

@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from riverrun import AsyncClient, InvalidInput, JobState, StaleAttempt
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
+from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements
 from riverrun.outcome import Completed, Failed, Interrupted, Outcome
 from riverrun.store import attempts
@@ -259,3 +260,24 @@ async def _effects(conn: Connection) -> int:
     row = await (await conn.execute("SELECT count(*) FROM effect")).fetchone()
     assert row is not None
     return int(row[0])
+
+
+async def test_a_connection_that_never_answers_is_given_up(database: str) -> None:
+    async with await AsyncConnection.connect(database, autocommit=True) as own:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(psycopg.OperationalError), deadline(own, 0.5):
+            await own.execute("SELECT pg_sleep(30)")
+
+    assert asyncio.get_running_loop().time() - began < 2
+
+
+async def test_a_job_of_an_unknown_kind_is_not_given_up_with_its_last_attempt(
+    client: AsyncClient, database: str
+) -> None:
+    job = (await client.enqueue("nobody-knows", {}, max_attempts=1)).job
+    async with running_executor(settings_for(database)):
+        await eventually(lambda: _ended(client, job.id), within=10)
+
+    job = await client.get(job.id)
+    assert job.state == JobState.SCHEDULED
+    assert job.attempt == 0

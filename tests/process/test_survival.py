@@ -182,3 +182,38 @@ async def test_the_jobs_of_a_host_that_was_killed_are_rescued_by_another_within_
 
     await eventually(lambda: ("running", 5) not in daemon.fetch(STATES), within=8)
     assert time.monotonic() - killed < 5.5
+
+
+async def test_a_stop_with_five_hundred_running_jobs_ends_in_time_and_charges_nobody(daemon: Daemon) -> None:
+    await running(daemon, "workers: 500, queues: {mail: {}}")
+    enqueue(daemon, "good", 200, seconds=0.5)
+    enqueue(daemon, "good", 200, seconds=60)
+    enqueue(daemon, "sleep_in_thread", 50)
+    enqueue(daemon, "deaf", 50)
+    await eventually(lambda: ("running", 300) in daemon.fetch(STATES), within=15)
+
+    daemon.send(signal.SIGTERM)
+    began = time.monotonic()
+    code = await daemon.end(within=20)
+
+    assert code == 0
+    assert time.monotonic() - began < 1 + 1 + 2  # shutdown_wait, shutdown_cancel, and what a stop may take besides
+    assert dict(daemon.fetch(STATES)) == {"available": 300, "completed": 200}
+    assert daemon.fetch("SELECT DISTINCT attempt, errors FROM river_job WHERE state = 'available'") == [(0, None)]
+    assert daemon.fetch("SELECT 1 FROM riverrun_executor UNION ALL SELECT 1 FROM riverrun_server") == []
+
+
+async def test_a_second_signal_gives_running_jobs_back_at_once(daemon: Daemon) -> None:
+    daemon.config.write_text(
+        "server_id: host-1\nriver: {shutdown_wait: 30s, shutdown_cancel: 1s, queues: {mail: {}}}\n" + HANDLERS
+    )
+    await (await daemon.start("--role", "executor", module="riverrun_supervisor")).ready()
+    enqueue(daemon, "good", 20, seconds=60)
+    await eventually(lambda: ("running", 20) in daemon.fetch(STATES), within=10)
+
+    daemon.send(signal.SIGTERM)
+    await asyncio.sleep(0.5)
+    daemon.send(signal.SIGTERM)
+
+    assert await daemon.end(within=5) == 0
+    assert daemon.fetch("SELECT DISTINCT state::text, attempt, errors FROM river_job") == [("available", 0, None)]

@@ -43,6 +43,12 @@ def hold_interpreter() -> None:
     re.match(r"(a|aa)+$", "a" * 60 + "b")
 
 
+@riverrun.handler("sleep_in_thread")
+def sleep_in_thread() -> None:
+    """Wait in a thread, which nobody can stop."""
+    time.sleep(3600)
+
+
 @riverrun.handler("deaf", timeout=0.5)
 async def deaf() -> None:
     """Ignore every order to stop."""
