@@ -128,7 +128,7 @@ def test_a_frozen_leader_is_replaced_and_writes_nothing_when_it_wakes_up(start: 
     observer.rows("CREATE TRIGGER note AFTER UPDATE ON riverrun_leader FOR EACH ROW EXECUTE FUNCTION note()")
     one.signal(signal.SIGCONT)
 
-    eventually_sync(lambda: "lost its database" in one.text() or "term is over" in one.text(), within=5)
+    eventually_sync(lambda: "election_interrupted" in one.text() or "term_ended" in one.text(), within=5)
     eventually_sync(lambda: len(observer.rows("SELECT pid FROM written")) > 2, within=5)
     assert len(observer.rows("SELECT DISTINCT pid FROM written")) == 1
     assert (observer.leader(), observer.generation()) == ("two", generation)
@@ -173,7 +173,7 @@ def test_a_database_that_comes_later_is_waited_for(start: Start, observer: Obser
     server._cluster.stop()
     try:
         one = start("one")
-        eventually_sync(lambda: "trying again" in one.text(), within=START_SECONDS)
+        eventually_sync(lambda: "election_interrupted" in one.text(), within=START_SECONDS)
     finally:
         server._cluster.start()
 
