@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ ROW = Row(fault="F1", what="killed", jobs=5, p50=0.1, worst=0.5, target=2.0, cou
     ],
 )
 def test_the_verdict_follows_from_the_figures(changes: dict[str, object], verdict: str) -> None:
-    assert Row(**{**report.asdict(ROW), **changes}).verdict == verdict  # type: ignore[arg-type]  # a row's own fields
+    assert Row(**{**asdict(ROW), **changes}).verdict == verdict
 
 
 def test_a_run_is_kept_and_becomes_the_table_of_a_page(
@@ -32,7 +33,7 @@ def test_a_run_is_kept_and_becomes_the_table_of_a_page(
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "one")
     report.keep(ROW)
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "two")
-    report.keep(Row(**{**report.asdict(ROW), "fault": "D1", "counts": {"O": 1, "K": 2}}))  # type: ignore[arg-type]  # its own fields
+    report.keep(Row(**{**asdict(ROW), "fault": "D1", "counts": {"O": 1, "K": 2}}))
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
 

@@ -31,8 +31,8 @@ EXECUTOR = "a_1_00000000"
 def claimed(conn: psycopg.Connection[Any], count: int) -> list[ClaimedJob]:
     """Enqueue jobs and claim them."""
     conn.execute("INSERT INTO river_job (kind, args) SELECT 'work', '{}' FROM generate_series(1, %s)", (count,))
-    floors = {"floors_us": NOWHERE.us, "floor_ids": NOWHERE.ids}
-    return Statements().run_sync(conn, attempts.claim("default", slots=count, incarnation=EXECUTOR, **floors))
+    steps = attempts.claim("default", slots=count, incarnation=EXECUTOR, floors_us=NOWHERE.us, floor_ids=NOWHERE.ids)
+    return Statements().run_sync(conn, steps)
 
 
 def states(conn: psycopg.Connection[Any]) -> list[str]:
