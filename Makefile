@@ -13,13 +13,15 @@ HOURS ?= 1
 FAULT_RESULTS := .fault
 # What else pytest is told, as in: make test PYTEST_ARGS='-k embedded --postgres 18'
 PYTEST_ARGS ?=
+# What else the benchmark is told, as in: make bench QUICK=1 BENCH_ARGS='--systems riverrun pgqueuer --scenarios drain_1'
+BENCH_ARGS ?=
 # make lock UPGRADE=--upgrade takes the newest allowed versions; otherwise only what pyproject.toml asks for moves.
 UPGRADE ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fault soak lint fmt lock build clean
+.PHONY: help setup run test test-fault soak bench lint fmt lock build clean
 
 help: ## Show what make can do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -46,6 +48,9 @@ test-fault: setup ## Inject every fault of the matrix at full size, and print wh
 
 soak: setup ## Inject faults drawn by SEED for HOURS under load, and judge the history
 	HOURS=$(HOURS) SEED=$(SEED) $(BIN)/python -m pytest tests/fault/test_nemesis.py $(PYTEST_ARGS)
+
+bench: setup ## Compare with other job queues in one run and write docs/performance.md (QUICK=1: small, prints only)
+	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick --repeat 1,--output docs) $(BENCH_ARGS)
 
 lint: setup ## Check format, style, types, imports between components, and shell scripts
 	$(BIN)/ruff format --check

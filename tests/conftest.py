@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 from psycopg import AsyncConnection
+from psycopg.rows import dict_row
 
 from riverrun.database import migrate
+from support.queries import Table
 
 pytest_plugins = ["support.postgres"]
 
@@ -17,6 +20,13 @@ pytest_plugins = ["support.postgres"]
 def prepare_template() -> Callable[[str], None]:
     """Give every `database` the tables of this release."""
     return _migrate
+
+
+@pytest.fixture
+def table(database: str) -> Iterator[Table]:
+    """Give a connection that looks at the tables from outside."""
+    with psycopg.connect(database, autocommit=True, row_factory=dict_row) as conn:
+        yield conn
 
 
 def _migrate(dsn: str) -> None:

@@ -18,6 +18,7 @@ from riverrun.settings.schema import AdminSettings
 from riverrun_admin.app import build
 from riverrun_admin.database import Database
 from riverrun_admin.door import Door
+from riverrun_admin.enqueue_stream import MOST_STREAMS
 from riverrun_admin.overview import Overview
 from riverrun_admin.services import Services
 
@@ -25,6 +26,7 @@ log = logging.getLogger("riverrun_admin")
 
 DRAIN_SECONDS = 10.0
 CRASH = 1
+RESTART = "restart the daemon: a reload cannot move the address"
 
 
 async def main(context: RoleContext) -> None:
@@ -41,6 +43,7 @@ async def main(context: RoleContext) -> None:
         door=Door(context.settings),
         overview=Overview(database),
         schema_checked=asyncio.Event(),
+        streams=asyncio.Semaphore(MOST_STREAMS),
     )
     runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=DRAIN_SECONDS)
     await database.open()
@@ -58,7 +61,7 @@ async def _listen(runner: web.AppRunner, admin: AdminSettings) -> None:
     try:
         await web.TCPSite(runner, admin.host, admin.port).start()
     except OSError as error:
-        log.error("%s", _cannot_listen(error, admin))
+        log.error("admin_not_listening", extra={"host": admin.host, "port": admin.port, **_cannot_listen(error)})
         raise SystemExit(CRASH) from error
     host, port = runner.addresses[0][:2]
     name = f"[{host}]" if ":" in host else host
@@ -67,15 +70,14 @@ async def _listen(runner: web.AppRunner, admin: AdminSettings) -> None:
         log.info("admin_without_tokens", extra={"meaning": "everybody who has an account on this machine may do all"})
 
 
-def _cannot_listen(error: OSError, admin: AdminSettings) -> str:
-    """Return one sentence on why the address cannot be listened on, and what to do."""
+def _cannot_listen(error: OSError) -> dict[str, str]:
+    """Return why the address cannot be listened on, and what to do."""
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {admin.port} on {admin.host} is in use by another process (9999 is also the default of xxl-job's "
-            "executor); stop that process, or choose another port with admin.port or RIVERRUN_ADMIN__PORT"
-        )
-    reason = error.strerror or str(error)
-    return f"cannot listen on {admin.host} port {admin.port}: {reason}; see admin.host and admin.port"
+        return {
+            "meaning": "another process uses the port (9999 is also the default of xxl-job's executor)",
+            "do": "stop that process, or choose another port with admin.port or RIVERRUN_ADMIN__PORT",
+        }
+    return {"meaning": error.strerror or str(error), "do": "correct admin.host and admin.port"}
 
 
 async def _until_drained(parts: Services) -> None:
@@ -104,8 +106,9 @@ async def _check_schema(parts: Services) -> None:
                 await check(conn, parts.database.schema)
             parts.schema_checked.set()
         except DatabaseUnavailable as error:
-            log.warning("database_unavailable", extra={"reason": str(error)})
-            await asyncio.sleep(backoff.next())
+            seconds = backoff.next()
+            log.warning("database_not_reached", extra={"error": str(error), "retry_in": round(seconds, 1)})
+            await asyncio.sleep(seconds)
     await parts.context.draining.wait()
 
 
@@ -121,9 +124,10 @@ async def _reload(parts: Services) -> None:
         try:
             parts.door = Door(context.settings)
         except ConfigError as error:
-            log.error("%s", error)
+            for problem in error.problems:
+                log.error("configuration_refused", extra={"problem": problem})
         if (before.host, before.port) != (context.settings.admin.host, context.settings.admin.port):
-            log.warning("admin_address_needs_restart", extra={"still": f"{before.host}:{before.port}"})
+            log.warning("admin_address_not_changed", extra={"still": f"{before.host}:{before.port}", "do": RESTART})
 
 
 async def _leave(runner: web.AppRunner, context: RoleContext) -> None:

@@ -51,7 +51,7 @@ async def enqueue(
         )
         handlers = {handler.kind: handler for handler in known}
         new = [
-            _new_job(body, handlers.get(body.task_type), served_by.settings, path=f"{path}{place}." if path else "")
+            checked_job(body, handlers.get(body.task_type), served_by.settings, path=f"{path}{place}." if path else "")
             for place, body in enumerate(bodies)
         ]
         served = await served_by.database.statements.run(conn, statistics.served(sorted({job.queue for job in new})))
@@ -70,7 +70,12 @@ async def enqueue(
     ]
 
 
-def _new_job(body: EnqueueBody, handler: RegisteredHandler | None, settings: Settings, *, path: str) -> NewJob:
+def checked_job(body: EnqueueBody, handler: RegisteredHandler | None, settings: Settings, *, path: str) -> NewJob:
+    """Return the job that ``body`` asks for, with the defaults of its queue and handler.
+
+    Raises:
+        InvalidInput: It is not allowed; its field begins with ``path``.
+    """
     try:
         return new_job(
             body.task_type,

@@ -22,6 +22,7 @@ class Services:
         context: The process: its settings, its way to the supervisor, whether it drains.
         door: Who may come in; replaced when the configuration is read again.
         schema_checked: Set once the tables were found to be those of this release.
+        streams: Lets in few requests at once whose bodies are taken while a transaction is open.
     """
 
     context: RoleContext
@@ -29,6 +30,7 @@ class Services:
     door: Door
     overview: Overview
     schema_checked: asyncio.Event
+    streams: asyncio.Semaphore
 
     @property
     def settings(self) -> Settings:

@@ -27,6 +27,8 @@ from riverrun_admin.body import MANY_BODY_BYTES, read_body
 from riverrun_admin.door import caller_of
 from riverrun_admin.problems import Problem
 from riverrun_admin.services import services
+from riverrun_admin.stream import digest as stream_digest
+from riverrun_admin.stream import is_stream
 
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -60,24 +62,27 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
         return await handler(request)
     if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
         raise Problem(400, "invalid-idempotency-key", f"an Idempotency-Key has 1 to {LONGEST_KEY} printable characters")
-    digest = await _digest(request)
+    if not is_stream(request):
+        await read_body(request, MANY_BODY_BYTES)  # before a connection is taken, for senders that are slow
     caller = caller_of(request).name
     statements = services(request).database.statements
     async with services(request).database.connection() as conn, conn.transaction():
         if not await statements.run(conn, idempotency.lock(caller, key)):
             raise Problem(409, "in-flight", "a request with this Idempotency-Key is at work; ask again soon")
         known = await statements.run(conn, idempotency.answer(caller, key))
-        if known is not None:
-            return _replayed(known, digest)
-        request[_CONNECTION] = conn
-        response = await handler(request)
-        if isinstance(response, web.Response) and response.status < 300:
-            await statements.run(conn, idempotency.keep(caller, key, _kept(response, digest)))
-        return response
+        if known is None:
+            request[_CONNECTION] = conn
+            response = await handler(request)
+            if isinstance(response, web.Response) and response.status < 300:
+                await statements.run(conn, idempotency.keep(caller, key, _kept(response, await _digest(request))))
+            return response
+    return _replayed(known, await _digest(request))
 
 
 async def _digest(request: web.Request) -> bytes:
     """Return what tells this request from another one: its path, its query and its body."""
+    if is_stream(request):
+        return await stream_digest(request)
     body = await read_body(request, MANY_BODY_BYTES)
     return hashlib.sha256(b"\0".join([request.method.encode(), request.raw_path.encode(), body])).digest()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ import yaml
 
 from riverrun.errors import ConfigError
 from riverrun.settings.effective import Entry, effective
+from riverrun.settings.files import example_file
 from riverrun_cli.options import config_option, database_options, resolve_settings
 
 
@@ -52,7 +52,7 @@ def show(config: Path | None, database_url: str | None, schema: str | None, outp
 @click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
 def init(path: Path, force: bool) -> None:
     """Write a documented configuration to PATH, by default ./config.yaml; only you can read it."""
-    text = _example().read_text(encoding="utf-8")
+    text = example_file().read_text(encoding="utf-8")
     try:
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL), 0o600)
     except FileExistsError as error:
@@ -62,13 +62,6 @@ def init(path: Path, force: bool) -> None:
     with os.fdopen(opened, "w", encoding="utf-8") as file:
         file.write(text)
     click.echo(f"wrote {path}")
-
-
-def _example() -> Path:
-    """Return the documented example: inside an installed package, or at the top of a checkout."""
-    package = Path(str(files("riverrun")))
-    installed = package / "config.example.yaml"
-    return installed if installed.exists() else package.parents[1] / "config.example.yaml"
 
 
 def _lines(entry: Entry, above: tuple[str, ...]) -> list[str]:

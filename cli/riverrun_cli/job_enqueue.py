@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -129,8 +128,7 @@ def _with_defaults(
     known = settings.river.queues.get(job.queue)
     retries = handlers[0].registration.retry_count if handlers else None
     attempts = settings.river.max_attempts if retries is None else min(retries + 1, 32_767)
-    return dataclasses.replace(
-        job,
+    return job._replace(
         priority=job.priority if given["priority"] is not None or known is None else known.priority,
         max_attempts=job.max_attempts if given["max_attempts"] is not None else attempts,
     )

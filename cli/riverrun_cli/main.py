@@ -1,7 +1,7 @@
 """``queuectl``: one command for everything; each subcommand is imported only when it is called.
 
 Exit codes: 0 done · 1 error · 2 usage or configuration · 3 not found · 4 refused: invalid, or the present state forbids
-it · 5 not authorised · 6 database or server unavailable · 7 timeout · 130 interrupted.
+it · 5 not authorised · 6 database or server unavailable · 7 timeout · 10 the doctor found problems · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ COMMANDS = {
     "handler": Command("riverrun_cli.handler", "handler", "List, register and change handlers."),
     "schedule": Command("riverrun_cli.schedule", "schedule", "List and change what is enqueued by the clock."),
     "bench": Command("riverrun_cli.bench.command", "bench", "Measure how fast this host and its database run jobs."),
+    "doctor": Command("riverrun_cli.doctor.command", "doctor", "Say what is wrong, and what mends it."),
     "server": Command("riverrun_cli.server", "server", "List the hosts of the fleet."),
 }
 

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import click
 
+from riverrun.settings.files import configured_file, example_file
 from riverrun_cli.options import config_option
 
 
 @click.command
 @config_option
-@click.option("--dev", is_flag=True, help="Use the embedded PostgreSQL, whatever database is configured.")
+@click.option(
+    "--dev",
+    is_flag=True,
+    help="Use the embedded PostgreSQL; without configuration, with the example handlers.",
+)
 @click.option(
     "--role",
     "roles",
@@ -28,6 +33,8 @@ def start(config: Path | None, *, dev: bool, roles: tuple[str, ...], queues: tup
     Without a configured database it brings a PostgreSQL along. SIGTERM or Ctrl-C lets running jobs finish, a second
     one does not wait for them; SIGHUP reads the configuration again.
     """
+    if dev and configured_file(config, os.environ) is None:
+        config = example_file()
     arguments = [*(["--config", str(config)] if config else []), *(["--dev"] if dev else [])]
     for option, values in (("--role", roles), ("--queue", queues)):
         arguments += [word for value in values for word in (option, value)]

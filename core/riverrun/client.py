@@ -107,10 +107,10 @@ class AsyncClient(ClientBase):
                 await self._statements.run(active, bulk.wait_for_source())
             async for job in stream:
                 if chunk := cutter.add(self._checked_at(position, job)):
-                    new += await self._statements.run(active, bulk.copy_in(chunk))
+                    new += len(await self._statements.run(active, bulk.copy_in(chunk)))
                 position += 1
             if chunk := cutter.rest():
-                new += await self._statements.run(active, bulk.copy_in(chunk))
+                new += len(await self._statements.run(active, bulk.copy_in(chunk)))
         return new
 
     async def get(self, job_id: int, *, conn: Conn | None = None) -> Job:

@@ -1,4 +1,11 @@
-"""Handlers to try Riverrun with; ``config.example.yaml`` names this module."""
+"""Handlers to try Riverrun with; ``config.example.yaml`` names this module.
+
+email  {"to": "ada@example.com", "subject": "Hello"}   pretend to send an e-mail
+echo   {"any": ["arguments"]}                          return the arguments as the job's output
+sleep  {"seconds": 10}                                 sleep, showing the progress
+count  {"to": 1000000}                                 count in a thread
+fail   {"message": "no luck"}                          fail, to watch what happens then
+"""
 
 from __future__ import annotations
 
@@ -23,7 +30,7 @@ class Email:
 @handler("email")
 async def send_email(email: Email, ctx: Context) -> dict[str, str]:
     """Pretend to send an e-mail: nothing leaves this machine."""
-    ctx.log.info("email_sent", extra={"recipient_domain": email.to.rpartition("@")[2]})
+    ctx.log.info("email_sent", extra={"characters": len(email.body)})
     return {"status": "sent"}
 
 
@@ -45,22 +52,36 @@ async def sleep(nap: Nap, ctx: Context) -> None:
     """Sleep, showing the progress."""
     end = time.monotonic() + nap.seconds
     while (left := end - time.monotonic()) > 0:
-        ctx.progress(max(0.0, min(1.0, 1 - left / nap.seconds)))
+        ctx.progress(max(0.0, 1 - left / nap.seconds))
         await asyncio.sleep(min(left, 0.5))
 
 
+@dataclass
+class Count:
+    """Arguments of a ``count`` job."""
+
+    to: int = 10
+
+
 @handler("count")
-def count(args: dict[str, Any], ctx: Context) -> dict[str, int]:
-    """Count in a plain function, which runs in a thread of its own."""
-    total = int(args.get("to", 10))
-    for number in range(total):
-        if ctx.cancelled:
-            return {"counted": number}
-        ctx.progress(number / total)
-    return {"counted": total}
+def count(args: Count, ctx: Context) -> dict[str, int]:
+    """Count in a plain function, which runs in a thread, and stop when told to."""
+    for number in range(args.to):
+        if number % 1000 == 0:
+            if ctx.cancelled:
+                return {"counted": number}
+            ctx.progress(number / args.to)
+    return {"counted": max(args.to, 0)}
+
+
+@dataclass
+class Failure:
+    """Arguments of a ``fail`` job."""
+
+    message: str = "this job always fails"
 
 
 @handler("fail")
-async def fail(args: dict[str, Any]) -> None:
+async def fail(failure: Failure) -> None:
     """Fail, to watch what happens then."""
-    raise RuntimeError(str(args.get("message", "this job always fails")))
+    raise RuntimeError(failure.message)

@@ -76,7 +76,7 @@ def checked_job(job: JobSpec | NewJob, *, max_attempts: int, field: str) -> NewJ
     """
     if isinstance(job, NewJob):
         return job
-    if not isinstance(job, Mapping):
+    if type(job) is not dict and not isinstance(job, Mapping):
         raise InvalidInput(field, type(job).__name__, "a mapping with kind and args", code="type")
     try:
         return new_job(**{"max_attempts": max_attempts, **_known_words(job)})
@@ -86,9 +86,9 @@ def checked_job(job: JobSpec | NewJob, *, max_attempts: int, field: str) -> NewJ
 
 
 def _known_words(job: Mapping[str, object]) -> Mapping[str, object]:
-    for word in job:
-        if word not in _WORDS:
-            raise InvalidInput(str(word), word, f"one of {', '.join(sorted(_WORDS))}", code="unknown")
+    if not _WORDS.issuperset(job):
+        word = next(word for word in job if word not in _WORDS)
+        raise InvalidInput(str(word), word, f"one of {', '.join(sorted(_WORDS))}", code="unknown")
     for word in ("kind", "args"):
         if word not in job:
             raise InvalidInput(word, None, "a value; every job has kind and args", code="required")

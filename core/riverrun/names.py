@@ -52,6 +52,8 @@ def check_tag(value: object, field: str) -> str:
 
 def check_tags(value: object, field: str) -> tuple[str, ...]:
     """Return ``value`` as tags in their order; an error names the position, such as ``tags.2``."""
+    if value == ():
+        return ()
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise InvalidInput(field, value, "a list of tags", code="type")
     return tuple(check_tag(tag, f"{field}.{position}") for position, tag in enumerate(value))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -24,8 +23,7 @@ _LONGEST_DELAY = timedelta(days=36_500)
 _RESERVED = ("river:", "riverrun:")
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
+class NewJob(NamedTuple):
     """A checked job; its fields are the columns of ``river_job``, with ``delay`` counted by the database's clock."""
 
     kind: str
@@ -85,8 +83,10 @@ def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say a
         raise InvalidInput("unique", unique, "riverrun.Unique(...) or None", code="type")
     if not isinstance(pending, bool):
         raise InvalidInput("pending", pending, "true or false", code="type")
-    moment = due or datetime.now(UTC) + (wait or timedelta())
-    key = unique and unique_key(unique, kind=kind, args_text=args_text, queue=queue, scheduled_at=moment)
+    key = None
+    if unique:
+        moment = due or datetime.now(UTC) + (wait or timedelta())
+        key = unique_key(unique, kind=kind, args_text=args_text, queue=queue, scheduled_at=moment)
     return NewJob(
         kind=kind,
         args_text=args_text,
@@ -98,13 +98,15 @@ def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say a
         pending=pending,
         tags=check_tags(tags, "tags"),
         metadata_text=_metadata(metadata, reserved),
-        unique_key=key or None,
-        unique_states=unique_states_mask(unique) if unique and key else None,
+        unique_key=key,
+        unique_states=unique_states_mask(unique) if unique else None,
     )
 
 
 def _args_text(args: object) -> str:
     """Return arguments in any of the forms that a producer may give as the JSON text to store."""
+    if type(args) is dict:
+        return check_args(args, "args")
     if isinstance(args, BaseModel):
         args = args.model_dump(mode="json")
     elif dataclasses.is_dataclass(args) and not isinstance(args, type):

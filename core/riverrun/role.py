@@ -14,7 +14,7 @@ from riverrun.messages import HostMetrics, Metrics, MetricsRequest, Ready, Sampl
 from riverrun.pipe import ChildPipe
 from riverrun.settings.load import load
 from riverrun.settings.schema import Settings
-from riverrun.telemetry import metrics
+from riverrun.telemetry.host_totals import Changes, own_samples
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class RoleContext:
     hurrying: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     reload: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     progress: int = 0
-    _changes: metrics.Changes = dataclasses.field(default_factory=metrics.Changes)
+    _changes: Changes = dataclasses.field(default_factory=Changes)
     _scrapes: dict[int, asyncio.Future[list[Sample]]] = dataclasses.field(default_factory=dict)
     _scrape_ids: itertools.count[int] = dataclasses.field(default_factory=itertools.count)
 
@@ -92,11 +92,11 @@ class RoleContext:
         try:
             self.flush_metrics()
             if not self.pipe.send(MetricsRequest(request)):
-                return metrics.own_samples()
+                return own_samples()
             async with asyncio.timeout(SCRAPE_SECONDS):
                 return await answer
         except TimeoutError:
-            return metrics.own_samples()
+            return own_samples()
         finally:
             del self._scrapes[request]
 

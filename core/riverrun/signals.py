@@ -42,6 +42,6 @@ def _span(delay: timedelta | float) -> timedelta:
     """Return a delay in its own type; a negative one is none, an endless one the longest there is."""
     if isinstance(delay, timedelta):
         return min(max(delay, timedelta()), LONGEST)
-    if not isinstance(delay, int | float) or math.isnan(delay):
+    if not isinstance(delay, int | float) or not -math.inf <= delay <= math.inf:
         raise InvalidInput("delay", delay, "a number of seconds or a timedelta", code="type")
     return timedelta(seconds=min(max(delay, 0.0), LONGEST.total_seconds()))

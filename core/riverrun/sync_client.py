@@ -70,7 +70,7 @@ class Client(ClientBase):
             if conn is None:
                 self._statements.run_sync(active, bulk.wait_for_source())
             chunks = bulk.chunks(self._checked(jobs))
-            return sum(self._statements.run_sync(active, bulk.copy_in(chunk)) for chunk in chunks)
+            return sum(len(self._statements.run_sync(active, bulk.copy_in(chunk))) for chunk in chunks)
 
     def get(self, job_id: int, *, conn: Conn | None = None) -> Job:
         """Return one job."""

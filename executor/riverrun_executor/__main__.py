@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -11,6 +12,9 @@ from riverrun.process import run_role
 from riverrun.role import RoleContext
 from riverrun_executor.executor import Executor
 
+# Jobs come and go by thousands and leave no cycles behind; the collector would look for them again and again.
+GC_THRESHOLDS = (50_000, 50, 100)
+
 
 async def main(context: RoleContext) -> None:
     """Work on one queue until told to stop."""
@@ -19,6 +23,8 @@ async def main(context: RoleContext) -> None:
     river = context.settings.river
     known = river.queues.get(context.queue)
     slots = context.slots or context.share_of((known and known.max_workers) or river.workers)
+    gc.set_threshold(*GC_THRESHOLDS)
+    gc.freeze()
     executor = Executor(context, queue=context.queue, slots=slots)
     await executor.run()
     if executor.threads_left_behind:

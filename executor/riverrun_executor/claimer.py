@@ -37,7 +37,12 @@ SHARE_OF_TIME = 0.1
 
 # A lost claim only makes its jobs available again, so its commit need not reach the disk first; and the plans must be
 # the ones the statements were written for, whatever the statistics of a table that was just filled say.
-CLAIM_SESSION = {"synchronous_commit": "off", "statement_timeout": "3s", "enable_seqscan": "off"}
+CLAIM_SESSION = {
+    "synchronous_commit": "off",
+    "statement_timeout": "3s",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+}
 
 
 class Claimer:

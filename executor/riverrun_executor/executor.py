@@ -69,6 +69,7 @@ class Executor:
             incarnation=context.incarnation,
             server_id=settings.server_id,
             slots=self._slots,
+            durable=settings.river.durable_finalize,
             written=self._written,
         )
         self._runner = Runner(

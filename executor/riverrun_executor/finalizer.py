@@ -35,9 +35,14 @@ LINGER_SECONDS = 0.002
 """How long the first ending of a batch waits for its neighbours."""
 
 FINALIZE_SESSION = {"enable_seqscan": "off"}
+NOT_DURABLE = {"synchronous_commit": "off"}
 
 # Errors of the values, not of the server: trying the same batch again would fail for ever.
 _DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+UNSTORABLE = {
+    "meaning": "PostgreSQL cannot store what the handler left; the attempt counts as failed",
+    "do": "correct the handler's output",
+}
 
 
 class Finalizer:
@@ -49,10 +54,11 @@ class Finalizer:
         incarnation: This executor, as it stands in ``attempted_by``.
         server_id: This host, for log lines.
         slots: Told how many endings wait.
+        durable: Wait until the disk has what was written.
         written: Called with each ending and the state its job reached, once it is in the database.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it joins
         self,
         *,
         dsn: str,
@@ -60,6 +66,7 @@ class Finalizer:
         incarnation: str,
         server_id: str,
         slots: Slots,
+        durable: bool,
         written: Callable[[Ending, str], None],
     ) -> None:
         self._dsn = dsn
@@ -67,6 +74,7 @@ class Finalizer:
         self._incarnation = incarnation
         self._server_id = server_id
         self._slots = slots
+        self._session = FINALIZE_SESSION if durable else FINALIZE_SESSION | NOT_DURABLE
         self._written = written
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._endings: dict[int, Ending] = {}
@@ -100,7 +108,7 @@ class Finalizer:
         while True:
             try:
                 name = "riverrun/executor/finalize"
-                async with await connect(self._dsn, name=name, session=FINALIZE_SESSION, prepared=True) as conn:
+                async with await connect(self._dsn, name=name, session=self._session, prepared=True) as conn:
                     while True:
                         await self._write_next(conn)
                         backoff.reset()
@@ -136,7 +144,7 @@ class Finalizer:
             return await self._write_all(conn, batch)
         except _DATA_ERRORS as error:
             if len(batch) == 1:
-                log.exception("ending_refused", extra=job_fields(batch[0].job, self._server_id))
+                log.exception("ending_refused", extra={**job_fields(batch[0].job, self._server_id), **UNSTORABLE})
                 return await self._write_all(conn, [_stripped(batch[0], first_line(error))])
             half = len(batch) // 2
             return {**await self._write(conn, batch[:half]), **await self._write(conn, batch[half:])}
@@ -158,7 +166,17 @@ class Finalizer:
         return states
 
     def _finalization(self, ending: Ending) -> Finalization:
-        """Return what changes in the row, the handler's notes included."""
+        """Return what changes in the row, the handler's notes included.
+
+        An ending that cannot even be read must not keep its neighbours from being written.
+        """
+        try:
+            return self._decided(ending)
+        except Exception as error:
+            log.exception("ending_refused", extra=job_fields(ending.job, self._server_id))
+            return self._decided(_stripped(ending, type(error).__name__))
+
+    def _decided(self, ending: Ending) -> Finalization:
         final = decide(ending.job, ending.outcome, now=ending.job.attempted_at, rng=self._random)
         return replace(final, metadata_patch_json=_merged(ending.notes_json, final.metadata_patch_json))
 

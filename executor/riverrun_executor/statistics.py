@@ -17,6 +17,15 @@ from riverrun_executor.ending import Ending
 
 log = logging.getLogger(__name__)
 
+EVENTS = {
+    "completed": (logging.DEBUG, "job_completed"),
+    "retried": (logging.INFO, "job_retried"),
+    "snoozed": (logging.INFO, "job_snoozed"),
+    "discarded": (logging.WARNING, "job_discarded"),
+    "cancelled": (logging.INFO, "job_cancelled"),
+    "interrupted": (logging.INFO, "job_interrupted"),
+}
+
 
 class _Meters(NamedTuple):
     """Where the attempts of one queue, kind and outcome are counted."""
@@ -64,13 +73,13 @@ class Statistics:
 
     def _say(self, ending: Ending, outcome: str) -> None:
         """Log the ending: failures so that they are seen, successes only for those who look closely."""
-        level = logging.DEBUG if outcome == "completed" else logging.WARNING if outcome == "discarded" else logging.INFO
+        level, event = EVENTS[outcome]
         if isinstance(ending.outcome, Failed | Discarded):
             error_type = ending.outcome.error_type
             metrics.job_errors.labels(queue=ending.job.queue, kind=ending.job.kind, error_type=error_type).inc()
         if log.isEnabledFor(level):
             fields = {**job_fields(ending.job, self._server_id), "duration": round(ending.seconds, 6)}
-            log.log(level, "job_%s", outcome, extra=fields)
+            log.log(level, event, extra=fields)
 
 
 def _outcome(ending: Ending, state: str) -> str:

@@ -69,7 +69,7 @@ class Cleaner:
         with self._batch.attempt():
             done = await self._term.run(chore.clean(self._term.generation, self._batch.size))
         if done.deleted:
-            log.info("%d %s were deleted: they were kept long enough", done.deleted, chore.rows)
+            log.info("rows_cleaned", extra={"rows": chore.rows, "deleted": done.deleted})
         if not done.full:
             self._due[chore] = now + chore.every
         return done.full

@@ -1,4 +1,4 @@
-"""Tells the metrics what only the database knows: how long queues are and whether VACUUM keeps up.
+"""Tells the metrics what only the database knows: how long queues are and how large tables.
 
 Only the leader asks, so the fleet pays once; and it never spends more than a fiftieth of its time on it.
 """
@@ -43,7 +43,6 @@ class Gauges:
         for gauge in (*OF_QUEUES, *OF_TABLES):
             gauge.clear()
         metrics.pg_notification_queue.set(0)
-        metrics.oldest_xmin_age.set(0)
 
 
 def _show_queues(queues: list[QueueGauges]) -> None:
@@ -63,7 +62,6 @@ def _show_server(server: ServerGauges) -> None:
         metrics.table_bytes.labels(table=table.table).set(table.bytes)
         metrics.table_dead_rows.labels(table=table.table).set(table.dead_rows)
     metrics.pg_notification_queue.set(server.notification_queue)
-    metrics.oldest_xmin_age.set(server.xmin_seconds)
 
 
 def _next(started: float, interval: float) -> float:

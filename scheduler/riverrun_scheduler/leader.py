@@ -38,6 +38,14 @@ from riverrun_scheduler.term import Term, TermOver
 log = logging.getLogger(__name__)
 
 ASK_SECONDS = 0.6
+READ_ONLY = {
+    "meaning": "this PostgreSQL is a standby or read-only, so nobody can lead on it",
+    "do": "point the configuration at the primary",
+}
+NOT_ALLOWED = {
+    "meaning": "the leader shows no life, and this database role may not end its session",
+    "do": "grant pg_signal_backend to the role, or end the process of that scheduler",
+}
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=0.5), timedelta(seconds=10)
 
 
@@ -59,13 +67,13 @@ class Leader:
             try:
                 await self._live()
             except TermOver as error:
-                log.warning("the term is over: %s", error)
+                log.warning("term_ended", extra={"reason": str(error)})
                 continue
             except psycopg.errors.ReadOnlySqlTransaction:
-                log.error("this PostgreSQL is a standby or read-only, so nobody can lead on it; trying again")
+                log.error("database_read_only", extra=READ_ONLY)
             except (psycopg.Error, DatabaseUnavailable, TimeoutError) as error:
                 metrics.db_errors.labels(kind=type(error).__name__).inc()
-                log.error("the scheduler lost its database (%s); trying again", first_line(error))
+                log.warning("election_interrupted", extra={"error": first_line(error)})
             await asyncio.sleep(self._backoff.next())
 
     async def _live(self) -> NoReturn:
@@ -75,7 +83,7 @@ class Leader:
             generation = await self._elected(session)
             self._backoff.reset()
             reign = Reign(Term(session, generation, self._context), self._context)
-            log.info("this scheduler leads now; its term has generation %d", generation)
+            log.info("term_began", extra={"generation": generation})
             try:
                 await reign.run()
             finally:
@@ -97,7 +105,7 @@ class Leader:
         try:
             server_id = await session.run(leader.terminate_stalled())
         except psycopg.errors.InsufficientPrivilege:
-            log.error("the leader shows no life, and this role may not end its session; grant it pg_signal_backend")
+            log.error("leader_not_terminated", extra=NOT_ALLOWED)
             return
         if server_id is not None:
-            log.warning("the scheduler of %s leads but shows no life; its session was ended", server_id)
+            log.warning("leader_terminated", extra={"leader": server_id})

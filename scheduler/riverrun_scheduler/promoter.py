@@ -50,7 +50,7 @@ class Promoter:
             except UniqueViolation:
                 continue  # the other job is there now, and the next pass sees it
             except (LockNotAvailable, QueryCanceled):
-                log.info("job %d is due, but another transaction is enqueueing a job with its unique key", job_id)
+                log.info("promotion_postponed", extra={"job_id": job_id})
                 return
             if state == "discarded":
-                log.info("job %d was discarded: another job holds its unique key", job_id, extra={"job_id": job_id})
+                log.info("duplicate_discarded", extra={"job_id": job_id})

@@ -21,6 +21,7 @@ from riverrun.store.leader import Pulse
 from riverrun.telemetry import metrics
 from riverrun_scheduler.cleaner import Cleaner
 from riverrun_scheduler.gauges import Gauges
+from riverrun_scheduler.horizon import Horizon
 from riverrun_scheduler.promoter import Promoter
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
@@ -48,6 +49,7 @@ class Reign:
         self._river = RiverLeadership(term)
         self._schedules = Schedules(term)
         self._gauges = Gauges(term)
+        self._horizon = Horizon(term)
         self._services: tuple[Service, ...] = (
             self._river,
             self._schedules,
@@ -55,6 +57,7 @@ class Reign:
             Promoter(term, self._river),
             Cleaner(term, self._river),
             self._gauges,
+            self._horizon,
         )
         self._resting: dict[Service, float] = {}
 
@@ -78,6 +81,7 @@ class Reign:
         metrics.leader.set(0)
         self._schedules.clear()
         self._gauges.clear()
+        self._horizon.clear()
         if self._term.session.closed:
             return
         with suppress(psycopg.Error, TimeoutError):
@@ -102,7 +106,12 @@ class Reign:
             if self._term.session.closed:
                 raise
             metrics.db_errors.labels(kind=type(error).__name__).inc()
-            log.warning("%s failed and tries again in 5 s: %s", type(service).__name__, first_line(error))
+            fields = {
+                "service": type(service).__name__.lower(),
+                "error": first_line(error),
+                "retry_in": REST_AFTER_ERROR,
+            }
+            log.warning("service_failed", extra=fields)
             self._resting[service] = time.monotonic() + REST_AFTER_ERROR
             return False
 

@@ -20,8 +20,8 @@ from datetime import timedelta
 
 from riverrun.store import rescue
 from riverrun.store.leader import Pulse
-from riverrun.store.rescue import LostJob, RescuedJob
-from riverrun.telemetry import metrics
+from riverrun.store.rescue import LostJob
+from riverrun.telemetry.rescues import tell
 from riverrun_scheduler.batch import Batch
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.term import Term
@@ -64,7 +64,7 @@ class Rescuer:
             return True
         if pulse.leases_expired:
             for incarnation in await self._term.run(rescue.forget_expired(self._term.generation)):
-                log.warning("executor %s was lost and is forgotten", incarnation)
+                log.warning("executor_forgotten", extra={"executor": incarnation})
         self._finished = pulse
         return False
 
@@ -86,21 +86,11 @@ class Rescuer:
                 )
             )
             if jobs:
-                self._tell(jobs, await self._term.run(rescue.rescue(jobs, MESSAGES, generation=self._term.generation)))
+                await self._rescue(jobs)
         self._after = jobs[-1].id if len(jobs) == size else 0
         return self._after > 0
 
-    def _tell(self, lost: list[LostJob], rescued: list[RescuedJob]) -> None:
-        executors = {job.id: (job.incarnation, job.reason) for job in lost}
-        for job in rescued:
-            incarnation, reason = executors[job.id]
-            metrics.job_attempts.labels(queue=job.queue, kind=job.kind, outcome="rescued").inc()
-            metrics.job_errors.labels(queue=job.queue, kind=job.kind, error_type="lease_expired").inc()
-            log.warning(
-                "job %d was taken back from %s (%s) and is %s",
-                job.id,
-                incarnation,
-                reason,
-                job.state,
-                extra={"job_id": job.id, "kind": job.kind, "queue": job.queue},
-            )
+    async def _rescue(self, jobs: list[LostJob]) -> None:
+        lost = {job.id: job for job in jobs}
+        for job in await self._term.run(rescue.rescue(jobs, MESSAGES, generation=self._term.generation)):
+            tell(job, executor=lost[job.id].incarnation, reason=MESSAGES[lost[job.id].reason])

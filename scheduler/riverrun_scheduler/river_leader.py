@@ -87,8 +87,8 @@ class RiverLeadership:
         self._elected_at = await self._term.run(river_leader.elect(self._term.generation, self._term.leader_id))
         if self._elected_at is not None:
             self._renew_at = now + RENEW_SECONDS
-            log.info("this scheduler holds River's leader row now")
+            log.info("river_leader_held")
         elif now >= self._ask_at:
             self._ask_at = now + ASK_SECONDS
-            log.info("%s holds River's leader row; it was asked to step down", pulse.river_leader)
+            log.info("river_leader_asked_to_resign", extra={"leader": pulse.river_leader})
             await self._term.run(river_leader.request_resign())

@@ -28,6 +28,11 @@ from riverrun_scheduler.term import Term
 
 log = logging.getLogger(__name__)
 
+TAKEN = {
+    "meaning": "somebody made a schedule of this name through the API",
+    "do": "delete that one, or give the one in the configuration another name",
+}
+
 
 @dataclass(slots=True)
 class Clock:
@@ -75,9 +80,9 @@ class Schedules:
         changes = await self._term.run(schedules.synchronize(self._term.generation, list(configured(settings))))
         for name, change in changes.items():
             if change == "taken":
-                log.error("schedules.%s is ignored: the API has made a schedule of that name", name)
+                log.error("schedule_ignored", extra={"schedule": name, **TAKEN})
             else:
-                log.info("schedule %s of the configuration was %s", name, change)
+                log.info("schedule_synchronized", extra={"schedule": name, "change": change})
         self._configured, self._fingerprint = settings, None
 
     async def _load(self, fingerprint: int) -> None:
@@ -101,7 +106,8 @@ class Schedules:
                 return
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             metrics.schedule_runs.labels(schedule=schedule.name, result="failed").inc()
-            log.error("schedule %s could not enqueue its job: %s", schedule.name, first_line(error))
+            fields = {"schedule": schedule.name, "ticks": len(ticks), "error": first_line(error)}
+            log.error("schedule_failed", extra={**fields, "meaning": "the jobs of these ticks were not enqueued"})
         clock.since = now
         clock.next_tick = clock.expression.next_after(now)
         self._show_next(clock)
@@ -154,7 +160,7 @@ def configured(settings: Settings) -> Iterator[NewSchedule]:
                 missed=given.missed,
             )
         except InvalidInput as error:
-            log.error("schedules.%s is ignored: %s", name, error)
+            _ignore(name, error)
 
 
 def _clock(schedule: Schedule) -> Clock | None:
@@ -162,6 +168,12 @@ def _clock(schedule: Schedule) -> Clock | None:
     try:
         expression = parse_expression(schedule.expression, "expression", zone=schedule.timezone)
     except InvalidInput as error:
-        log.error("schedule %s is ignored: %s", schedule.name, error)
+        _ignore(schedule.name, error)
         return None
     return Clock(schedule, expression, schedule.since, expression.next_after(schedule.since))
+
+
+def _ignore(name: str, error: InvalidInput) -> None:
+    log.error(
+        "schedule_ignored", extra={"schedule": name, "meaning": str(error), "do": "change it so that it is allowed"}
+    )

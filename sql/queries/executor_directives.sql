@@ -14,7 +14,7 @@ SELECT
         ORDER BY server_id DESC
         LIMIT 1
     ) AS max_workers,
-    (SELECT count(*) + coalesce(max(revision), 0) * 1000000 FROM riverrun_handler) AS registry,
+    (SELECT coalesce(sum(revision), 0)::bigint FROM riverrun_handler) AS registry,
     ARRAY(
         SELECT id
         FROM river_job

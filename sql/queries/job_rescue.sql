@@ -4,7 +4,7 @@
 --   in:    parallel arrays, one element a job: ids, attempts, attempted_us, incarnations (the fence), delays (seconds
 --          until the retry), messages (text of the error) · generation, the leader's term, or NULL for a supervisor
 --          that has seen the executor die
---   out:   id, state, queue and kind of each job that was rescued; one that is missing was finished by its executor
+--   out:   id, attempt, state, queue and kind of each job that was rescued; one that is missing was finished by its executor
 --          after all, or is being finished now
 --   locks: the jobs in id order; locked ones are left to the next time
 --   index: river_job_pkey; the state is compared as text so that no partial index full of dead entries is taken
@@ -64,4 +64,4 @@ SET state = held.state,
         || jsonb_build_object('river:rescue_count', held.rescues + 1)
 FROM held
 WHERE job.id = held.id
-RETURNING job.id, job.state::text, job.queue, job.kind
+RETURNING job.id, job.attempt, job.state::text, job.queue, job.kind

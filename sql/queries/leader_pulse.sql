@@ -25,6 +25,6 @@ SELECT
         LIMIT 1
     ) AS soonest_due,
     EXISTS (SELECT FROM riverrun_executor WHERE lease_until < now() - interval '1 second') AS leases_expired,
-    (SELECT count(*) + coalesce(max(revision), 0) * 1000000 FROM riverrun_schedule) AS schedules,
+    (SELECT coalesce(sum(revision), 0)::bigint FROM riverrun_schedule) AS schedules,
     (SELECT leader_id FROM river_leader WHERE expires_at >= now()) AS river_leads
 FROM pulse

@@ -1,9 +1,8 @@
 -- table_gauges.sql
--- Measure the tables that grow, PostgreSQL's notification queue, and what keeps VACUUM from removing dead rows.
+-- Measure the tables that grow, and PostgreSQL's notification queue.
 --   in:    tables, their names
 --   out:   one row for each table: name, rows as the planner estimates them, bytes with indexes, dead rows ·
---          notification_queue, its filled part · xmin_seconds, age of the oldest transaction that holds VACUUM back,
---          0 without one; the last two are the same in each row
+--          notification_queue, its filled part, the same in each row
 --   locks: none
 --   index: the catalogue's own
 SELECT
@@ -11,12 +10,7 @@ SELECT
     greatest(relation.reltuples, 0)::float8 AS rows,
     pg_total_relation_size(relation.oid)::float8 AS bytes,
     coalesce(pg_stat_get_dead_tuples(relation.oid), 0)::float8 AS dead_rows,
-    pg_notification_queue_usage() AS notification_queue,
-    (
-        SELECT coalesce(max(extract(epoch FROM now() - xact_start)), 0)::float8
-        FROM pg_stat_activity
-        WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()
-    ) AS xmin_seconds
+    pg_notification_queue_usage() AS notification_queue
 FROM pg_class AS relation
 WHERE relation.relkind = 'r'
     AND relation.relname = ANY (%(tables)s::text[])

@@ -1,10 +1,7 @@
 """One process of this host: started, watched, restarted when it dies, and seen out.
 
-    STARTING ──ready──▶ RUNNING ──dies──▶ WAITING ──backoff──▶ STARTING
-        └────────drain────┴──▶ DRAINING ──ends──▶ STOPPED (or STARTING, when it is replaced)
-
-A process that shall leave is told to drain, after ``Grace.drain`` seconds to hurry, and ``Grace.hurry`` seconds later
-it is killed.
+STARTING ──ready──▶ RUNNING ──dies──▶ WAITING ──backoff──▶ STARTING
+    └────────drain────┴──▶ DRAINING ──ends──▶ STOPPED (or STARTING, when it is replaced)
 """
 
 from __future__ import annotations
@@ -14,17 +11,17 @@ import contextlib
 import dataclasses
 import enum
 import logging
-import signal
 import time
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
 from riverrun.backoff import Backoff
-from riverrun.messages import Alive, Drain, Hurry, Message, Metrics, MetricsRequest, Ready
+from riverrun.messages import Alive, Message, Metrics, MetricsRequest, Ready
 from riverrun.pipe import ParentPipe
 from riverrun.process import EXIT_CRASH, EXIT_DATABASE, new_incarnation
 from riverrun_supervisor.exits import Exit, MemoryWitness
+from riverrun_supervisor.farewell import Farewell, Grace
 from riverrun_supervisor.launch import Launch
 from riverrun_supervisor.plan import ChildPlan
 
@@ -36,6 +33,10 @@ CRASH_LOOP_SECONDS = 60.0
 SILENCE_SECONDS = 10.0
 START_SECONDS = 60.0
 LAST_WORDS_SECONDS = 1.0
+CRASH_LOOP = {
+    "meaning": f"it has ended {CRASH_LOOP_EXITS} times within {CRASH_LOOP_SECONDS:.0f} s and is started ever later",
+    "do": "read its own last lines, and the reason in child_ended",
+}
 
 
 class State(enum.StrEnum):
@@ -46,14 +47,6 @@ class State(enum.StrEnum):
     WAITING = "waiting"
     DRAINING = "draining"
     STOPPED = "stopped"
-
-
-@dataclasses.dataclass(frozen=True)
-class Grace:
-    """How long a process may take to leave, in seconds, before it is told to hurry, and before it is killed."""
-
-    drain: float
-    hurry: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +83,7 @@ class Child:
         self._pipe: ParentPipe | None = None
         self._leaving = False
         self._changed = asyncio.Event()
-        self._seeing_out: asyncio.Task[None] | None = None
+        self._farewell: Farewell | None = None
         self._backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=30))
         self._exits: deque[float] = deque(maxlen=CRASH_LOOP_EXITS)
         self._started = self._heard = 0.0
@@ -164,6 +157,7 @@ class Child:
         try:
             self._started = self._heard = time.monotonic()
             self._process = process = await self.launch.spawn(plan, self.incarnation, pipe)
+            self._farewell = Farewell(plan.name, process, tell=self._tell_when_heard)
             log.info("child_started", extra={"child": plan.name, "pid": process.pid})
             await pipe.open()
             if self._changed.is_set():  # while it was being started
@@ -199,39 +193,21 @@ class Child:
         self._heard = time.monotonic()
 
     async def _clear(self, pipe: ParentPipe) -> None:
-        if self._seeing_out is not None:
-            self._seeing_out.cancel()
-            await asyncio.wait([self._seeing_out])
-        process, self._process, self._pipe, self._seeing_out = self._process, None, None, None
+        if self._farewell is not None:
+            await self._farewell.end()
+        process, self._process, self._pipe, self._farewell = self._process, None, None, None
         if process is not None and process.returncode is None:  # we are being cancelled
             process.kill()
         await pipe.close()
 
     def _see_out(self, *, hurry: bool) -> None:
-        if self._process is None:
-            return
-        self.state = State.DRAINING
-        if self._seeing_out is not None:
-            if not hurry:
-                return
-            self._seeing_out.cancel()
-        self._seeing_out = asyncio.create_task(self._end(self._process, hurry=hurry), name=f"see out {self.plan.name}")
+        if self._farewell is not None:
+            self.state = State.DRAINING
+            self._farewell.begin(self.grace, hurry=hurry)
 
-    async def _end(self, process: asyncio.subprocess.Process, *, hurry: bool) -> None:
-        if not hurry:
-            self._order(Drain(), process)
-            await asyncio.sleep(self.grace.drain)
-            log.warning("child_did_not_drain", extra={"child": self.plan.name, "seconds": self.grace.drain})
-        self._order(Hurry(), process)
-        await asyncio.sleep(self.grace.hurry)
-        log.error("child_killed", extra={"child": self.plan.name, "pid": process.pid})
-        process.kill()
-
-    def _order(self, message: Message, process: asyncio.subprocess.Process) -> None:
-        """Use the pipe once the process reads it: unlike a signal, saying it twice changes nothing."""
-        heard = self._heard > self._started
-        if process.returncode is None and not (heard and self.send(message)):
-            process.send_signal(signal.SIGTERM)
+    def _tell_when_heard(self, message: Message) -> bool:
+        """Use the pipe once the process reads it."""
+        return self._heard > self._started and self.send(message)
 
     async def _pause(self, exited: Exit) -> None:
         """Report an end that nobody asked for, and wait before the next start."""
@@ -243,8 +219,10 @@ class Child:
         if exited.code != EXIT_DATABASE:
             self._exits.append(time.monotonic())
         seconds = self._backoff.next()
-        fields = {"child": self.plan.name, "reason": exited.reason, "lived": round(lived, 1), "wait": round(seconds, 1)}
-        log.error("child_crash_looping" if self.is_crash_looping else "child_ended", extra=fields)
+        fields = {"child": self.plan.name, "reason": exited.reason, "seconds": round(lived, 1)}
+        log.error("child_ended", extra={**fields, "retry_in": round(seconds, 1)})
+        if self.is_crash_looping:
+            log.error("child_crash_looping", extra={"child": self.plan.name, **CRASH_LOOP})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from riverrun.messages import Message, Reload, Wake
-from riverrun_supervisor.child import Child, Grace, Reports
+from riverrun_supervisor.child import Child, Reports
+from riverrun_supervisor.farewell import Grace
 from riverrun_supervisor.launch import Launch
 from riverrun_supervisor.plan import ChildPlan
 from riverrun_supervisor.wakeups import EVERY_QUEUE

@@ -1,4 +1,4 @@
-"""What the supervisor measures about the processes of its host, at the moment somebody asks."""
+"""The figures of this host: what its processes report, and what the supervisor measures when somebody asks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,34 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import riverrun
+from riverrun import messages
 from riverrun.telemetry import metrics
+from riverrun.telemetry.host_totals import Changes, HostTotals
 from riverrun_supervisor.child import Child
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class HostMetrics:
+    """Gathers the figures of all processes of this host and hands them out."""
+
+    def __init__(self) -> None:
+        self._totals = HostTotals()
+        self._changes = Changes()
+
+    def add(self, child: Child, message: messages.Metrics) -> None:
+        """Take what a child has measured."""
+        self._totals.add(child.plan.name, message.counters, message.gauges)
+
+    def forget(self, child: Child) -> None:
+        """Remove the gauges of a process that has ended."""
+        self._totals.forget(child.plan.name)
+
+    def answer(self, child: Child, request: messages.MetricsRequest, *, children: Iterable[Child]) -> None:
+        """Send ``child`` the figures of ``children`` and of this process."""
+        measure(children)
+        self._totals.add("supervisor", *self._changes.take())
+        child.send(messages.HostMetrics(request.id, self._totals.snapshot()))
 
 
 def measure(children: Iterable[Child]) -> None:

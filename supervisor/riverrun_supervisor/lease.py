@@ -28,6 +28,7 @@ from riverrun.database.statements import Statements, Steps
 from riverrun.errors import Conflict, DatabaseUnavailable
 from riverrun.store import leases
 from riverrun.telemetry import metrics
+from riverrun.telemetry.rescues import tell
 
 log = logging.getLogger(__name__)
 
@@ -137,9 +138,7 @@ class Lease:
             rescued = await self._run(conn, leases.release_incarnation(incarnation, reason=reason))
             del self._died[incarnation]
             for job in rescued:
-                metrics.job_attempts.labels(queue=job.queue, kind=job.kind, outcome="rescued").inc()
-                fields = {"job_id": job.id, "kind": job.kind, "queue": job.queue, "state": job.state}
-                log.warning("job_rescued", extra={**fields, "reason": reason})
+                tell(job, executor=incarnation, reason=reason)
         for incarnation in list(self._ended):
             await self._run(conn, leases.drop(incarnation))
             self._ended.discard(incarnation)
@@ -156,5 +155,5 @@ class Lease:
 async def _wait(backoff: Backoff, error: BaseException) -> None:
     seconds = backoff.next()
     metrics.db_errors.labels(kind="lease").inc()
-    log.warning("lease_not_renewed", extra={"error": first_line(error), "wait": round(seconds, 1)})
+    log.warning("lease_not_renewed", extra={"error": first_line(error), "retry_in": round(seconds, 1)})
     await asyncio.sleep(seconds)

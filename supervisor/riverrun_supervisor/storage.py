@@ -80,5 +80,5 @@ async def until_usable(settings: Settings) -> None:
             raise SchemaError(first_line(error)) from error
         except (DatabaseUnavailable, psycopg.OperationalError) as error:
             seconds = backoff.next()
-            log.warning("database_not_reached", extra={"error": first_line(error), "wait": round(seconds, 1)})
+            log.warning("database_not_reached", extra={"error": first_line(error), "retry_in": round(seconds, 1)})
             await asyncio.sleep(seconds)

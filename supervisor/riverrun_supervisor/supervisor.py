@@ -22,17 +22,19 @@ from typing import TypeVar
 
 import riverrun
 from riverrun.errors import ConfigError
-from riverrun.messages import HostMetrics, Metrics, MetricsRequest
+from riverrun.messages import MetricsRequest
 from riverrun.process import EXIT_CLEAN, EXIT_CONFIG
 from riverrun.settings.schema import Settings
 from riverrun.store.leases import LivingExecutor, Server
 from riverrun.telemetry import metrics
-from riverrun_supervisor import gauges, status
-from riverrun_supervisor.child import Child, Grace, Reports
+from riverrun_supervisor import status
+from riverrun_supervisor.child import Child, Reports
 from riverrun_supervisor.configuration import Configuration, Request
 from riverrun_supervisor.control import ControlSocket
 from riverrun_supervisor.crew import Crew
 from riverrun_supervisor.exits import Exit
+from riverrun_supervisor.farewell import Grace
+from riverrun_supervisor.gauges import HostMetrics
 from riverrun_supervisor.greeting import greet
 from riverrun_supervisor.lease import Lease
 from riverrun_supervisor.plan import MODULES, ROLES, ChildPlan
@@ -44,9 +46,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FLUSH_SECONDS = 5.0
 WATCH_SECONDS = 2.0
 MORE_TIME = timedelta(seconds=15)
+READ_ITS_LINES = "correct what the line configuration_refused of this process names, then start again"
 
 
 class Supervisor:
@@ -64,8 +66,7 @@ class Supervisor:
         self._configuration = Configuration(request)
         self._modules = modules
         self._systemd = Systemd(request.environ)
-        self._totals = metrics.HostTotals()
-        self._changes = metrics.Changes()
+        self._metrics = HostMetrics()
         self._leaving = asyncio.Event()
         self._is_ready = False
         self._crew: Crew | None = None
@@ -157,10 +158,10 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             services = [group.create_task(lease.run(), name="lease"), group.create_task(self._watch(), name="watch")]
             reports = Reports(
-                metrics=self._add_metrics, asked=self._answer, ready=self._check_ready, ended=self._child_ended
+                metrics=self._metrics.add, asked=self._answer, ready=self._check_ready, ended=self._child_ended
             )
             crew = self._crew = Crew(group, launch=self._configuration.launch(self._modules), reports=reports)
-            crew.follow(self._configuration.plans, self._grace())
+            crew.follow(self._configuration.plans, Grace.of(self.settings.river))
             if not self.settings.river.poll_only:
                 services.append(group.create_task(pass_on(dsn, schema, crew.tell), name="listen"))
             await self._leaving.wait()
@@ -193,7 +194,7 @@ class Supervisor:
             greet(self.settings, self._configuration.plans, dev=self._configuration.request.dev)
 
     def _child_ended(self, child: Child, exited: Exit) -> None:
-        self._totals.forget(child.plan.name)
+        self._metrics.forget(child)
         if not child.is_leaving:
             metrics.process_restarts.labels(role=child.plan.role, name=child.plan.name).inc()
         if self._lease is not None and child.plan.role == "executor":
@@ -202,7 +203,7 @@ class Supervisor:
             else:
                 self._lease.died(child.incarnation, f"executor died: process {exited.reason}")
         if exited.code == EXIT_CONFIG and not child.was_ready and not self._is_ready:
-            log.error("start_given_up", extra={"child": child.plan.name, "reason": exited.reason})
+            log.error("start_given_up", extra={"child": child.plan.name, "reason": exited.reason, "do": READ_ITS_LINES})
             self._exit_code = EXIT_CONFIG
             self._leave()
 
@@ -223,15 +224,10 @@ class Supervisor:
 
     def _follow(self, plans: Iterable[ChildPlan]) -> None:
         if self._crew is not None and not self._leaving.is_set():
-            self._crew.follow(plans, self._grace())
-
-    def _add_metrics(self, child: Child, message: Metrics) -> None:
-        self._totals.add(child.plan.name, message.counters, message.gauges)
+            self._crew.follow(plans, Grace.of(self.settings.river))
 
     def _answer(self, child: Child, request: MetricsRequest) -> None:
-        gauges.measure(self._children())
-        self._totals.add("supervisor", *self._changes.take())
-        child.send(HostMetrics(request.id, self._totals.snapshot()))
+        self._metrics.answer(child, request, children=self._children())
 
     def _executors(self) -> list[LivingExecutor]:
         return [
@@ -242,11 +238,6 @@ class Supervisor:
 
     def _children(self) -> tuple[Child, ...]:
         return tuple(self._crew.children) if self._crew is not None else ()
-
-    def _grace(self) -> Grace:
-        river = self.settings.river
-        cancel = river.shutdown_cancel.total_seconds()
-        return Grace(drain=river.shutdown_wait.total_seconds() + cancel + FLUSH_SECONDS, hurry=cancel + FLUSH_SECONDS)
 
     async def _unless_leaving(self, work: Coroutine[object, object, T]) -> None:
         """Do something that may take long, but leave it when we are told to stop."""

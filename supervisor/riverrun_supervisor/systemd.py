@@ -54,7 +54,7 @@ class Systemd:
                 sock.setblocking(False)
                 sock.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
-            log.warning("systemd could not be told %s: %s", lines[0], error)
+            log.warning("systemd_not_told", extra={"told": lines[0], "error": str(error)})
 
 
 def _address(name: str) -> str | None:

@@ -80,7 +80,7 @@ async def test_one_result_that_cannot_be_stored_takes_no_other_with_it(database:
         jobs = claimed(conn, 20)
         finalizer = Finalizer(
             dsn=database, statements=Statements(), incarnation=EXECUTOR, server_id="a", slots=Slots(20),
-            written=lambda _ending, _state: None,
+            durable=True, written=lambda _ending, _state: None,
         )  # fmt: skip
         for number, job in enumerate(jobs):
             finalizer.add(Ending(job, Completed(), '{"output":"\\u0000"}' if number == 7 else '{"output":1}', 0.0))

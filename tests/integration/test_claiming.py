@@ -14,8 +14,9 @@ from riverrun import AsyncClient, JobState
 from riverrun.database.statements import Statements
 from riverrun.store import attempts
 from riverrun_executor.floors import NOWHERE, Floors
+from support.contexts import settings_for
 from support.eventually import eventually
-from support.executors import running_executor, settings_for
+from support.executors import running_executor
 
 pytestmark = pytest.mark.every_postgres
 

@@ -10,9 +10,10 @@ from psycopg.rows import TupleRow
 
 from riverrun_scheduler.cleaner import Cleaner
 from riverrun_scheduler.river_leader import RiverLeadership
+from support.contexts import settings_for
 from support.jobs import ago, insert
 from support.queries import value
-from support.schedulers import settings_for, term_of
+from support.schedulers import term_of
 
 Connection = AsyncConnection[TupleRow]
 

@@ -26,8 +26,7 @@ from riverrun.errors import (
     UniqueConflict,
 )
 from riverrun.job_spec import JobSpec
-
-Table = psycopg.Connection[dict[str, Any]]
+from support.queries import Table
 
 
 @pytest.fixture
@@ -40,13 +39,6 @@ def client(database: str) -> Iterator[Client]:
 async def async_client(database: str) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(database) as client:
         yield client
-
-
-@pytest.fixture
-def table(database: str) -> Iterator[Table]:
-    """Give a connection that looks at the tables from outside."""
-    with psycopg.connect(database, autocommit=True, row_factory=dict_row) as conn:
-        yield conn
 
 
 def rows(table: Table) -> list[dict[str, Any]]:
@@ -568,3 +560,17 @@ async def test_a_schema_of_ones_own_is_used_whatever_the_search_path(empty_datab
     assert cancelled.state == JobState.CANCELLED
     assert heard == ["default", "mail"]
     assert count == (1002,)
+
+
+def test_a_large_batch_stores_what_copy_could_misread(client: Client) -> None:
+    hostile = '{"tab":\t"\\t", "newline":\n"\\n", "backslash": "\\\\N", "quote": "\\"", "unicode": "\\u00e9é"}'
+    jobs: list[JobSpec] = [{"kind": "noop", "args": {"n": n}} for n in range(1_001)]
+    jobs.append({"kind": "noop", "args": hostile, "tags": ["NULL", "some-tag"], "metadata": {"path": "a\\b\tc"}})
+
+    result = client.enqueue_many(jobs)[-1]
+
+    stored = client.get(result.job.id)
+    assert stored.args == {"tab": "\t", "newline": "\n", "backslash": "\\N", "quote": '"', "unicode": "éé"}
+    assert stored.tags == result.job.tags == ("NULL", "some-tag")
+    assert stored.metadata == result.job.metadata == {"path": "a\\b\tc"}
+    assert (stored.state, stored.scheduled_at) == (result.job.state, result.job.scheduled_at)

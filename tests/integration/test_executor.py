@@ -9,11 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import AsyncConnection
-from support import handlers
-from support.eventually import eventually
-from support.executors import running_executor, settings_for
 
 from riverrun import AsyncClient, Job, JobState
+from support import handlers
+from support.contexts import settings_for
+from support.eventually import eventually
+from support.executors import running_executor
 
 pytestmark = pytest.mark.every_postgres
 

@@ -17,10 +17,11 @@ from riverrun.store import leader
 from riverrun_scheduler.__main__ import main
 from riverrun_scheduler.reign import Reign
 from riverrun_scheduler.term import TermOver
+from support.contexts import context_for, settings_for
 from support.eventually import eventually
 from support.jobs import ago, insert, states
 from support.queries import value
-from support.schedulers import context_for, running_scheduler, settings_for, term_of
+from support.schedulers import running_scheduler, term_of
 
 Connection = AsyncConnection[TupleRow]
 
@@ -152,7 +153,7 @@ async def test_a_database_that_can_only_be_read_is_not_led_on(
 
     with caplog.at_level(logging.ERROR):
         async with running_scheduler(settings_for(database)):
-            await eventually(lambda: "standby or read-only" in caplog.text, within=5)
+            await eventually(lambda: "database_read_only" in caplog.messages, within=5)
             assert await value(conn, GENERATION) == 0
             await conn.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode())
             await eventually(lambda: leads(conn, "test-host"), within=10)
@@ -160,7 +161,7 @@ async def test_a_database_that_can_only_be_read_is_not_led_on(
 
 async def test_a_database_without_the_tables_ends_the_process_with_the_command_to_run(empty_database: str) -> None:
     with pytest.raises(SchemaError, match="queuectl migrate up"):
-        await asyncio.wait_for(main(context_for(settings_for(empty_database))), 5)
+        await asyncio.wait_for(main(context_for("scheduler", settings_for(empty_database))), 5)
 
 
 async def test_a_service_that_fails_stops_no_other(
@@ -170,7 +171,7 @@ async def test_a_service_that_fails_stops_no_other(
     await conn.execute("ALTER TABLE riverrun_schedule RENAME COLUMN tags TO labels")
 
     async with term_of(settings_for(database)) as term:
-        reign = Reign(term, context_for(settings_for(database)))
+        reign = Reign(term, context_for("scheduler", settings_for(database)))
         await reign._turn(await term.pulse())
 
     assert await states(conn) == ["available"]
@@ -180,7 +181,7 @@ async def test_a_pulse_that_is_due_goes_before_the_next_step(conn: Connection, d
     await insert(conn, state="scheduled", scheduled_at=ago("1 second"))
 
     async with term_of(settings_for(database)) as term:
-        reign = Reign(term, context_for(settings_for(database)))
+        reign = Reign(term, context_for("scheduler", settings_for(database)))
         pulse = await term.pulse()
         term._pulsed_at -= 1.0
 

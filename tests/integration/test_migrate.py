@@ -13,7 +13,8 @@ from riverrun.database import migrate
 from riverrun.database.migration_files import latest, numbered
 from riverrun.database.schema_check import check, status
 from riverrun.errors import Conflict, InvalidInput, SchemaError
-from support.queries import CountingConnection, insert_job, value
+from support.jobs import insert
+from support.queries import CountingConnection, value
 from support.river_database import create_river
 from support.schema_dump import dump_schema
 
@@ -64,7 +65,7 @@ async def test_each_step_down_undoes_exactly_its_step_up(conn: AsyncConnection[T
 async def test_river_can_be_dropped_as_well(conn: AsyncConnection[TupleRow], empty_database: str) -> None:
     empty = dump_schema(empty_database)
     await migrate.up(conn)
-    await insert_job(conn)
+    await insert(conn)
 
     await migrate.down(conn, to=0, drop_river=True)
 
@@ -73,24 +74,24 @@ async def test_river_can_be_dropped_as_well(conn: AsyncConnection[TupleRow], emp
 
 async def test_down_past_ours_keeps_rivers_jobs(conn: AsyncConnection[TupleRow]) -> None:
     await migrate.up(conn)
-    await insert_job(conn, priority=4)
+    await insert(conn, priority=4)
 
     assert await migrate.down(conn, to=0) == (*reversed(NAMES), "history")
 
     assert await value(conn, "SELECT count(*) FROM river_job") == 1
     with pytest.raises(psycopg.errors.CheckViolation):
-        await insert_job(conn, priority=5)
+        await insert(conn, priority=5)
 
 
 async def test_down_refuses_while_jobs_have_priorities_that_river_forbids(conn: AsyncConnection[TupleRow]) -> None:
     await migrate.up(conn)
     for priority in (4, 5, 9):
-        await insert_job(conn, priority=priority)
+        await insert(conn, priority=priority)
 
     with pytest.raises(Conflict, match=r"priority of 5 to 9 in river_job: 2; River allows 1 to 4"):
         await migrate.down(conn, to=0)
 
-    await insert_job(conn, priority=9)
+    await insert(conn, priority=9)
     assert (await status(conn)).version == 1
 
 
@@ -121,7 +122,7 @@ async def test_a_session_gets_its_settings_back(conn: AsyncConnection[TupleRow])
 @pytest.mark.parametrize("version", [7, 8])
 async def test_rivers_own_database_gets_only_our_steps(conn: AsyncConnection[TupleRow], version: int) -> None:
     await create_river(conn, version)
-    await insert_job(conn)
+    await insert(conn)
 
     assert await migrate.up(conn) == ("history", *NAMES)
 

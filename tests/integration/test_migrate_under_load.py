@@ -15,7 +15,8 @@ from riverrun.database.migration_files import numbered
 from riverrun.database.schema_check import check, status
 from riverrun.errors import Conflict, DatabaseUnavailable
 from support.eventually import eventually
-from support.queries import CountingConnection, insert_job, value
+from support.jobs import insert
+from support.queries import CountingConnection, value
 from support.river_database import create_river
 
 NAMES = tuple(step.name for step in numbered())
@@ -61,7 +62,7 @@ async def test_an_index_left_half_built_is_built_anew(conn: AsyncConnection[Tupl
         await AsyncConnection.connect(empty_database) as reader,
         await AsyncConnection.connect(empty_database, autocommit=True) as victim,
     ):
-        await insert_job(reader)
+        await insert(reader)
         building = asyncio.create_task(migrate.up(victim), name="killed migrator")
         half_built = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
         await eventually(lambda: value(conn, half_built), within=5.0)
@@ -94,7 +95,7 @@ async def test_a_migrator_that_never_ends_is_not_waited_for_for_ever(
         await AsyncConnection.connect(empty_database) as writer,
         await AsyncConnection.connect(empty_database, autocommit=True) as first,
     ):
-        await insert_job(writer)
+        await insert(writer)
         working = asyncio.create_task(migrate.up(first), name="first migrator")
         await eventually(
             lambda: value(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"), within=5.0
@@ -117,12 +118,12 @@ async def test_a_blocked_step_lets_enqueuers_through_and_goes_on_later(
         await AsyncConnection.connect(empty_database) as writer,
         await AsyncConnection.connect(empty_database, autocommit=True) as migrator,
     ):
-        await insert_job(writer)
+        await insert(writer)
         working = asyncio.create_task(migrate.up(migrator), name="blocked migrator")
         await eventually(lambda: value(conn, waiting), within=5.0)
 
         async with asyncio.timeout(4.0):
-            await insert_job(conn)
+            await insert(conn)
 
         assert not working.done()
         await writer.commit()
@@ -136,7 +137,7 @@ async def test_a_step_that_never_gets_its_lock_gives_up_and_changes_nothing(
 ) -> None:
     await create_river(conn, 8)
     async with await AsyncConnection.connect(empty_database) as writer:
-        await insert_job(writer)
+        await insert(writer)
 
         with pytest.raises(Conflict, match=r"step 001_priority_to_9 did not get its locks within 0\.1 s"):
             await migrate.up(conn, patience=SHORT)
@@ -152,7 +153,7 @@ async def test_a_cancelled_migrator_lets_go_of_its_lock(conn: AsyncConnection[Tu
         await AsyncConnection.connect(empty_database) as writer,
         await AsyncConnection.connect(empty_database, autocommit=True) as migrator,
     ):
-        await insert_job(writer)
+        await insert(writer)
         working = asyncio.create_task(migrate.up(migrator), name="cancelled migrator")
         await eventually(lambda: value(conn, "SELECT count(*) FROM pg_locks WHERE NOT granted"), within=5.0)
 

@@ -12,8 +12,9 @@ from psycopg.rows import TupleRow
 from riverrun_scheduler.promoter import Promoter
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.term import Term
+from support.contexts import settings_for
 from support.jobs import ago, changed, insert, job, states
-from support.schedulers import settings_for, term_of
+from support.schedulers import term_of
 
 Connection = AsyncConnection[TupleRow]
 

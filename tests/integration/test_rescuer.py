@@ -16,8 +16,9 @@ from riverrun_scheduler import rescuer
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.term import Term
+from support.contexts import settings_for
 from support.jobs import Row, ago, changed, insert, job, states
-from support.schedulers import settings_for, settled, term_of
+from support.schedulers import settled, term_of
 
 Connection = AsyncConnection[TupleRow]
 
@@ -126,6 +127,17 @@ async def test_a_job_whose_cancellation_was_asked_for_is_cancelled(conn: Connect
     assert changed(before, after) == {"state", "errors", "finalized_at", "metadata"}
     assert after["state"] == "cancelled"
     assert after["metadata"]["river:rescue_count"] == 5
+
+
+async def test_rescued_jobs_are_counted_in_the_figures_of_the_minute(conn: Connection, database: str) -> None:
+    await lease(conn, until="2 seconds")
+    for queue in ("mail", "mail", "default"):
+        last = await running(conn, queue=queue)
+
+    await rescued(conn, database, last)
+
+    rows = await conn.execute("SELECT queue, kind, sum(rescued), sum(run_seconds) FROM riverrun_minute GROUP BY 1, 2")
+    assert sorted(await rows.fetchall()) == [("default", "email", 1, 0), ("mail", "email", 2, 0)]
 
 
 async def test_metadata_that_is_no_object_does_not_stop_the_rescue(conn: Connection, database: str) -> None:

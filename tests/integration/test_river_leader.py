@@ -10,10 +10,11 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from riverrun_scheduler.river_leader import RiverLeadership
+from support.contexts import settings_for
 from support.eventually import eventually
 from support.jobs import ago, insert, states
 from support.queries import value
-from support.schedulers import running_scheduler, settings_for, term_of
+from support.schedulers import running_scheduler, term_of
 
 Connection = AsyncConnection[TupleRow]
 

@@ -15,9 +15,10 @@ from riverrun.schedule import NewSchedule, new_schedule
 from riverrun.store import schedules as store
 from riverrun_scheduler.schedules import Schedules
 from riverrun_scheduler.term import Term
+from support.contexts import settings_for
 from support.jobs import ago, insert, job, states
 from support.queries import value
-from support.schedulers import settings_for, term_of
+from support.schedulers import term_of
 
 Connection = AsyncConnection[TupleRow]
 run = Statements().run

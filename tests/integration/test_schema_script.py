@@ -17,7 +17,8 @@ from riverrun.database.postgres_binaries import wheel_binaries
 from riverrun.database.schema_check import status
 from riverrun.database.schema_script import script
 from riverrun.database.sql_files import sql_folder
-from support.queries import insert_job, value
+from support.jobs import insert
+from support.queries import value
 from support.river_database import create_river
 from support.schema_dump import dump_schema, migration_rows
 
@@ -64,7 +65,7 @@ async def test_the_script_stops_where_tables_exist_and_changes_nothing(
     conn: AsyncConnection[TupleRow], empty_database: str, version: int | None
 ) -> None:
     await (create_river(conn, version) if version else migrate.up(conn))
-    await insert_job(conn)
+    await insert(conn)
     before = dump_schema(empty_database)
 
     done = psql(empty_database, Path(str(sql_folder() / INIT_SCRIPT)))

@@ -6,28 +6,13 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
+from support.queries import Table
 from support.queuectl import QUEUECTL, Queuectl
-
-Table = psycopg.Connection[dict[str, Any]]
-
-
-@pytest.fixture
-def queuectl(database: str, tmp_path: Path) -> Queuectl:
-    return Queuectl(database, tmp_path)
-
-
-@pytest.fixture
-def table(database: str) -> Iterator[Table]:
-    with psycopg.connect(database, autocommit=True, row_factory=dict_row) as conn:
-        yield conn
 
 
 def jobs(table: Table) -> list[dict[str, Any]]:

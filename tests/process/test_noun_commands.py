@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
+from support.queries import Table
 from support.queuectl import Queuectl
-
-Table = psycopg.Connection[dict[str, Any]]
-
-
-@pytest.fixture
-def queuectl(database: str, tmp_path: Path) -> Queuectl:
-    return Queuectl(database, tmp_path)
-
-
-@pytest.fixture
-def table(database: str) -> Iterator[Table]:
-    with psycopg.connect(database, autocommit=True, row_factory=dict_row) as conn:
-        yield conn
 
 
 def test_a_queue_is_listed_paused_and_resumed(queuectl: Queuectl, table: Table) -> None:

@@ -19,6 +19,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import riverrun
 from riverrun import JobState
+from support.contexts import settings_for
+from support.eventually import eventually
+from support.executors import running_executor
+from support.schedulers import running_scheduler
 
 
 @dataclass
@@ -122,3 +126,21 @@ async def test_its_asynchronous_client_inserts_the_same(async_ids: list[int], da
         job = await client.get(async_ids[0])
 
     assert (job.kind, job.args, job.state) == ("sort", {"strings": ["x"]}, JobState.AVAILABLE)
+
+
+async def test_its_jobs_are_executed_plain_scheduled_and_in_batches(engine: Engine, database: str) -> None:
+    options = InsertOpts(scheduled_at=datetime.now(UTC) + timedelta(seconds=0.5))
+    with engine.begin() as conn:
+        client = RiverClient(riversqlalchemy.Driver(conn))
+        client.insert(SortArgs(["b", "a"]))
+        client.insert(SortArgs(["d", "c"]), insert_opts=options)
+        client.insert_many([InsertManyParams(SortArgs(["f", "e"])), InsertManyParams(SortArgs(["h", "g"]))])
+
+    settings = settings_for(database)
+    async with riverrun.AsyncClient(database) as ours, running_executor(settings), running_scheduler(settings):
+
+        async def outputs() -> bool:
+            jobs = (await ours.list(state=["completed"])).jobs
+            return sorted(job.metadata["output"] for job in jobs) == [["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"]]
+
+        await eventually(outputs, within=15)

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from support.eventually import eventually
-from support.executors import settings_for
-from support.ports import free_port
 
-from riverrun.pipe import ChildPipe
-from riverrun.process import new_incarnation
 from riverrun.role import RoleContext
 from riverrun.settings.schema import AdminSettings, Settings
 from riverrun_admin.__main__ import main
+from support.contexts import context_for, settings_for
+from support.eventually import eventually
+from support.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +83,7 @@ async def running_admin(
 
 @asynccontextmanager
 async def _serving(settings: Settings, within: float) -> AsyncIterator[RoleContext]:
-    context = RoleContext(
-        role="admin",
-        settings=settings,
-        config_path=None,
-        queue=None,
-        slots=None,
-        incarnation=new_incarnation(settings.server_id),
-        pipe=ChildPipe(None),
-    )
+    context = context_for("admin", settings)
     task = asyncio.create_task(main(context), name="admin under test")
 
     async def listens() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,9 +121,60 @@ async def slow() -> None:
     await asyncio.sleep(60)
 
 
+@riverrun.handler("sort")
+async def sort(args: dict[str, list[str]]) -> list[str]:
+    """Do what the example of River's own Python client asks for."""
+    return sorted(args["strings"])
+
+
 @riverrun.handler("hostile")
 async def hostile(args: dict[str, Any]) -> object:
     """Leave what PostgreSQL cannot store."""
     if args.get("raise"):
         raise Unhappy("nul \x00 and half a pair \ud800")
     return {"nan": float("nan"), "nul\x00": "\ud800", "object": object()}
+
+
+_ODD: dict[str, BaseException] = {
+    error_type.__name__: error_type("odd")
+    for error_type in (SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, asyncio.CancelledError)
+}
+
+
+@riverrun.handler("odd")
+async def odd(args: dict[str, Any]) -> None:
+    """Raise what no handler should."""
+    raise _ODD[args["error"]].with_traceback(None)
+
+
+@riverrun.handler("odd_in_thread")
+def odd_in_thread(args: dict[str, Any]) -> None:
+    """Raise the same in a thread."""
+    raise _ODD[args["error"]].with_traceback(None)
+
+
+@riverrun.handler("huge")
+async def huge() -> str:
+    """Return more than River keeps."""
+    return "x" * (32 * 1024 * 1024)
+
+
+class Deaf:
+    """The handler of kind ``deaf`` does not listen to a cancellation; each test makes it deaf before it begins."""
+
+    def close(self) -> None:
+        """Let the handler not return from now on."""
+        self.released = threading.Event()
+
+    def open(self) -> None:
+        """Let it return."""
+        self.released.set()
+
+
+deaf = Deaf()
+
+
+@riverrun.handler("deaf", timeout=0.1)
+def ignore_everything() -> None:
+    """Block a thread, whatever is said."""
+    deaf.released.wait(30)

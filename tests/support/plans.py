@@ -36,6 +36,10 @@ class Plan:
         """Return the tables that were read from end to end."""
         return {node["Relation Name"] for node in self.nodes() if node["Node Type"] == "Seq Scan"}
 
+    def scans(self) -> set[str]:
+        """Return the ways in which rows were looked up, such as ``Index Scan``; a bitmap reads all that match first."""
+        return {node["Node Type"] for node in self.nodes() if node["Node Type"].endswith("Scan")}
+
     def buffers(self, cte: str | None = None) -> int:
         """Return the pages that were touched in shared memory, by the whole statement or by one of its CTEs."""
         roots = [node for node in self.nodes() if cte is None or node.get("Subplan Name") == f"CTE {cte}"]

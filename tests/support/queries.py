@@ -8,17 +8,15 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+Table = psycopg.Connection[dict[str, Any]]
+"""A connection whose rows are dicts."""
+
 
 async def value(conn: AsyncConnection[TupleRow], query: str) -> Any:
     """Return the first column of the first row."""
     row = await (await conn.execute(query.encode())).fetchone()
     assert row is not None
     return row[0]
-
-
-async def insert_job(conn: AsyncConnection[TupleRow], priority: int = 1) -> None:
-    """Enqueue a job with a bare INSERT, as a client of any language may."""
-    await conn.execute("INSERT INTO river_job (kind, args, priority) VALUES ('email', '{}', %s)", (priority,))
 
 
 class CountingConnection(AsyncConnection[TupleRow]):

@@ -6,7 +6,9 @@ import contextlib
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import MappingProxyType
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -168,3 +170,38 @@ def test_any_text_is_returned_unchanged_or_refused(text: str | bytes) -> None:
 
     assert accepted == (text if isinstance(text, str) else text.decode())
     assert isinstance(json.loads(accepted), dict)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"a": float("nan")},
+        {"a": [float("inf")]},
+        {"a": "nul \0"},
+        {"a": "\ud800"},
+        {1: "a"},
+        {"a": {None: 1}},
+        {"a": {1, 2}},
+        {"a": datetime(2026, 1, 1, tzinfo=UTC)},
+        {"a": json.loads("[" * 65 + "]" * 65)},
+    ],
+    ids=repr,
+)
+def test_the_fast_look_at_a_mapping_lets_nothing_pass_that_the_strict_one_refuses(args: dict[object, object]) -> None:
+    with pytest.raises(InvalidInput):
+        check_args(args, "args")
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ({"n": 1, "f": 1.5, "t": True, "s": "é"}, '{"n":1,"f":1.5,"t":true,"s":"é"}'),
+        ({"null": None}, '{"null":null}'),
+        ({"big": 10**30}, '{"big":1000000000000000000000000000000}'),
+        ({"small": 1e-7}, '{"small":1e-07}'),
+        ({"id": UUID(int=1)}, '{"id":"00000000-0000-0000-0000-000000000001"}'),
+        ({"id": UUID(int=1), "null": None}, '{"id":"00000000-0000-0000-0000-000000000001","null":null}'),
+    ],
+)
+def test_a_mapping_becomes_the_same_text_whichever_look_it_got(args: dict[str, object], text: str) -> None:
+    assert check_args(args, "args") == text

@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from riverrun.messages import Sample
 from riverrun.telemetry import metrics
-from riverrun.telemetry.metrics import Changes, HostTotals, Labelled, render
+from riverrun.telemetry.host_totals import Changes, HostTotals, render
+from riverrun.telemetry.metrics import Labelled
 
 
 def value(samples: list[Sample], name: str, **labels: str) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from riverrun.store import statistics
-from riverrun.telemetry import metrics
+from riverrun.telemetry.host_totals import render
 from riverrun_admin.documents import respond
 from riverrun_admin.problems import Problem
 from riverrun_admin.services import services
@@ -37,9 +37,7 @@ async def readyz(request: web.Request) -> web.Response:
 async def host_metrics(request: web.Request) -> web.Response:
     """Return what all processes of this host have measured, in Prometheus' text format."""
     samples = await services(request).context.host_metrics()
-    return web.Response(
-        body=metrics.render(samples), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-    )
+    return web.Response(body=render(samples), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
 async def robots(_request: web.Request) -> web.Response:

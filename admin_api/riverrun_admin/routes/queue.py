@@ -10,6 +10,7 @@ from riverrun.store import queues
 from riverrun_admin import enqueueing, queue_actions
 from riverrun_admin.body import JOB_BODY_BYTES, MANY_BODY_BYTES, read_object
 from riverrun_admin.documents import encoded, queue_document, respond, statistics_document
+from riverrun_admin.enqueue_stream import enqueue_stream
 from riverrun_admin.filters import is_lenient
 from riverrun_admin.models import EnqueueBody, EnqueueManyBody, QueueBody, ScaleBody
 from riverrun_admin.negotiation import accepts_page_or_json
@@ -17,6 +18,7 @@ from riverrun_admin.pages.overview import overview_page
 from riverrun_admin.pages.queues import queues_page
 from riverrun_admin.rules import validated
 from riverrun_admin.services import services
+from riverrun_admin.stream import is_stream
 from riverrun_admin.transaction import run
 
 
@@ -30,7 +32,9 @@ async def enqueue(request: web.Request) -> web.Response:
 
 
 async def enqueue_many(request: web.Request) -> web.Response:
-    """Enqueue up to 1,000 jobs, all or none of them."""
+    """Enqueue up to 1,000 jobs, or a stream of any length, all or none of them."""
+    if is_stream(request):
+        return respond(await enqueue_stream(request), status=201)
     value = await read_object(request, MANY_BODY_BYTES)
     body = validated(EnqueueManyBody, value, lenient=is_lenient(request))
     _, documents = await enqueueing.enqueue(request, body.jobs, path="jobs.")

@@ -9,7 +9,7 @@ the driver is raised at the ``yield``, where the operation may give it a meaning
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -37,10 +37,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Rows to send through the ``COPY … FROM STDIN`` of a file in ``sql/queries``; it answers with no rows."""
+    """Text to send through the ``COPY … FROM STDIN`` of a file in ``sql/queries``; it answers with no rows."""
 
     name: str
-    rows: Iterable[Sequence[object]]
+    data: bytes
 
 
 Steps = Generator[Query | Copy, list[Row], T]
@@ -93,8 +93,7 @@ class Statements:
         cursor = AsyncCursor(conn, row_factory=tuple_row)
         if isinstance(step, Copy):
             async with cursor.copy(self.text(step.name)) as copy:
-                for row in step.rows:
-                    await copy.write_row(row)
+                await copy.write(step.data)
             return []
         await cursor.execute(self.text(step.name), self._bound(step), binary=True)
         return await cursor.fetchall() if cursor.description else []
@@ -103,8 +102,7 @@ class Statements:
         cursor = Cursor(conn, row_factory=tuple_row)
         if isinstance(step, Copy):
             with cursor.copy(self.text(step.name)) as copy:
-                for row in step.rows:
-                    copy.write_row(row)
+                copy.write(step.data)
             return []
         cursor.execute(self.text(step.name), self._bound(step), binary=True)
         return cursor.fetchall() if cursor.description else []

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from riverrun.errors import ConfigError
 from riverrun.settings.environment import read_environment
+from riverrun.settings.files import configured_file
 from riverrun.settings.keys import ROOT, find
 from riverrun.settings.problems import sentence
 from riverrun.settings.schema import ADDRESS_KEYS, Settings
@@ -58,7 +59,7 @@ def load(path: Path | None, *, environ: Mapping[str, str], flags: Mapping[str, o
         ConfigError: Anything is wrong; ``problems`` has all of it, each with its key, what is allowed and its source.
     """
     problems: list[str] = []
-    file = _choose_file(path, environ)
+    file = configured_file(path, environ)
     given: dict[KeyPath, Given] = {}
     for source in (_from_file(file, problems), _from_environment(environ, problems), _from_flags(flags)):
         given.update(source)
@@ -75,13 +76,6 @@ def load(path: Path | None, *, environ: Mapping[str, str], flags: Mapping[str, o
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return Loaded(settings, sources, file)
-
-
-def _choose_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
-    named = path or (Path(environ["RIVERRUN_CONFIG"]) if environ.get("RIVERRUN_CONFIG") else None)
-    if named is None and Path("config.yaml").exists():
-        named = Path("config.yaml")
-    return named.expanduser().absolute() if named else None
 
 
 def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[KeyPath, Given]]:

@@ -48,6 +48,9 @@ class RiverSettings(Section):
     poll_interval: Duration = Field(
         SECOND, ge=timedelta(milliseconds=50), description="how often an idle executor looks for jobs"
     )
+    durable_finalize: bool = Field(
+        True, description="false: faster, but a crash of PostgreSQL may run the jobs of the last moments again"
+    )
     leadership: Literal["lead", "follow", "off"] = Field(
         "lead", description="River's own leader row: hold it, leave it to a River client, or ignore it"
     )

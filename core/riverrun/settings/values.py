@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-import zoneinfo
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, TypeVar
 
-from cronsim import CronSim, CronSimError
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 from pydantic_core import PydanticCustomError
 
 from riverrun import names
+from riverrun.cron_grammar import check_zone, parse_expression
 from riverrun.database.migration_files import checked_schema
 from riverrun.durations import parse_duration, parse_optional_duration
 from riverrun.errors import InvalidInput
@@ -34,8 +33,6 @@ class Section(BaseModel):
 T = TypeVar("T")
 
 _TOKEN = re.compile(r"[!-~]{16,512}")
-_CRON_WORDS = frozenset({"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"})
-_CRON_ALLOWED = 'five cron fields such as "30 4 * * *", a word such as @daily, or @every with a duration of 1s or more'
 _URL_ALLOWED = "postgres://user:password@host:port/database; write @ : / ? # % inside user or password as %40 %3A …"
 
 
@@ -83,32 +80,12 @@ def _database_url(value: SecretStr) -> SecretStr:
 
 
 def _timezone(value: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("the name of a time zone such as UTC or Asia/Shanghai") from None
-    return value
+    return _by(check_zone)(value).key
 
 
 def _cron(value: str) -> str:
-    if value.startswith("@every "):
-        if _every(value) < timedelta(seconds=1):
-            raise ValueError(_CRON_ALLOWED)
-    elif value not in _CRON_WORDS:
-        try:
-            if len(value.split()) != 5:
-                raise ValueError(_CRON_ALLOWED)
-            next(CronSim(value, datetime.now(UTC)))
-        except (CronSimError, StopIteration):
-            raise ValueError(_CRON_ALLOWED) from None
+    _by(parse_expression)(value)
     return value
-
-
-def _every(value: str) -> timedelta:
-    try:
-        return parse_duration(value.removeprefix("@every ").strip(), "cron")
-    except InvalidInput as error:
-        raise ValueError(_CRON_ALLOWED) from error
 
 
 def _json_object(value: object) -> object:

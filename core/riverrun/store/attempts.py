@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
+from riverrun.store.arrays import int_array
 from riverrun.transition import Finalization
 
 
@@ -60,8 +61,8 @@ def claim(
             "queue": queue,
             "slots": slots,
             "incarnation": incarnation,
-            "floors_us": floors_us,
-            "floor_ids": floor_ids,
+            "floors_us": int_array(floors_us),
+            "floor_ids": int_array(floor_ids),
             "kinds_left_out": list(kinds_left_out),
         },
     )
@@ -119,20 +120,25 @@ def release_unknown(queue: str, *, incarnation: str, known: Collection[int], old
     """
     rows = yield Query(
         "job_release_unknown",
-        {"queue": queue, "incarnation": incarnation, "known": list(known), "older_than": older_than.total_seconds()},
+        {
+            "queue": queue,
+            "incarnation": incarnation,
+            "known": int_array(known),
+            "older_than": older_than.total_seconds(),
+        },
     )
     return [row[0] for row in rows]
 
 
 def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps[Directives]:
     """Return what an executor of ``queue`` must obey now; ``running`` are the ids it executes."""
-    (row,) = yield Query("executor_directives", {"queue": queue, "server_id": server_id, "running": list(running)})
+    (row,) = yield Query("executor_directives", {"queue": queue, "server_id": server_id, "running": int_array(running)})
     return Directives(paused=row[0], max_workers=row[1], registry=row[2], cancelled=tuple(row[3]))
 
 
 def _fence(jobs: Sequence[ClaimedJob]) -> dict[str, object]:
     return {
-        "ids": [job.id for job in jobs],
-        "attempts": [job.attempt for job in jobs],
-        "attempted_us": [job.attempted_us for job in jobs],
+        "ids": int_array([job.id for job in jobs]),
+        "attempts": int_array([job.attempt for job in jobs]),
+        "attempted_us": int_array([job.attempted_us for job in jobs]),
     }

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TypeAlias
 
-from riverrun.database.statements import Copy, Query, Row, Steps
-from riverrun.job import Job, JobState
+from riverrun.database.statements import Copy, Query, Steps
+from riverrun.job import Job, JobState, decode_json
 from riverrun.new_job import NewJob
 from riverrun.store import jobs as store
 from riverrun.store.jobs import EnqueueResult
-from riverrun.store.rows import job_from
 
 CHUNK_JOBS = 1_000
 """The most jobs that one statement or one COPY carries."""
 
 _CHUNK_CHARACTERS = 8 * 1024 * 1024
+
+# Within JSON these stand only between tokens, where one blank does as well as another.
+_BLANKS = str.maketrans("\t\n\r", "   ")
+
+_Place: TypeAlias = tuple[int, JobState, datetime, datetime]
 
 
 def enqueue(jobs: Sequence[NewJob]) -> Steps[list[EnqueueResult]]:
@@ -35,12 +40,13 @@ def enqueue(jobs: Sequence[NewJob]) -> Steps[list[EnqueueResult]]:
     return results
 
 
-def copy_in(chunk: Sequence[NewJob]) -> Steps[int]:
-    """Insert one chunk of a long stream and return how many of its jobs are new."""
+def copy_in(chunk: Sequence[NewJob]) -> Steps[list[NewJob]]:
+    """Insert one chunk of a long stream and return those of its jobs that are new."""
     if _any_unique(chunk):
-        return sum(not result.duplicate for result in (yield from store.enqueue(chunk)))
+        results = yield from store.enqueue(chunk)
+        return [job for job, result in zip(chunk, results, strict=True) if not result.duplicate]
     yield from _copy_rows(chunk)
-    return len(chunk)
+    return list(chunk)
 
 
 def wait_for_source() -> Steps[None]:
@@ -79,49 +85,69 @@ def chunks(jobs: Iterable[NewJob]) -> Iterator[list[NewJob]]:
 
 
 def _copy(chunk: Sequence[NewJob]) -> Steps[list[EnqueueResult]]:
-    rows = yield from _copy_rows(chunk)
-    return [EnqueueResult(_job(row), duplicate=False) for row in rows]
+    placed = yield from _copy_rows(chunk)
+    return [EnqueueResult(_job(job, *place), duplicate=False) for job, place in zip(chunk, placed, strict=True)]
 
 
-def _copy_rows(chunk: Sequence[NewJob]) -> Steps[list[Row]]:
-    """Copy a chunk in, wake its queues, and return the rows that were sent."""
+def _copy_rows(chunk: Sequence[NewJob]) -> Steps[list[_Place]]:
+    """Copy a chunk in, wake its queues, and return what the jobs got by it: id, state, when enqueued and when due."""
     reserved = yield Query("job_reserve", {"count": len(chunk)})
-    rows = [_row(job, job_id, now.astimezone(UTC)) for job, (job_id, now) in zip(chunk, reserved, strict=True)]
-    yield Copy("job_copy", rows)
-    queues = sorted({job.queue for row, job in zip(rows, chunk, strict=True) if row[1] == JobState.AVAILABLE})
+    now = reserved[0][1].astimezone(UTC)
+    placed = [(row[0], _state(job), now, _due(job, now)) for job, row in zip(chunk, reserved, strict=True)]
+    yield Copy("job_copy", "".join(map(_line, chunk, placed)).encode())
+    queues = sorted({job.queue for job, place in zip(chunk, placed, strict=True) if place[1] is JobState.AVAILABLE})
     if queues:
         yield Query("queue_wake", {"queues": queues})
-    return rows
+    return placed
 
 
-def _row(job: NewJob, job_id: int, now: datetime) -> Row:
-    """Return a row in the order of ``job_copy.sql``, by the rules of ``job_enqueue.sql``."""
-    state = JobState.AVAILABLE
+def _state(job: NewJob) -> JobState:
+    """Return the state a job begins in, by the rules of ``job_enqueue.sql``."""
     if job.pending:
-        state = JobState.PENDING
-    elif job.scheduled_at is not None or job.delay is not None:
-        state = JobState.SCHEDULED
-    due = job.scheduled_at or (now + job.delay if job.delay is not None else now)
+        return JobState.PENDING
+    return JobState.AVAILABLE if job.scheduled_at is None and job.delay is None else JobState.SCHEDULED
+
+
+def _due(job: NewJob, now: datetime) -> datetime:
+    return job.scheduled_at or (now if job.delay is None else now + job.delay)
+
+
+def _line(job: NewJob, place: _Place) -> str:
+    """Return a job as a line of COPY's text format, in the order of ``job_copy.sql``.
+
+    Kind, queue and tags have no character that the format gives a meaning to: the door admits none.
+    """
+    job_id, state, now, due = place
+    tags = ",".join(f'"{tag}"' for tag in job.tags)
     return (
-        job_id,
-        state.value,
-        now,
-        due,
-        job.kind,
-        job.args_text,
-        job.metadata_text,
-        job.queue,
-        job.priority,
-        job.max_attempts,
-        list(job.tags),
+        f"{job_id}\t{state}\t{now}\t{due}\t{job.kind}\t{_escaped(job.args_text)}\t{_escaped(job.metadata_text)}\t"
+        f"{job.queue}\t{job.priority}\t{job.max_attempts}\t{{{tags}}}\n"
     )
 
 
-def _job(row: Row) -> Job:
-    """Return the job that a row of ``job_copy.sql`` becomes."""
-    job_id, state, now, due, kind, args, metadata, queue, priority, max_attempts, tags = row
-    beginning = (job_id, state, 0, max_attempts, None, now, None, due, priority, args)
-    return job_from((*beginning, None, None, kind, metadata, queue, tags, None, None))
+def _escaped(json_text: str) -> str:
+    """Return JSON text so that COPY takes it for one value; white space between its tokens may be any."""
+    if "\\" in json_text:
+        json_text = json_text.replace("\\", "\\\\")
+    return json_text if json_text.isprintable() else json_text.translate(_BLANKS)
+
+
+def _job(job: NewJob, job_id: int, state: JobState, now: datetime, due: datetime) -> Job:
+    """Return the job that was copied in."""
+    return Job(
+        id=job_id,
+        kind=job.kind,
+        queue=job.queue,
+        state=state,
+        args_text=job.args_text,
+        attempt=0,
+        max_attempts=job.max_attempts,
+        priority=job.priority,
+        created_at=now,
+        scheduled_at=due,
+        metadata={} if job.metadata_text == "{}" else decode_json(job.metadata_text),
+        tags=job.tags,
+    )
 
 
 def _any_unique(chunk: Sequence[NewJob]) -> bool:

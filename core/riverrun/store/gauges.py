@@ -36,11 +36,10 @@ class TableGauges:
 
 @dataclass(frozen=True, slots=True)
 class ServerGauges:
-    """The tables, the filled part of the notification queue, and the age in seconds of what holds VACUUM back."""
+    """The tables, and the filled part of the notification queue."""
 
     tables: tuple[TableGauges, ...]
     notification_queue: float
-    xmin_seconds: float
 
 
 def queues() -> Steps[list[QueueGauges]]:
@@ -53,4 +52,4 @@ def server() -> Steps[ServerGauges]:
     """Measure the tables that grow and the state of the database server."""
     rows = yield Query("table_gauges", {"tables": list(TABLES)})
     tables = tuple(TableGauges(*row[:4]) for row in rows)
-    return ServerGauges(tables, rows[0][4] if rows else 0.0, rows[0][5] if rows else 0.0)
+    return ServerGauges(tables, rows[0][4] if rows else 0.0)

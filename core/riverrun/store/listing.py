@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -98,27 +98,22 @@ def count(wanted: JobFilter) -> Steps[Count | None]:
     if wanted != JobFilter(states=wanted.states, queues=wanted.queues):
         return None
     states = wanted.states or tuple(JobState)
-    counts = (
-        (yield from count_queues(states, wanted.queues)).values()
-        if wanted.queues
-        else (yield from count_states(states)).values()
-    )
-    total = sum(each.value for each in counts)
-    exact = total <= CAP and all(each.relation == "eq" for each in counts)
-    return Count(min(total, CAP), "eq" if exact else "gte")
+    total, exact = 0, True
+    for queue in wanted.queues or (None,):
+        counts = yield from count_states(states, queue=queue)
+        total += sum(each.value for each in counts.values())
+        exact = exact and all(each.relation == "eq" for each in counts.values())
+    return Count(min(total, CAP), "eq" if exact and total <= CAP else "gte")
 
 
-def count_states(states: Sequence[JobState] = tuple(JobState)) -> Steps[dict[JobState, Count]]:
-    """Count the jobs of each of ``states``, up to ``CAP``."""
-    rows = yield Query("job_count_states", {"states": [str(state) for state in states], "cap": CAP + 1})
-    return {JobState(state): capped(jobs) for state, jobs in rows}
-
-
-def count_queues(states: Sequence[JobState], queues: Sequence[str]) -> Steps[dict[tuple[str, JobState], Count]]:
-    """Count the jobs of each of ``states`` in each of ``queues``, up to ``CAP``."""
-    wanted = {"states": [str(state) for state in states], "queues": list(queues), "cap": CAP + 1}
-    rows = yield Query("job_count_queues", wanted)
-    return {(queue, JobState(state)): capped(jobs) for queue, state, jobs in rows}
+def count_states(
+    states: Collection[JobState] = tuple(JobState), *, queue: str | None = None
+) -> Steps[dict[JobState, Count]]:
+    """Count the jobs of each of ``states``, in one queue or in all, up to ``CAP``."""
+    wanted = [str(state) for state in states]
+    rows = yield Query("job_count", {"states": wanted, "queue": queue, "cap": CAP + 1})
+    # The columns stand in the order of the enum.
+    return {state: capped(jobs) for state, jobs in zip(JobState, rows[0], strict=True) if jobs is not None}
 
 
 def capped(jobs: int) -> Count:

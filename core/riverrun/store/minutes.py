@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from riverrun.database.statements import Query, Steps
-
-RUN_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
-WAIT_BOUNDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
-"""Upper bounds in seconds of the buckets of ``run_buckets`` and ``wait_buckets``; one more bucket holds the rest."""
+from riverrun.store.arrays import int_array
+from riverrun.telemetry.metrics import RUN, WAIT
 
 OUTCOMES = ("completed", "retried", "snoozed", "discarded", "cancelled", "interrupted", "rescued")
 
@@ -22,16 +20,16 @@ class Figures:
     outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     run_seconds: float = 0.0
     wait_seconds: float = 0.0
-    run_buckets: list[int] = field(default_factory=lambda: [0] * (len(RUN_BOUNDS) + 1))
-    wait_buckets: list[int] = field(default_factory=lambda: [0] * (len(WAIT_BOUNDS) + 1))
+    run_buckets: list[int] = field(default_factory=lambda: [0] * (len(RUN) + 1))
+    wait_buckets: list[int] = field(default_factory=lambda: [0] * (len(WAIT) + 1))
 
     def count(self, outcome: str, *, run: float, wait: float) -> None:
         """Add one attempt that ran for ``run`` seconds after it had been due for ``wait`` seconds."""
         self.outcomes[outcome] += 1
         self.run_seconds += run
         self.wait_seconds += wait
-        self.run_buckets[bisect_left(RUN_BOUNDS, run)] += 1
-        self.wait_buckets[bisect_left(WAIT_BOUNDS, wait)] += 1
+        self.run_buckets[bisect_left(RUN, run)] += 1
+        self.wait_buckets[bisect_left(WAIT, wait)] += 1
 
 
 def add(figures: Mapping[tuple[str, str], Figures]) -> Steps[None]:
@@ -46,12 +44,7 @@ def add(figures: Mapping[tuple[str, str], Figures]) -> Steps[None]:
             **{outcome: [figure.outcomes[outcome] for _, figure in rows] for outcome in OUTCOMES},
             "run_seconds": [figure.run_seconds for _, figure in rows],
             "wait_seconds": [figure.wait_seconds for _, figure in rows],
-            "run_buckets": [_array(figure.run_buckets) for _, figure in rows],
-            "wait_buckets": [_array(figure.wait_buckets) for _, figure in rows],
+            "run_buckets": [int_array(figure.run_buckets) for _, figure in rows],
+            "wait_buckets": [int_array(figure.wait_buckets) for _, figure in rows],
         },
     )
-
-
-def _array(numbers: list[int]) -> str:
-    """Return numbers as PostgreSQL writes an array: rows of an array of arrays cannot be unnested one by one."""
-    return "{" + ",".join(map(str, numbers)) + "}"

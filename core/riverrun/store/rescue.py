@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from riverrun.database.statements import Query, Row, Steps
 from riverrun.retry import next_retry_delay
+from riverrun.store import minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class RescuedJob:
     """A job that was taken back: ``retryable``, or ended as ``discarded`` or ``cancelled``."""
 
     id: int
+    attempt: int
     state: str
     queue: str
     kind: str
@@ -113,13 +115,24 @@ def rescue(
             "generation": generation,
         },
     )
-    return [RescuedJob(*row) for row in rows]
+    rescued = [RescuedJob(*row) for row in rows]
+    if rescued:
+        yield from minutes.add(_figures(rescued))
+    return rescued
 
 
 def forget_expired(generation: int) -> Steps[list[str]]:
     """Forget executors whose lease ran out and whose jobs were all rescued; return their names."""
     rows = yield Query("executor_forget", {"generation": generation})
     return [row[0] for row in rows]
+
+
+def _figures(rescued: Sequence[RescuedJob]) -> dict[tuple[str, str], minutes.Figures]:
+    """Return how many jobs were rescued by queue and kind; how long their attempts ran is not known."""
+    figures: dict[tuple[str, str], minutes.Figures] = {}
+    for job in rescued:
+        figures.setdefault((job.queue, job.kind), minutes.Figures()).outcomes["rescued"] += 1
+    return figures
 
 
 def _lost(row: Row) -> LostJob:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,6 @@ ALIVE_SECONDS = 30.0
 
 HISTOGRAM_MINUTES = 5
 _SHOWN = (JobState.AVAILABLE, JobState.RUNNING, JobState.SCHEDULED, JobState.RETRYABLE)
-_NONE = Count(0, "eq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +89,13 @@ def statistics() -> Steps[Statistics]:
 def queues() -> Steps[list[QueueStatistics]]:
     """Return every queue that is known, worked on, or has unfinished jobs, by name."""
     rows = yield Query("queue_list")
-    counts = yield from listing.count_queues(_SHOWN, [row[0] for row in rows])
     summaries = yield Query("minute_summary", {"minutes": HISTOGRAM_MINUTES})
     by_queue = {summary[0]: summary for summary in summaries}
-    return [_queue(row, [counts.get((row[0], state), _NONE) for state in _SHOWN], by_queue.get(row[0])) for row in rows]
+    found = []
+    for row in rows:
+        counts = yield from listing.count_states(_SHOWN, queue=row[0])
+        found.append(_queue(row, counts, by_queue.get(row[0])))
+    return found
 
 
 def servers() -> Steps[list[Server]]:
@@ -130,16 +132,15 @@ def percentile(buckets: Sequence[int], bounds: Sequence[float], *, fraction: flo
     return bounds[-1]
 
 
-def _queue(row: Row, counts: Sequence[Count], summary: Row | None) -> QueueStatistics:
+def _queue(row: Row, counts: Mapping[JobState, Count], summary: Row | None) -> QueueStatistics:
     name, paused_at, max_workers, slots, executors, oldest_due, as_of = row
-    available, running, scheduled, retryable = counts
     return QueueStatistics(
         name=name,
         paused_at=paused_at,
-        available=available,
-        running=running,
-        scheduled=scheduled,
-        retryable=retryable,
+        available=counts[JobState.AVAILABLE],
+        running=counts[JobState.RUNNING],
+        scheduled=counts[JobState.SCHEDULED],
+        retryable=counts[JobState.RETRYABLE],
         oldest_age_s=None if oldest_due is None else max(0.0, (as_of - oldest_due).total_seconds()),
         max_workers=max_workers,
         slots=slots,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import string
@@ -78,7 +79,9 @@ class GuardedResolver(AbstractResolver):
         found = await self._resolver.resolve(host, port, family)
         allowed = [entry for entry in found if not forbidden_host(entry["host"])]
         if not allowed:
-            raise OSError(f"{host} resolves only to addresses that are not allowed; expected {ALLOWED_HOSTS}")
+            raise OSError(
+                errno.EACCES, f"{host} resolves only to addresses that are not allowed; expected {ALLOWED_HOSTS}"
+            )
         return allowed
 
     async def close(self) -> None:

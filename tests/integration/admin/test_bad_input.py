@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+
 from support.admin import Admin
 from support.queries import value
 

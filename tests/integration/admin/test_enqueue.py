@@ -7,6 +7,7 @@ import json
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+
 from support.admin import Admin
 from support.jobs import insert, job
 from support.queries import value

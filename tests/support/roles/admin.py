@@ -6,14 +6,14 @@ import asyncio
 from contextlib import suppress
 
 from riverrun.process import RoleContext, run_role
-from riverrun.telemetry import metrics
+from riverrun.telemetry.host_totals import render
 
 
 async def main(context: RoleContext) -> None:
     context.ready()
     while not context.draining.is_set():
         if context.config_path is not None:
-            scraped = metrics.render(await context.host_metrics())
+            scraped = render(await context.host_metrics())
             context.config_path.with_name("metrics").write_bytes(scraped)
         with suppress(TimeoutError):
             async with asyncio.timeout(0.2):

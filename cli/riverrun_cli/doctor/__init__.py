@@ -1,0 +1,1 @@
+"""``queuectl doctor``: what is wrong, what it means, and what mends it."""

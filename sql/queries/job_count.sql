@@ -1,0 +1,89 @@
+-- job_count.sql
+-- Count the jobs of each state, no further than is worth showing.
+--   in:    states to count · queue, NULL: any · cap
+--   out:   one row with a count of at most cap for each state, by name; NULL for a state that was not asked for
+--   index: river_job_prioritized_fetching_index
+-- The ORDER BY is that of the index and keeps the planner to a walk that LIMIT can end. States are literals and the
+-- queue is a parameter of a custom plan, because for a joined value the planner expects an average state or queue,
+-- and would sort a whole large one.
+SELECT
+    CASE WHEN 'available' = ANY (%(states)s::text[]) THEN (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM river_job
+            WHERE state = 'available' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            ORDER BY queue, priority, scheduled_at, id
+            LIMIT %(cap)s::int
+        ) AS counted
+    ) END AS available,
+    CASE WHEN 'cancelled' = ANY (%(states)s::text[]) THEN (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM river_job
+            WHERE state = 'cancelled' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            ORDER BY queue, priority, scheduled_at, id
+            LIMIT %(cap)s::int
+        ) AS counted
+    ) END AS cancelled,
+    CASE WHEN 'completed' = ANY (%(states)s::text[]) THEN (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM river_job
+            WHERE state = 'completed' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            ORDER BY queue, priority, scheduled_at, id
+            LIMIT %(cap)s::int
+        ) AS counted
+    ) END AS completed,
+    CASE WHEN 'discarded' = ANY (%(states)s::text[]) THEN (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM river_job
+            WHERE state = 'discarded' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            ORDER BY queue, priority, scheduled_at, id
+            LIMIT %(cap)s::int
+        ) AS counted
+    ) END AS discarded,
+    CASE WHEN 'pending' = ANY (%(states)s::text[]) THEN (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM river_job
+            WHERE state = 'pending' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            ORDER BY queue, priority, scheduled_at, id
+            LIMIT %(cap)s::int
+        ) AS counted
+    ) END AS pending,
+    CASE WHEN 'retryable' = ANY (%(states)s::text[]) THEN (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM river_job
+            WHERE state = 'retryable' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            ORDER BY queue, priority, scheduled_at, id
+            LIMIT %(cap)s::int
+        ) AS counted
+    ) END AS retryable,
+    CASE WHEN 'running' = ANY (%(states)s::text[]) THEN (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM river_job
+            WHERE state = 'running' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            ORDER BY queue, priority, scheduled_at, id
+            LIMIT %(cap)s::int
+        ) AS counted
+    ) END AS running,
+    CASE WHEN 'scheduled' = ANY (%(states)s::text[]) THEN (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM river_job
+            WHERE state = 'scheduled' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            ORDER BY queue, priority, scheduled_at, id
+            LIMIT %(cap)s::int
+        ) AS counted
+    ) END AS scheduled

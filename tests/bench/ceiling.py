@@ -1,0 +1,85 @@
+"""What the database alone allows: our own statements, driven by pgbench, with nobody running a job."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from bench.server import Server
+from riverrun import Client
+from riverrun.claimed_job import ClaimedJob
+from riverrun.database.statements import Query, Statements, Steps
+from riverrun.settings.connection import url_from_conninfo
+from riverrun.store import attempts
+from riverrun_executor.claimer import CLAIM_SESSION, MAX_CLAIM
+from riverrun_executor.floors import NOWHERE
+
+ME = "pgbench:000000000000"
+QUEUE = "bench"
+SPARE_BATCHES = 4
+
+
+def ceiling(server: Server, template: str, *, clients: int, jobs: int) -> dict[str, float]:
+    """Return how many jobs a second ``clients`` sessions claim and complete, with no other work in between."""
+    database = "ceiling"
+    dsn = server.create(database, template=template)
+    turns = math.ceil(jobs / MAX_CLAIM / clients)
+    with Client(dsn) as client:
+        waiting = (turns * clients + SPARE_BATCHES) * MAX_CLAIM
+        client.copy_in({"kind": "noop", "args": {"n": number}, "queue": QUEUE} for number in range(waiting))
+    with server.connect(database) as conn, tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "claim_and_complete.sql")
+        script.write_text(_script(conn), encoding="utf-8")
+        count = [f"--client={clients}", f"--jobs={clients}", f"--transactions={turns}"]
+        done = subprocess.run(
+            [str(server.pgbench), "--no-vacuum", *count, f"--file={script}", url_from_conninfo(dsn)],
+            env={**os.environ, "PGOPTIONS": f"-c enable_seqscan={CLAIM_SESSION['enable_seqscan']} -c jit=off"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        (completed,) = conn.execute(
+            "SELECT count(*) FROM river_job WHERE state = 'completed' AND attempted_by[1] = %s", [ME]
+        ).fetchone() or (0,)
+    if completed != turns * clients * MAX_CLAIM:
+        raise RuntimeError(f"pgbench completed {completed} of {turns * clients * MAX_CLAIM} jobs")
+    found = re.search(r"tps = ([\d.]+)", done.stdout)
+    if found is None:
+        raise RuntimeError(f"pgbench said no rate:\n{done.stdout}")
+    return {"jobs_per_second": float(found[1]) * MAX_CLAIM}
+
+
+def _script(conn: Connection[Any]) -> str:
+    """Return both statements with the parameters that an executor gives; a claim's answer goes into the completion."""
+    claim = _inlined(conn, next(_claim()))
+    job = ClaimedJob((0, "noop", "{}", 1, 25, 1, "{}", [], 0, 0, 0, 0), QUEUE)
+    query = next(attempts.complete([job], ME))
+    assert isinstance(query, Query)
+    marked = {name: f":{name}" if isinstance(value, list) else value for name, value in query.params.items()}
+    complete = _inlined(conn, Query(query.name, marked))
+    arrays = {"ids": "id", "attempts": "attempt", "attempted_us": "attempted_us"}
+    gathered = ", ".join(f"array_agg({column})::text AS {name}" for name, column in arrays.items())
+    commit = "set_config('synchronous_commit', '{}', false)"
+    return (
+        f"WITH claimed AS ({claim}) SELECT {gathered}, {commit.format('off')} AS claim_commit FROM claimed \\gset\n"
+        f"WITH done AS ({complete}) SELECT count(*), {commit.format('on')} FROM done;\n"
+    )
+
+
+def _claim() -> Steps[list[ClaimedJob]]:
+    return attempts.claim(QUEUE, slots=MAX_CLAIM, incarnation=ME, floors_us=NOWHERE.us, floor_ids=NOWHERE.ids)
+
+
+def _inlined(conn: Connection[Any], step: object) -> str:
+    """Return the text of a statement with its parameters written out, on one line without comments."""
+    assert isinstance(step, Query)
+    text = psycopg.ClientCursor(conn).mogrify(Statements().text(step.name).decode().encode(), step.params)
+    return re.sub(r"\s+", " ", text)

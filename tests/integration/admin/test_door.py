@@ -1,0 +1,136 @@
+"""Who is let in: every route, with and without a token, from other hosts and other sites."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from riverrun.errors import ConfigError
+from riverrun.settings.schema import AdminSettings, Settings
+from riverrun_admin.door import Door
+from riverrun_admin.roles import ROLES, Role
+from support.admin import Admin, running_admin
+from support.queries import value
+
+TOKEN = "a-token-of-sufficient-length"
+OTHER = "another-token-that-is-known"
+ROUTES = sorted(ROLES)
+
+
+@pytest.fixture
+async def guarded(database: str) -> AsyncIterator[Admin]:
+    """Give an admin server that wants a token."""
+    async with running_admin(database, tokens=[OTHER, TOKEN], allowed_hosts=["jobs.example.com"]) as server:
+        yield server
+
+
+def _path(template: str) -> str:
+    for name, filled in (("{job_id}", "1"), ("{code}", "validation"), ("{name}", "style.css"), ("{action}", "pause")):
+        template = template.replace(name, filled)
+    return template
+
+
+async def test_every_route_but_the_public_ones_wants_a_token(guarded: Admin) -> None:
+    for method, template in ROUTES:
+        bare = await guarded.request(method, _path(template))
+        wrong = await guarded.request(method, _path(template), headers={"Authorization": "Bearer nonsense"})
+        right = await guarded.request(method, _path(template), headers={"Authorization": f"Bearer {TOKEN}"})
+
+        is_public = ROLES[method, template] is Role.PUBLIC
+        assert (bare.status == 401) is not is_public, template
+        assert wrong.status == 401, template
+        assert right.status not in (401, 403, 500), template
+        if not is_public:
+            assert bare.headers["WWW-Authenticate"].startswith("Bearer")
+            assert bare.json["code"] == "unauthorized"
+
+
+async def test_a_browser_may_send_the_token_as_a_password(guarded: Admin) -> None:
+    basic = base64.b64encode(f"anybody:{TOKEN}".encode()).decode()
+
+    right = await guarded.page("/admin/queue/dashboard", Authorization=f"Basic {basic}")
+    broken = await guarded.page("/admin/queue/dashboard", Authorization="Basic %%%")
+    asked = await guarded.page("/admin/queue/dashboard")
+
+    assert (right.status, broken.status, asked.status) == (200, 401, 401)
+    assert "Basic" in asked.headers["WWW-Authenticate"]
+
+
+async def test_no_route_answers_to_a_strange_name(admin: Admin) -> None:
+    for method, template in ROUTES:
+        for host in ("evil.example", "evil.example:80", "localhost.evil.example", "", "[", "127.0.0.1.evil.example"):
+            answer = await admin.request(method, _path(template), headers={"Host": host})
+
+            assert answer.status in (400, 403), (method, template, host)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:1", "127.0.0.1", "[::1]:9999", "LOCALHOST.", "jobs.example.com"]
+)
+async def test_the_names_of_this_server_are_answered_to(guarded: Admin, host: str) -> None:
+    assert (await guarded.get("/healthz", headers={"Host": host})).status == 200
+
+
+UNSAFE = [(method, template) for method, template in ROUTES if method != "GET"]
+FOREIGN = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:1"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "nonsense", "Origin": "http://localhost"},
+]
+
+
+@pytest.mark.parametrize(("method", "template"), UNSAFE)
+async def test_no_page_of_another_site_changes_anything(admin: Admin, method: str, template: str) -> None:
+    for headers in FOREIGN:
+        answer = await admin.request(method, _path(template), headers=headers)
+
+        assert (answer.status, answer.json["code"]) == (403, "cross-site"), headers
+
+
+async def test_our_own_pages_may_change_things(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
+    job_id = (await admin.enqueue()).json["job_id"]
+
+    by_origin = await admin.request(
+        "POST", "/admin/form/queue/pause", data={"queue": "default"}, headers={"Origin": admin.url}
+    )
+    by_site = await admin.request(
+        "POST", "/admin/form/job/cancel", data={"job_id": str(job_id)}, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+
+    assert (by_origin.status, by_origin.headers["Location"]) == (303, "../../queue/list?notice=paused")
+    assert (by_site.status, by_site.headers["Location"]) == (303, f"../../queue/jobs/{job_id}?notice=cancelled")
+    assert await value(conn, "SELECT state::text FROM river_job") == "cancelled"
+
+
+def test_an_open_address_without_a_token_is_refused() -> None:
+    # The configuration refuses it as well; this is the second lock.
+    admin = AdminSettings.model_construct(host="0.0.0.0", port=9999, tokens=[], allowed_hosts=[])
+
+    with pytest.raises(ConfigError, match=r"admin\.tokens"):
+        Door(Settings.model_construct(admin=admin))
+
+
+async def test_every_response_has_the_headers_that_guard_a_browser(admin: Admin) -> None:
+    for method, template in ROUTES:
+        answer = await admin.request(method, _path(template))
+
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert "unsafe-inline" not in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Request-Id"]
+        assert answer.status != 500
+
+
+async def test_a_request_keeps_the_id_that_it_came_with(admin: Admin) -> None:
+    given = await admin.get("/healthz", headers={"X-Request-Id": "abc-1"})
+    strange = await admin.get("/healthz", headers={"X-Request-Id": "<script>"})
+
+    assert given.headers["X-Request-Id"] == "abc-1"
+    assert strange.headers["X-Request-Id"] != "<script>"

@@ -1,0 +1,375 @@
+"""One attempt by an HTTP service: what is sent, what comes of every fault, and what is never done."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp.abc import ResolveResult
+
+from riverrun.claimed_job import ClaimedJob
+from riverrun.context import Context
+from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, Snoozed
+from riverrun.registration import Registration
+from riverrun.store.registry import RegisteredHandler
+from riverrun_executor.handlers.http import MAX_ANSWER_BYTES, HttpHandlers
+from support.attempts import claimed, context_of
+from support.eventually import eventually
+from support.http_server import FaultServer, Script, fault_server
+from support.ports import free_port
+
+WITHIN = 10.0
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[FaultServer]:
+    """Give a service that answers as it is told."""
+    async with fault_server() as service:
+        yield service
+
+
+@pytest.fixture
+async def services() -> AsyncIterator[HttpHandlers]:
+    """Give what makes transports."""
+    services = HttpHandlers()
+    yield services
+    await services.close()
+
+
+async def post(
+    services: HttpHandlers, url: str, job: ClaimedJob | None = None, context: Context | None = None
+) -> Outcome:
+    """Run one attempt of ``job`` by the service at ``url``."""
+    registration = Registration("email", "EmailHandler", "http", url)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    handler = services.connect(RegisteredHandler(registration, None, 1, at, at))
+    job = job or claimed()
+    return await asyncio.wait_for(handler.run(job, context or context_of(job)), WITHIN)
+
+
+async def test_the_request_says_everything_about_the_attempt(service: FaultServer, services: HttpHandlers) -> None:
+    args = '{"big": 123456789012345678901234567890, "f": 1.10, "text": "é\\u0007"}'
+    metadata = {"tenant": 12345678901234567890123, "river:log": 1, "riverrun:progress": 2, "snoozes": 3}
+    job = claimed(args, metadata=metadata)
+    context = context_of(job)
+    context.limit_seconds = 30
+
+    assert await post(services, service.url("/handle?a=b"), job, context) == Completed()
+
+    (request,) = service.received
+    assert (request.method, request.path) == ("POST", "/handle")
+    assert b',"args":' + args.encode() + b"}}" in request.body
+    assert b'"metadata":{"tenant":12345678901234567890123,"snoozes":3}' in request.body
+    envelope = orjson.loads(request.body)
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(envelope.pop("timestamp"))) < timedelta(minutes=1)
+    assert envelope.pop("type") == "job.execute"
+    assert {key: value for key, value in envelope["data"].items() if key not in {"args", "metadata"}} == {
+        "job_id": 7,
+        "task_type": "email",
+        "queue": "default",
+        "attempt": 2,
+        "max_attempts": 25,
+        "priority": 1,
+        "tags": ["tag-a"],
+        "created_at": "2026-01-02T03:04:04.999995Z",
+        "scheduled_at": "2026-01-02T03:04:03Z",
+        "deadline": "2026-01-02T03:04:35Z",
+    }
+
+
+async def test_the_header_says_the_same_in_short(service: FaultServer, services: HttpHandlers) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    job = claimed(metadata={"snoozes": 3, "traceparent": trace, "tracestate": "a=1"})
+    context = context_of(job)
+    context.limit_seconds = 30
+
+    await post(services, service.url(), job, context)
+
+    (request,) = service.received
+    sent = dict(request.headers)
+    assert sent.pop("User-Agent").startswith("riverrun/")
+    assert sent == {
+        "Host": f"127.0.0.1:{service.port}",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(request.body)),
+        "Accept": "application/json, application/job-result+json",
+        "Accept-Encoding": "identity",
+        "Job-Id": "7",
+        "Job-Kind": "email",
+        "Job-Queue": "default",
+        "Job-Priority": "1",
+        "Job-Attempt": "2",
+        "Job-Max-Attempts": "25",
+        "Job-Snoozes": "3",
+        "Job-Attempt-Token": "7:2:1767323045000000",
+        "Job-Created-At": "2026-01-02T03:04:04.999995+00:00",
+        "Job-Scheduled-At": "2026-01-02T03:04:03+00:00",
+        "Job-Timeout": "30",
+        "Job-Deadline": "2026-01-02T03:04:35+00:00",
+        "Idempotency-Key": "job_7",
+        "traceparent": trace,
+        "tracestate": "a=1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent"),
+    [("email:welcome", "email:welcome"), ("a\r\nX-Evil: 1", "a%0D%0AX-Evil: 1"), ("任务", "%E4%BB%BB%E5%8A%A1")],
+)
+async def test_names_that_other_clients_chose_cannot_break_the_header(
+    service: FaultServer, services: HttpHandlers, kind: str, sent: str
+) -> None:
+    job = claimed(kind=kind, queue=kind, metadata={"traceparent": "a\r\nX-Evil: 1", "tracestate": "x" * 10_000})
+
+    assert await post(services, service.url(), job) == Completed()
+
+    headers = service.received[0].headers
+    assert (headers["Job-Kind"], headers["Job-Queue"]) == (sent, sent)
+    assert not {"X-Evil", "traceparent", "tracestate", "Job-Timeout", "Job-Deadline"} & set(headers)
+    assert orjson.loads(service.received[0].body)["data"]["task_type"] == kind
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (Script(status=204), Completed()),
+        (Script(status=422, body=b"no such address"), Discarded("HTTP 422: no such address", error_type="http_4xx")),
+        (Script(status=499), Cancelled("HTTP 499", error_type="http_4xx")),
+        (Script(headers={"job-outcome": "snooze", "retry-after": "9"}), Snoozed(timedelta(seconds=9))),
+        (Script(status=500, body=b"boom"), Failed("HTTP 500: boom", error_type="http_5xx")),
+        (Script(status=429, headers={"Retry-After": "600"}),
+         Failed("HTTP 429", error_type="http_4xx", retry_in=timedelta(seconds=600))),
+        (Script(status=200, headers={"Content-Type": "text/html"}, body=b"<p>fine</p>"), Completed()),
+        (Script(status=200, headers=JSON, body=b"<p>not JSON</p>"), Completed()),
+    ],
+)  # fmt: skip
+async def test_an_answer_is_read_as_the_outcome(
+    service: FaultServer, services: HttpHandlers, script: Script, expected: Outcome
+) -> None:
+    service.script = script
+
+    assert await post(services, service.url()) == expected
+
+
+async def test_a_json_answer_is_the_output(service: FaultServer, services: HttpHandlers) -> None:
+    service.script = Script(headers=JSON, body=b'{"big": 123456789012345678901234567890}')
+    job = claimed()
+    context = context_of(job)
+
+    await post(services, service.url(), job, context)
+
+    assert context.all_notes() == '{"output":{"big":123456789012345678901234567890}}'
+
+
+async def test_retry_after_never_shortens_the_delay_of_the_policy(service: FaultServer, services: HttpHandlers) -> None:
+    service.script = Script(status=503, headers={"Retry-After": "1"})
+
+    outcome = await post(services, service.url(), claimed(errors=3))
+
+    assert isinstance(outcome, Failed)
+    assert outcome.retry_in is not None
+    assert timedelta(seconds=230) <= outcome.retry_in <= timedelta(seconds=282)
+
+
+async def test_no_redirect_is_followed(service: FaultServer, services: HttpHandlers) -> None:
+    service.script = Script(status=307, headers={"Location": service.url("/elsewhere")})
+
+    assert await post(services, service.url()) == Failed("HTTP 307", error_type="http_3xx")
+    assert [request.path for request in service.received] == ["/handle"]
+
+
+async def test_no_proxy_is_taken_from_the_environment(
+    service: FaultServer, services: HttpHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    assert await post(services, service.url()) == Completed()
+
+
+async def test_no_cookie_is_kept_from_one_job_to_the_next(service: FaultServer, services: HttpHandlers) -> None:
+    service.script = Script(headers={"Set-Cookie": "session=1"})
+
+    for _ in range(2):
+        await post(services, service.url(host="localhost"))
+
+    assert "Cookie" not in service.received[1].headers
+
+
+async def test_one_connection_serves_job_after_job(service: FaultServer, services: HttpHandlers) -> None:
+    for _ in range(3):
+        await post(services, service.url())
+
+    assert len({request.port for request in service.received}) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "error_type"),
+    [
+        (Script(fault="close"), "reset"),
+        (Script(fault="reset"), "reset"),
+        (Script(body=b"half of it", fault="close"), "reset"),
+        (Script(body=b"half of it", fault="reset"), "reset"),
+        (Script(raw=b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "protocol"),
+        (Script(raw=b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n"), "protocol"),
+        (Script(raw=b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"), "protocol"),
+        (Script(headers={"Content-Type": "application/job-result+json"}, body=b"{"), "protocol"),
+        (Script(body=b"x" * (MAX_ANSWER_BYTES + 1)), "too_large"),
+        (Script(body=b"x" * (32 * MAX_ANSWER_BYTES)), "too_large"),
+    ],
+)
+async def test_a_broken_exchange_is_retried_and_the_broken_part_named(
+    service: FaultServer, services: HttpHandlers, script: Script, error_type: str
+) -> None:
+    service.script = script
+
+    outcome = await post(services, service.url())
+
+    assert isinstance(outcome, Failed)
+    assert (outcome.error_type, outcome.retry_in) == (error_type, None)
+    assert outcome.error
+    service.script = Script()
+    assert await post(services, service.url()) == Completed()
+
+
+async def test_an_answer_of_the_largest_size_is_taken(service: FaultServer, services: HttpHandlers) -> None:
+    service.script = Script(body=b"x" * MAX_ANSWER_BYTES)
+
+    assert await post(services, service.url()) == Completed()
+
+
+async def test_a_compressed_answer_is_never_unpacked(service: FaultServer, services: HttpHandlers) -> None:
+    bomb = gzip.compress(b"[" + b"1," * 20_000_000 + b"1]")
+    service.script = Script(headers={**JSON, "Content-Encoding": "gzip"}, body=bomb)
+    job = claimed()
+    context = context_of(job)
+
+    assert await post(services, service.url(), job, context) == Completed()
+    assert context.all_notes() is None
+
+
+async def test_where_nobody_listens_the_connection_fails(services: HttpHandlers) -> None:
+    url = f"http://127.0.0.1:{free_port()}/handle"
+
+    outcome = await post(services, url)
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error_type == "connect"
+    assert outcome.error.startswith(url.removesuffix("/handle"))
+
+
+async def test_a_service_without_tls_is_not_called_by_https(service: FaultServer, services: HttpHandlers) -> None:
+    outcome = await post(services, service.url(scheme="https"))
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error_type == "tls"
+    assert service.received == []
+
+
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "2852039166", "0xa9fea9fe", "[::ffff:169.254.169.254]", "[fe80::1%25lo]", "metadata"]
+)
+async def test_a_forbidden_address_in_the_url_is_not_called(services: HttpHandlers, host: str) -> None:
+    outcome = await post(services, f"http://{host}/handle")
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error_type == "connect"
+    assert "is not allowed; expected a host that is not link-local" in outcome.error
+
+
+class Names:
+    """Stands for the name service: what a name means is up to whoever owns it, and may change at any time."""
+
+    def __init__(self, *addresses: str) -> None:
+        self._addresses = addresses
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> Any:
+        """Return the addresses, as the resolver of the system does."""
+        if not self._addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        """Keep nothing open."""
+
+
+@pytest.fixture
+def name_means(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let every name mean the given addresses."""
+
+    def means(*addresses: str) -> None:
+        monkeypatch.setattr("riverrun_executor.handlers.http.ThreadedResolver", lambda: Names(*addresses))
+
+    return means
+
+
+async def test_of_a_names_addresses_only_the_allowed_are_called(
+    service: FaultServer, services: HttpHandlers, name_means: Any
+) -> None:
+    name_means("169.254.169.254", "127.0.0.1")
+
+    assert await post(services, service.url(host="handlers.example")) == Completed()
+    assert service.received[0].headers["Host"] == f"handlers.example:{service.port}"
+
+
+@pytest.mark.parametrize("addresses", [("169.254.169.254",), ("0.0.0.0", "100.100.100.200")])
+async def test_a_name_that_means_a_forbidden_address_is_not_called(
+    service: FaultServer, services: HttpHandlers, name_means: Any, addresses: tuple[str, ...]
+) -> None:
+    name_means(*addresses)
+
+    outcome = await post(services, service.url(host="handlers.example"))
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error_type == "dns"
+    assert "handlers.example resolves only to addresses that are not allowed" in outcome.error
+    assert service.received == []
+
+
+async def test_a_name_that_nobody_knows_is_told_as_such(services: HttpHandlers, name_means: Any) -> None:
+    name_means()
+
+    outcome = await post(services, "http://handlers.example/handle")
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error_type == "dns"
+
+
+@pytest.mark.parametrize("script", [Script(delay=60), Script(body=b"x" * 100, pace=1.0)])
+async def test_a_cancelled_attempt_closes_its_connection(
+    service: FaultServer, services: HttpHandlers, script: Script
+) -> None:
+    service.script = script
+    attempt = asyncio.create_task(post(services, service.url()), name="attempt")
+    await eventually(lambda: service.received, within=WITHIN)
+
+    attempt.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    await eventually(lambda: service.dropped == 1, within=WITHIN)
+
+
+async def test_closing_closes_what_is_open(service: FaultServer) -> None:
+    services = HttpHandlers()
+    await services.close()
+    await post(services, service.url())
+
+    await services.close()
+
+    with pytest.raises(RuntimeError, match="Session is closed"):
+        await post(services, service.url())

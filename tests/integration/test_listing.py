@@ -1,0 +1,237 @@
+"""Job lists by keyset: their order, that nothing is seen twice or missed, and that an index bounds what they cost."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from riverrun.database.statements import Query, Statements
+from riverrun.errors import InvalidInput
+from riverrun.job import JobState
+from riverrun.store import listing
+from riverrun.store.listing import JobFilter
+from support.jobs import insert
+
+STATEMENTS = Statements()
+BIG = 100_000
+STATE_SETS = [
+    (),
+    ("completed",),
+    ("completed", "discarded", "cancelled"),
+    ("scheduled",),
+    ("retryable", "scheduled"),
+    ("available",),
+    ("pending",),
+    ("running",),
+    ("running", "available"),
+]
+
+# Ends with equal keys in every order, so that only the id tells jobs apart.
+_FILL = """
+INSERT INTO river_job (
+    kind, args, queue, priority, max_attempts, state, scheduled_at, finalized_at, attempted_at, attempt, tags
+)
+SELECT
+    'kind' || i %% 20, '{}', CASE WHEN i %% 3 = 0 THEN 'default' ELSE 'mail' END, 1 + i %% 9, 25, state,
+    now() + (i * 7919 %% 1000 - 500) * interval '1 minute',
+    CASE WHEN state IN ('completed', 'cancelled', 'discarded') THEN now() - (i * 31 %% 700) * interval '1 second' END,
+    CASE WHEN state = 'running' THEN now() - (i %% 7) * interval '1 second' END,
+    1, ARRAY['tag' || i %% 50]
+FROM (
+    SELECT i, (
+        CASE
+            WHEN i %% 100 < 60 THEN 'completed' WHEN i %% 100 < 65 THEN 'discarded' WHEN i %% 100 < 66 THEN 'cancelled'
+            WHEN i %% 100 < 90 THEN 'available' WHEN i %% 100 < 93 THEN 'scheduled' WHEN i %% 100 < 97 THEN 'retryable'
+            WHEN i %% 100 < 98 THEN 'pending' ELSE 'running'
+        END
+    )::river_job_state AS state
+    FROM generate_series(1::bigint, %(jobs)s) AS i
+) AS made
+"""
+
+
+def _states(names: tuple[str, ...]) -> tuple[JobState, ...]:
+    return tuple(JobState(name) for name in names)
+
+
+async def _fill(conn: AsyncConnection[TupleRow], jobs: int) -> None:
+    await conn.execute(_FILL, {"jobs": jobs})
+    await conn.execute("VACUUM ANALYZE river_job")
+    await conn.execute("SET plan_cache_mode = force_custom_plan")
+
+
+async def _walk(conn: AsyncConnection[TupleRow], wanted: JobFilter, limit: int) -> list[int]:
+    ids: list[int] = []
+    cursor: str | None = None
+    while True:
+        page = await STATEMENTS.run(conn, listing.page(wanted, limit=limit, cursor=cursor))
+        ids += [job.id for job in page.jobs]
+        cursor = page.next_cursor
+        if cursor is None:
+            return ids
+
+
+@pytest.mark.parametrize("states", STATE_SETS, ids="+".join)
+async def test_pages_hold_every_job_once(conn: AsyncConnection[TupleRow], states: tuple[str, ...]) -> None:
+    await _fill(conn, 1000)
+    wanted = JobFilter(states=_states(states))
+
+    ids = await _walk(conn, wanted, 37)
+
+    rows = await conn.execute(
+        "SELECT id FROM river_job WHERE %(all)s OR state::text = ANY (%(states)s)",
+        {"all": not states, "states": list(states)},
+    )
+    assert sorted(ids) == sorted(row[0] for row in await rows.fetchall())
+
+
+ORDERS = [
+    ("completed", "finalized_at DESC, id DESC"),
+    ("scheduled", "scheduled_at, id"),
+    ("available", "priority, scheduled_at, id"),
+    ("running", "attempted_at, id"),
+]
+
+
+@pytest.mark.parametrize(("state", "order"), ORDERS)
+async def test_each_state_has_the_order_in_which_one_looks_for_such_jobs(
+    conn: AsyncConnection[TupleRow], state: str, order: str
+) -> None:
+    await _fill(conn, 1000)
+
+    ids = await _walk(conn, JobFilter(states=(JobState(state),), queues=("mail",)), 50)
+
+    query = f"SELECT id FROM river_job WHERE state = '{state}' AND queue = 'mail' ORDER BY {order}"
+    assert ids == [row[0] for row in await (await conn.execute(query.encode())).fetchall()]
+
+
+@pytest.mark.parametrize("states", STATE_SETS, ids="+".join)
+async def test_jobs_that_arrive_meanwhile_move_nothing(
+    conn: AsyncConnection[TupleRow], states: tuple[str, ...]
+) -> None:
+    await _fill(conn, 400)
+    wanted = JobFilter(states=_states(states))
+    before = await _walk(conn, wanted, 1000)
+
+    first = await STATEMENTS.run(conn, listing.page(wanted, limit=2))
+    await _fill(conn, 400)
+    ids = [job.id for job in first.jobs]
+    cursor = first.next_cursor
+    while cursor is not None:
+        page = await STATEMENTS.run(conn, listing.page(wanted, limit=100, cursor=cursor))
+        ids += [job.id for job in page.jobs]
+        cursor = page.next_cursor
+
+    assert len(ids) == len(set(ids))
+    assert [job_id for job_id in ids if job_id in set(before)] == before
+
+
+async def test_a_cursor_that_was_changed_or_is_of_another_filter_is_refused(conn: AsyncConnection[TupleRow]) -> None:
+    await _fill(conn, 200)
+    wanted = JobFilter(states=(JobState.COMPLETED,))
+    cursor = (await STATEMENTS.run(conn, listing.page(wanted, limit=2))).next_cursor
+    assert cursor is not None
+    place = json.loads(base64.urlsafe_b64decode(cursor + "=="))
+    forged = [
+        [*place[:3], "0" * 12],
+        [place[0], place[1], "1; DROP TABLE river_job", place[3]],
+        [place[0], 10**30, place[2], place[3]],
+        [place[0], None, place[2], place[3]],
+        [99, *place[1:]],
+        [True, *place[1:]],
+        place[:3],
+        {},
+        None,
+    ]
+    texts = [base64.urlsafe_b64encode(json.dumps(each).encode()).decode() for each in forged]
+
+    for text in [*texts, "", "%", "é", cursor[:-3], "A" * 10_000]:
+        with pytest.raises(InvalidInput, match="cursor"):
+            await STATEMENTS.run(conn, listing.page(wanted, cursor=text))
+    with pytest.raises(InvalidInput, match="cursor"):
+        await STATEMENTS.run(conn, listing.page(JobFilter(states=(JobState.DISCARDED,)), cursor=cursor))
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+async def test_a_page_has_1_to_1000_jobs(conn: AsyncConnection[TupleRow], limit: int) -> None:
+    with pytest.raises(InvalidInput, match="limit"):
+        await STATEMENTS.run(conn, listing.page(JobFilter(), limit=limit))
+
+
+async def test_counts_are_exact_up_to_ten_thousand(conn: AsyncConnection[TupleRow]) -> None:
+    await _fill(conn, 12_000)
+    await conn.execute("UPDATE river_job SET state = 'completed', finalized_at = now() WHERE id <= 11000")
+
+    counts = await STATEMENTS.run(conn, listing.count_states())
+    both = await STATEMENTS.run(conn, listing.count(JobFilter(states=_states(("completed", "available")))))
+    kind = await STATEMENTS.run(conn, listing.count(JobFilter(kinds=("kind1",))))
+
+    assert counts[JobState.COMPLETED] == listing.Count(10_000, "gte")
+    assert counts[JobState.AVAILABLE] == listing.Count(240, "eq")
+    assert both == listing.Count(10_000, "gte")
+    assert kind is None
+
+
+class TestPlans:
+    """At 100,000 jobs no list, count or statistic reads the table from end to end."""
+
+    @pytest.fixture
+    async def big(self, conn: AsyncConnection[TupleRow]) -> AsyncConnection[TupleRow]:
+        """Give a database with many jobs."""
+        await _fill(conn, BIG)
+        return conn
+
+    async def test_lists_read_no_more_than_a_few_pages(self, big: AsyncConnection[TupleRow]) -> None:
+        for states in STATE_SETS:
+            for queues in ((), ("mail",)):
+                wanted = JobFilter(states=_states(states), queues=queues)
+                page = await STATEMENTS.run(big, listing.page(wanted, limit=50))
+                for cursor in (None, page.next_cursor):
+                    plan = await _plan(big, next(listing.page(wanted, limit=50, cursor=cursor)))
+
+                    # 2,000 running jobs are read and sorted; nothing else is read beyond its page of each state.
+                    assert _buffers(plan) < (3_000 if states == ("running",) else 1_000), (states, queues, plan)
+                    assert "Seq Scan on river_job" not in plan, (states, queues, plan)
+
+    async def test_counts_are_bounded_walks_of_an_index(self, big: AsyncConnection[TupleRow]) -> None:
+        for queue in (None, "mail", "default", "unknown"):
+            plan = await _plan(big, next(listing.count_states(queue=queue)))
+
+            assert "Seq Scan on river_job" not in plan, plan
+            # A state with about as many jobs as the cap may be read and sorted; a larger one is walked up to the cap.
+            assert max(int(rows) for rows in re.findall(r"actual time=\S+ rows=(\d+)", plan)) < 2.5 * listing.CAP, plan
+
+    async def test_the_oldest_due_job_costs_a_probe_for_each_priority(self, big: AsyncConnection[TupleRow]) -> None:
+        plan = await _plan(big, Query("queue_list"))
+
+        assert _buffers(plan) < 400, plan
+
+
+async def _plan(conn: AsyncConnection[TupleRow], query: object) -> str:
+    assert isinstance(query, Query)
+    params: Mapping[str, object] = {"schema": None, **query.params}
+    cursor = await conn.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + STATEMENTS.text(query.name), params)
+    return "\n".join(row[0] for row in await cursor.fetchall())
+
+
+def _buffers(plan: str) -> int:
+    """Return how many pages the topmost node of a plan touched."""
+    match = re.search(r"Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?", plan)
+    assert match is not None, plan
+    return int(match[1] or 0) + int(match[2] or 0)
+
+
+async def test_a_list_of_a_schema_names_its_tables(conn: AsyncConnection[TupleRow]) -> None:
+    await insert(conn)
+
+    page = await Statements("public").run(conn, listing.page(JobFilter(states=(JobState.AVAILABLE,))))
+    count = await Statements("public").run(conn, listing.count(JobFilter()))
+
+    assert len(page.jobs) == 1
+    assert count is None or count.relation == "approx"

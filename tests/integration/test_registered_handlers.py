@@ -1,0 +1,223 @@
+"""What the registry of handlers changes in a running executor, and jobs that services run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from riverrun import AsyncClient, Job, JobState
+from riverrun.registration import registration
+from riverrun.store import registry
+from support import handlers
+from support.contexts import settings_for
+from support.eventually import eventually
+from support.executors import running_executor
+from support.http_server import FaultServer, Script, fault_server
+
+WITHIN = 10.0
+OBEYED = 3.0
+"""An executor looks every two seconds; the rest is for a slow machine."""
+
+
+@pytest.fixture
+async def client(database: str) -> AsyncIterator[AsyncClient]:
+    """Give a client of the test's database."""
+    async with AsyncClient(database) as client:
+        yield client
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[FaultServer]:
+    """Give a service that answers as it is told."""
+    async with fault_server() as service:
+        yield service
+
+
+@pytest.fixture(autouse=True)
+async def closed_gate() -> None:
+    """Let every test begin with the gate closed."""
+    handlers.gate.close()
+
+
+async def register(client: AsyncClient, kind: str, **said: Any) -> None:
+    """Register a handler, or replace the one that is there."""
+    new = registration(kind, said.pop("name", "Handler"), said.pop("type", "http"), **said)
+    await client.run(registry.register(new, replace=True))
+
+
+async def attempted(client: AsyncClient, job_id: int, *, times: int = 1) -> Job:
+    """Wait until a job was attempted ``times`` and does not run, and return it."""
+
+    async def done() -> bool:
+        job = await client.get(job_id)
+        return job.attempt >= times and job.state != JobState.RUNNING
+
+    await eventually(done, within=WITHIN)
+    return await client.get(job_id)
+
+
+async def finished(client: AsyncClient, database: str, kind: str, args: Any = "{}", **options: Any) -> Job:
+    """Enqueue a job, run it once, and return it as the attempt left it."""
+    job = (await client.enqueue(kind, args, **options)).job
+    async with running_executor(settings_for(database)):
+        return await attempted(client, job.id)
+
+
+async def test_a_service_gets_the_bytes_that_the_database_keeps(
+    client: AsyncClient, database: str, service: FaultServer
+) -> None:
+    service.script = Script(
+        headers={"Content-Type": "application/json"}, body=b'{"big": 98765432109876543210987654321, "text": "\\u0000"}'
+    )
+    await register(client, "custom_task", endpoint_url=service.url())
+
+    job = await finished(
+        client, database, "custom_task", '{"z": 1,"big":123456789012345678901234567890, "f":1.10, "t":"\\u00e9"}'
+    )
+
+    assert job.state == JobState.COMPLETED
+    assert job.args_text.encode() in service.received[0].body
+    assert b'"big": 123456789012345678901234567890' in service.received[0].body
+    assert b'"f": 1.10' in service.received[0].body
+    assert job.metadata["output"] == {"big": 98765432109876543210987654321, "text": "\ufffd"}
+
+
+async def test_a_service_that_does_not_answer_runs_out_of_time_and_is_hung_up_on(
+    client: AsyncClient, database: str, service: FaultServer
+) -> None:
+    service.script = Script(body=b"x" * 100, pace=1.0)
+    await register(client, "custom_task", endpoint_url=service.url(), timeout=0.5)
+
+    job = await finished(client, database, "custom_task")
+
+    assert job.errors[0].error == "the handler did not finish within 0.5 s"
+    assert service.received[0].headers["Job-Timeout"] == "0.5"
+    await eventually(lambda: service.dropped == 1, within=WITHIN)
+
+
+async def test_cancelling_a_job_hangs_up_on_its_service(
+    client: AsyncClient, database: str, service: FaultServer
+) -> None:
+    service.script = Script(delay=60)
+    await register(client, "custom_task", endpoint_url=service.url())
+    job = (await client.enqueue("custom_task", {})).job
+
+    async with running_executor(settings_for(database)):
+        await eventually(lambda: service.received, within=WITHIN)
+        await client.cancel(job.id)
+        job = await attempted(client, job.id)
+
+    assert job.state == JobState.CANCELLED
+    assert service.dropped == 1
+
+
+async def test_a_service_that_discards_ends_the_job(client: AsyncClient, database: str, service: FaultServer) -> None:
+    service.script = Script(status=422, body=b"no such \x00 address")
+    await register(client, "custom_task", endpoint_url=service.url())
+
+    job = await finished(client, database, "custom_task")
+
+    assert job.state == JobState.DISCARDED
+    assert [error.error for error in job.errors] == ["HTTP 422: no such \ufffd address"]
+
+
+async def test_one_connection_serves_the_jobs_of_a_slot(
+    client: AsyncClient, database: str, service: FaultServer
+) -> None:
+    await register(client, "custom_task", endpoint_url=service.url())
+    jobs = await client.enqueue_many([{"kind": "custom_task", "args": {}} for _ in range(10)])
+
+    async with running_executor(settings_for(database), slots=1):
+        for result in jobs:
+            await attempted(client, result.job.id)
+
+    assert len(service.received) == 10
+    assert len({request.port for request in service.received}) == 1
+
+
+async def test_a_running_executor_obeys_every_change_of_the_registry(
+    client: AsyncClient, database: str, service: FaultServer
+) -> None:
+    async def reached(path: str) -> bool:
+        await client.enqueue("noop", {})
+        return any(request.path == path for request in service.received)
+
+    async with running_executor(settings_for(database)):
+        local = await attempted(client, (await client.enqueue("noop", {})).job.id)
+        assert (local.state, service.received) == (JobState.COMPLETED, [])
+
+        await register(client, "noop", endpoint_url=service.url("/first"))
+        await eventually(lambda: reached("/first"), within=OBEYED, every=0.1)
+
+        await client.run(registry.update("noop", {"endpoint_url": service.url("/second")}))
+        await eventually(lambda: reached("/second"), within=OBEYED, every=0.1)
+
+        await client.run(registry.delete("noop", force=True))
+        await eventually(lambda: _no_more(client, service), within=OBEYED, every=0.1)
+
+
+async def _no_more(client: AsyncClient, service: FaultServer) -> bool:
+    """Return whether a job is run without the service."""
+    before = len(service.received)
+    job = await attempted(client, (await client.enqueue("noop", {}, priority=1)).job.id)
+    return job.state == JobState.COMPLETED and len(service.received) == before
+
+
+async def test_without_a_registration_and_a_function_a_kind_is_unknown(
+    client: AsyncClient, database: str, service: FaultServer
+) -> None:
+    await register(client, "custom_task", endpoint_url=service.url())
+    async with running_executor(settings_for(database)):
+        await attempted(client, (await client.enqueue("custom_task", {})).job.id)
+        await client.run(registry.delete("custom_task", force=True))
+
+        async def unknown() -> bool:
+            job = await attempted(client, (await client.enqueue("custom_task", {}, max_attempts=1)).job.id)
+            return job.state == JobState.DISCARDED and "no handler is registered" in job.errors[0].error
+
+        await eventually(unknown, within=OBEYED, every=0.1)
+
+
+async def test_a_kind_can_be_given_to_a_function_of_another_name(client: AsyncClient, database: str) -> None:
+    await register(client, "welcome", name="greet", type="local")
+
+    job = await finished(client, database, "welcome", {"name": "Ada"})
+
+    assert job.metadata["output"] == {"text": "hello Ada"}
+
+
+async def test_the_time_limit_of_a_registration_wins_over_the_functions_own(client: AsyncClient, database: str) -> None:
+    await register(client, "slow", name="slow", type="local", timeout=0.3)
+    await register(client, "waits", name="gate", type="local", timeout=0.4)
+
+    own = await finished(client, database, "slow")
+    other = await finished(client, database, "waits")
+
+    assert own.errors[0].error == "the handler did not finish within 0.3 s"
+    assert other.errors[0].error == "the handler did not finish within 0.4 s"
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (
+            {"type": "grpc", "endpoint_url": "grpc://127.0.0.1:50051"},
+            "grpc handlers can be registered, but this release cannot run them yet",
+        ),
+        (
+            {"type": "local", "name": "nobody"},
+            "the handler 'nobody' is registered, but no configured module exports it",
+        ),
+    ],
+)
+async def test_a_registration_that_cannot_be_run_fails_with_the_reason(
+    client: AsyncClient, database: str, said: dict[str, str], error: str
+) -> None:
+    await register(client, "custom_task", **said)
+
+    job = await finished(client, database, "custom_task")
+
+    assert job.state == JobState.AVAILABLE
+    assert job.errors[0].error == error
