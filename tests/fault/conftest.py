@@ -60,7 +60,7 @@ def lab(request: pytest.FixtureRequest, server: PostgresServer, witnesses: str, 
         try:
             yield made
         finally:
-            made.close(request.function.__doc__ or request.node.name)
+            made.close(*_scenario(request))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def own_lab(request: pytest.FixtureRequest, witnesses: str, folder: Path) -> Ite
         try:
             yield made
         finally:
-            made.close(request.function.__doc__ or request.node.name)
+            made.close(*_scenario(request))
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def switched_lab(request: pytest.FixtureRequest, witnesses: str, folder: Path) -
         try:
             yield made, cables
         finally:
-            made.close(request.function.__doc__ or request.node.name)
+            made.close(*_scenario(request))
 
 
 def _watched(dsn: str) -> None:
@@ -98,3 +98,9 @@ def _watched(dsn: str) -> None:
 
     asyncio.run(up())
     history.watch(dsn)
+
+
+def _scenario(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Return what the test says of itself, and why it is known not to succeed."""
+    known = request.node.get_closest_marker("xfail")
+    return request.function.__doc__ or request.node.name, known.kwargs["reason"] if known else ""

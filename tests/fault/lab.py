@@ -169,11 +169,11 @@ class Lab:
         """Return how soon jobs ran again, for the table."""
         return f"run again after p50 {percentile(again, 0.5):.2f} s, max {max(again):.2f} s" if again else ""
 
-    def close(self, scenario: str) -> None:
-        """End everything; a ``scenario`` that did not come to its end has a row all the same."""
+    def close(self, scenario: str, reason: str = "") -> None:
+        """End everything; a ``scenario`` that did not come to its end has a row all the same, with the ``reason``."""
         self.fleet.close()
         if not self._concluded:
-            numbers, _, what = scenario.partition(": ")
+            numbers, _, what = scenario.strip(".").partition(": ")
             row = report.Row(
                 fault=numbers.split(",")[0],
                 what=what,
@@ -183,5 +183,6 @@ class Lab:
                 target=None,
                 counts={},
                 failed=True,
+                note=reason,
             )
             report.keep(row)

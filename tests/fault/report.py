@@ -77,7 +77,9 @@ def keep(row: Row) -> None:
 def load(folder: Path) -> list[Row]:
     """Return the rows of a run in the order of the matrix."""
     rows = [Row(**json.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*-*.json")]
-    return sorted(rows, key=lambda row: (row.fault[0], int("".join(filter(str.isdigit, row.fault)) or 0), row.what))
+    return sorted(
+        rows, key=lambda row: (row.fault[0], int("".join(filter(str.isdigit, row.fault)) or 0), row.fault, row.what)
+    )
 
 
 def table(rows: Iterable[Row]) -> str:

@@ -178,7 +178,12 @@ def test_a_handler_that_holds_everything_up_is_told_and_nothing_runs_twice(lab: 
     assert not witnessed.rescues()
 
 
-@pytest.mark.parametrize("kind", ["long", "stuck"])
+SLOW = pytest.mark.xfail(
+    reason="the process waits for coroutines that it has given up, until it is killed", strict=True
+)
+
+
+@pytest.mark.parametrize("kind", ["long", pytest.param("stuck", marks=SLOW)])
 def test_a_stop_under_load_gives_every_unfinished_job_back(lab: Lab, kind: str) -> None:
     """F13: SIGTERM while hundreds of jobs run, some of which do not listen."""
     jobs = size(200, 500)
@@ -196,6 +201,7 @@ def test_a_stop_under_load_gives_every_unfinished_job_back(lab: Lab, kind: str) 
         promise=Promise(ends={kind: "available"}), note="grace 3 s",
     )  # fmt: skip
     assert code == 0
+    assert took < 10
     assert rows == [("available", 0, None)]
     assert "Traceback" not in host.said()
 
