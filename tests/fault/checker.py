@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from fault.history import Change, Effect, History
+from fault.history import Change, Effect, History, is_rescue
 
 FINAL = frozenset({"completed", "discarded", "cancelled"})
 ENDS = frozenset({"done", "failed", "stopped"})
@@ -31,7 +31,7 @@ LEGAL: Mapping[str | None, frozenset[str | None]] = {
     "available": frozenset({"running", "cancelled", None}),
     "scheduled": frozenset({"available", "cancelled", "discarded", None}),
     "pending": frozenset({"available", "scheduled", "cancelled", None}),
-    "running": frozenset({"completed", "cancelled", "discarded", "retryable", "scheduled", "available"}),
+    "running": frozenset({"completed", "cancelled", "discarded", "retryable", "scheduled", "available", "pending"}),
     "retryable": frozenset({"available", "cancelled", "discarded", None}),
     "completed": frozenset({"available", None}),
     "cancelled": frozenset({"available", None}),
@@ -203,8 +203,14 @@ def _problem(change: Change) -> str | None:
     old, new = change.old_attempt or 0, change.new_attempt or 0
     if change.new_state == "running":
         return None if new == old + 1 and change.new_executor else f"{change.new_executor} made attempt {old} to {new}"
-    if change.old_state != "running":
-        return None
+    return _problem_of_an_end(change) if change.old_state == "running" else None
+
+
+def _problem_of_an_end(change: Change) -> str | None:
+    """Return what is wrong about how an attempt ended."""
+    if change.new_state == "pending" and not is_rescue(change):
+        return "only a rescue sets a job aside"
+    old, new = change.old_attempt or 0, change.new_attempt or 0
     given_back = new == old - 1 and change.new_state in {"available", "scheduled", "cancelled"}
     if new != old and not given_back:
         return f"attempt {old} became {new}"
