@@ -67,7 +67,8 @@ class Executor:
         self._queue = queue
         self._configured = slots
         self._statements = Statements(settings.postgresql.schema_name)
-        self._slots = Slots(slots)
+        # A crash of an isolated executor is laid at the door of every job that it has not written to its end.
+        self._slots = Slots(slots, most_unwritten=1) if context.isolated else Slots(slots)
         self._left_behind = 0
         self._http: HttpHandlers | None = None
         self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")

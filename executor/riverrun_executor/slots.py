@@ -21,8 +21,9 @@ class Slots:
         unwritten: Endings that wait to be written.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, *, most_unwritten: int = MAX_UNWRITTEN) -> None:
         self.capacity = capacity
+        self._most_unwritten = most_unwritten
         self.running = 0
         self.unwritten = 0
         self._closed = False
@@ -32,7 +33,7 @@ class Slots:
     @property
     def free(self) -> int:
         """How many more jobs may be claimed now."""
-        if self._held or self.unwritten >= MAX_UNWRITTEN:
+        if self._held or self.unwritten >= self._most_unwritten:
             return 0
         return max(0, self.capacity - self.running)
 

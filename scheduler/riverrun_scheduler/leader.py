@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from datetime import timedelta
 from typing import NoReturn
 
@@ -62,6 +63,7 @@ class Leader:
         self._context = context
         self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
         self._is_direct = False
+        self._hosts: dict[int, float] = {}
 
     async def run(self) -> NoReturn:
         """Follow and lead until cancelled, over as many connections as it takes.
@@ -90,7 +92,7 @@ class Leader:
             self._context.ready()
             generation = await self._elected(session)
             self._backoff.reset()
-            reign = Reign(Term(session, generation, self._context), self._context)
+            reign = Reign(Term(session, generation, self._context, hosts=self._hosts), self._context)
             log.info("term_began", extra={"generation": generation})
             try:
                 await reign.run()
@@ -108,6 +110,7 @@ class Leader:
         """Return the generation of the term that begins, once it does."""
         while True:
             election = await session.run(leader.elect(self._context.server_id))
+            self._hosts.update(dict.fromkeys(election.hosts, time.monotonic()))
             if election.generation is not None:
                 return election.generation
             self._context.progress += 1

@@ -10,8 +10,9 @@ Whether a job is lost is decided for its executor, not by the age of the attempt
   ``river.rescue_stuck_jobs_after``. Jobs of kinds that nobody here knows are retried like all others, never discarded
   for that.
 
-After an election, or a start of PostgreSQL, nothing is rescued for as long as a lease lasts: supervisors may have been
-unable to renew, and that proves nothing.
+After a start of PostgreSQL, and until the leader's own session has lasted as long as a lease, nothing is rescued: what
+ended the sessions may have kept supervisors from renewing, and that proves nothing. A follower whose session has lasted
+rescues as soon as it leads.
 """
 
 from __future__ import annotations
@@ -55,16 +56,14 @@ class Rescuer:
         self._scan_at = 0.0
         self._after = 0
         self._finished: Pulse | None = None
-        self._hosts: dict[int, float] = {}
 
     async def step(self, pulse: Pulse) -> bool:
         """Rescue one page of lost jobs, when a lease ran out or it is time to look at all."""
         now = time.monotonic()
         scan = now >= self._scan_at
-        self._hosts.update(dict.fromkeys(pulse.hosts, now))
         if pulse.settled < GRACE or pulse is self._finished:
             return False
-        expired = pulse.leases_expired or await self._expire_gone(now)
+        expired = pulse.leases_expired or await self._expire_gone(pulse, now)
         if not (expired or scan or self._after):
             return False
         if scan:
@@ -77,10 +76,10 @@ class Rescuer:
         self._finished = pulse
         return False
 
-    async def _expire_gone(self, now: float) -> bool:
+    async def _expire_gone(self, pulse: Pulse, now: float) -> bool:
         """End the leases of hosts that have died; return whether there were any."""
-        self._hosts = {host: seen for host, seen in self._hosts.items() if now - seen < GONE_SECONDS}
-        gone = [host for host, seen in self._hosts.items() if seen < now]
+        recent = (host for host, seen in self._term.hosts.items() if now - seen < GONE_SECONDS)
+        gone = [host for host in recent if host not in pulse.hosts]
         if not gone:
             return False
         ended = await self._term.run(rescue.expire(gone, generation=self._term.generation))

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, Notify, sql
@@ -33,11 +34,17 @@ class Session:
         self._conn = conn
         self._statements = statements
         self._listens = listens
+        self._opened = time.monotonic()
 
     @property
     def pid(self) -> int:
         """Process id of the server process behind it."""
         return self._conn.info.backend_pid
+
+    @property
+    def age(self) -> timedelta:
+        """How long it has lasted; for so long PostgreSQL has neither crashed nor been replaced."""
+        return timedelta(seconds=time.monotonic() - self._opened)
 
     @property
     def closed(self) -> bool:
@@ -56,8 +63,8 @@ class Session:
         if not self._listens:
             await asyncio.sleep(seconds)
             return None
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
             async for notify in self._conn.notifies(timeout=left, stop_after=1):
                 if notify.pid != self.pid:
                     return notify

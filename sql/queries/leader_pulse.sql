@@ -1,7 +1,7 @@
 -- leader_pulse.sql
 -- Show that the leader lives, and return what tells it whether there is anything to do: one statement a second.
 --   in:    generation · host_class
---   out:   now · settled, the time since this term and the database server began, whichever was later ·
+--   out:   now · settled, the time since the database server began ·
 --          soonest_due of the jobs that wait for their time, or NULL · leases_expired, whether some executor's lease
 --          ran out · hosts, keys of the locks that supervisors hold · schedules, a number that changes whenever a schedule is made, changed or deleted ·
 --          river_leads, who holds River's own leader row, or NULL; no row when this term is over
@@ -12,11 +12,11 @@ WITH pulse AS (
     UPDATE riverrun_leader
     SET heartbeat_at = now()
     WHERE generation = %(generation)s::bigint AND backend_pid = pg_backend_pid()
-    RETURNING elected_at
+    RETURNING generation
 )
 SELECT
     now() AS now,
-    now() - greatest(pulse.elected_at, pg_postmaster_start_time()) AS settled,
+    now() - pg_postmaster_start_time() AS settled,
     (
         SELECT scheduled_at
         FROM river_job

@@ -165,13 +165,19 @@ async def second(folder: Path, daemon: Daemon) -> AsyncIterator[Daemon]:
         await other.end()
 
 
+@pytest.mark.parametrize("led", [False, True])
 async def test_the_jobs_of_a_host_that_was_killed_are_rescued_by_another_within_five_seconds(
-    daemon: Daemon, second: Daemon
+    daemon: Daemon, second: Daemon, led: bool
 ) -> None:
     second.config.write_text("server_id: host-2\nriver: {poll_interval: 100ms, queues: {other: {}}}\n")
-    await second.start("--role", "scheduler", module="riverrun_supervisor")
-    await running(daemon, "queues: {mail: {}}")
-    await asyncio.sleep(11)
+    if led:
+        await running(daemon, "queues: {mail: {}}", "executor", "scheduler")
+        await second.start("--role", "scheduler", module="riverrun_supervisor")
+    else:
+        await second.start("--role", "scheduler", module="riverrun_supervisor")
+        await running(daemon, "queues: {mail: {}}")
+    await asyncio.sleep(13)
+    assert daemon.fetch("SELECT server_id FROM riverrun_leader") == [("host-1" if led else "host-2",)]
     enqueue(daemon, "good", 5, seconds=60)
     await eventually(lambda: daemon.fetch(STATES) == [("running", 5)], within=5)
     pids = daemon.pids().values()

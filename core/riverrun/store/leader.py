@@ -24,10 +24,12 @@ class Election:
     Attributes:
         generation: Number of the term that begins; ``None`` when another scheduler leads.
         stalled: Whether that scheduler has not been heard of for six seconds.
+        hosts: Keys of the locks that supervisors hold, each until its session ends.
     """
 
     generation: int | None
     stalled: bool
+    hosts: Collection[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Pulse:
 
     Attributes:
         now: The database's clock, by which everything is due.
-        settled: How long this term and the database server have lasted, whichever is younger.
+        settled: How long the database server has been there.
         soonest_due: When the next waiting job is due; ``None`` when none waits.
         leases_expired: Whether the lease of some executor ran out.
         hosts: Keys of the locks that supervisors hold, each until its session ends.
@@ -55,8 +57,10 @@ class Pulse:
 
 def elect(server_id: str) -> Steps[Election]:
     """Ask for the lock and, if it was free, begin a term; never waits. Fails on a standby, where nobody can lead."""
-    ((generation, stalled),) = yield Query("leader_elect", {"lock_class": LOCK_CLASS, "server_id": server_id})
-    return Election(generation, stalled)
+    (row,) = yield Query(
+        "leader_elect", {"lock_class": LOCK_CLASS, "server_id": server_id, "host_class": HOST_LOCK_CLASS}
+    )
+    return Election(*row)
 
 
 def pulse(generation: int) -> Steps[Pulse | None]:
