@@ -28,7 +28,7 @@ VERBATIM = "task_params"
 
 Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | float | bool | None"
 
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 _LONGEST_NUMBER = 32
 _BODY = web.RequestKey("_BODY", bytes)
 

@@ -110,5 +110,5 @@ def _job(request: web.Request, number: int, line: bytes, handlers: dict[str, Reg
 def _object(line: bytes) -> dict[str, Value]:
     value = parse(line)
     if not isinstance(value, dict):
-        raise Problem(422, "type", "a line must be a JSON object")
+        raise invalid((FieldError("", "type", "a line must be a JSON object"),))
     return value

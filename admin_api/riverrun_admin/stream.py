@@ -79,4 +79,4 @@ async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
 
 def _check_length(number: int, line: bytes) -> None:
     if len(line) > LONGEST_LINE:
-        raise refused_at(number, Problem(422, "length", f"a line may have at most {LONGEST_LINE} bytes"))
+        raise refused_at(number, invalid((FieldError("", "length", f"a line may have at most {LONGEST_LINE} bytes"),)))

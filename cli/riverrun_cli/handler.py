@@ -102,6 +102,19 @@ def update(access: Access, /, *, kind: str, output: str, **said: Any) -> None:
 
 @handler.command
 @click.argument("kind")
+@output_option
+@with_database
+def resume(access: Access, /, *, kind: str, output: str) -> None:
+    """Let jobs of KIND run again after they crashed so often that the kind was paused."""
+    from riverrun.store import registry  # noqa: PLC0415
+
+    with access.client() as client:
+        client.run(registry.resume(kind))
+        write_record(_row(client.run(registry.handler(kind))), output=output, identity="kind")
+
+
+@handler.command
+@click.argument("kind")
 @click.option("--force", is_flag=True, help="Although unfinished jobs need it.")
 @yes_option
 @with_database

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         NotFound,
         RiverrunError,
         SchemaError,
+        StaleAttempt,
         UniqueConflict,
     )
     from riverrun.handlers import handler
@@ -49,6 +50,7 @@ __all__ = [
     "RiverrunError",
     "SchemaError",
     "Snooze",
+    "StaleAttempt",
     "Unique",
     "UniqueConflict",
     "handler",
@@ -60,7 +62,7 @@ _HOMES = {
     "riverrun.context": ("Context",),
     "riverrun.errors": (
         "ConfigError", "Conflict", "DatabaseUnavailable", "InvalidInput", "JobFinalized", "JobRunning", "NotFound",
-        "RiverrunError", "SchemaError", "UniqueConflict",
+        "RiverrunError", "SchemaError", "StaleAttempt", "UniqueConflict",
     ),
     "riverrun.handlers": ("handler",),
     "riverrun.job": ("Job", "JobState"),

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from threading import Event, Lock
-from typing import Any
+from typing import Any, overload
+
+from psycopg import AsyncConnection, Connection
+from psycopg.pq import TransactionStatus
 
 from riverrun.claimed_job import ClaimedJob
+from riverrun.database.statements import Statements
 from riverrun.errors import InvalidInput
 from riverrun.sanitize import clean_json, clean_text
+from riverrun.store import attempts
 
 PROGRESS_KEY = "riverrun:progress"
 OUTPUT_KEY = "output"
@@ -30,10 +35,14 @@ class Context:
     Args:
         job: The job.
         server_id: The host, for log lines.
+        incarnation: The executor, as it stands in ``attempted_by``.
+        statements: SQL of the schema.
     """
 
-    def __init__(self, job: ClaimedJob, *, server_id: str) -> None:
+    def __init__(self, job: ClaimedJob, *, server_id: str, incarnation: str, statements: Statements) -> None:
         self.job = job
+        self._incarnation = incarnation
+        self._statements = statements
         self.limit_seconds: float | None = None
         self._server_id = server_id
         self._cancelled = False
@@ -90,6 +99,37 @@ class Context:
     def output(self, value: object) -> None:
         """Record a result with the job, any JSON value; a later one replaces it."""
         self._note(OUTPUT_KEY, clean_json(value, limit=MAX_OUTPUT_BYTES))
+
+    @overload
+    def complete_in(self, conn: Connection[Any]) -> None: ...
+
+    @overload
+    def complete_in(self, conn: AsyncConnection[Any]) -> Awaitable[None]: ...
+
+    def complete_in(self, conn: Connection[Any] | AsyncConnection[Any]) -> Awaitable[None] | None:
+        """Complete the job in a transaction of the handler's own; to be awaited when ``conn`` is asynchronous.
+
+            async with await psycopg.AsyncConnection.connect(dsn) as conn:   # commits at the end of the block
+                await conn.execute("UPDATE account SET ...")
+                await ctx.complete_in(conn)
+
+        What the handler has written in the transaction and the end of the job become true together or not at all: they
+        happen exactly once. Call it last and commit right after: the job's row stays locked until then. Outputs that
+        were recorded go along. When the transaction is rolled back, the attempt ends as if this had not been called.
+
+        Args:
+            conn: A psycopg connection to the database that holds the job, in a transaction.
+
+        Raises:
+            InvalidInput: ``conn`` commits by itself and no transaction was begun, so the two would not belong together.
+            StaleAttempt: The job was taken from this attempt and may run elsewhere; roll back.
+        """
+        if conn.autocommit and conn.info.transaction_status == TransactionStatus.IDLE:
+            raise InvalidInput("conn", "a connection that commits by itself", "one within a transaction")
+        steps = attempts.complete_in(self.job, self._incarnation, self.all_notes())
+        if isinstance(conn, AsyncConnection):
+            return self._statements.run(conn, steps)
+        return self._statements.run_sync(conn, steps)
 
     def cancel(self) -> None:
         """Ask the handler to stop; the executor calls this, a handler sees ``cancelled``."""

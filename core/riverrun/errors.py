@@ -9,6 +9,7 @@ RiverrunError
 │   ├── JobFinalized        the job has reached a last state
 │   ├── UniqueConflict      another unfinished job has the same unique key
 │   └── StaleRevision       it was changed since the sender looked at it
+├── StaleAttempt            the job was taken from this attempt; whatever it still writes must not count
 ├── SchemaError             the database's tables are not the ones this release works on
 └── DatabaseUnavailable     PostgreSQL could not be reached or did not answer in time
 """
@@ -103,6 +104,15 @@ class StaleRevision(Conflict):
     def __init__(self, what: str, revision: int) -> None:
         super().__init__(f"{what} was changed meanwhile and has revision {revision} now; look at it again")
         self.revision = revision
+
+
+class StaleAttempt(RiverrunError):
+    """The job was taken from this attempt, and may run elsewhere; roll back what the attempt has written."""
+
+    def __init__(self, job_id: int, attempt: int) -> None:
+        super().__init__(f"job {job_id} no longer belongs to its attempt {attempt}")
+        self.job_id = job_id
+        self.attempt = attempt
 
 
 class SchemaError(RiverrunError):

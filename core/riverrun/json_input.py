@@ -21,7 +21,7 @@ from riverrun.errors import InvalidInput
 from riverrun.sanitize import MAX_BYTES, MAX_DEPTH, UNSTORABLE
 
 # A string, closed or not, is one match: a string that never ends is looked at once, not from each quote in it.
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 _NUMBER = re.compile(r"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 _ORDINARY_BYTES = 64 * 1024
 _SUSPICIOUS = re.compile(rb"null|\\u0000|[0-9]e")

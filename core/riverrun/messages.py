@@ -1,10 +1,11 @@
 """What the supervisor and a child say to each other, so that both sides know the same words.
 
-    supervisor → child     drain · hurry · reload · wake · control · host_metrics
-    child → supervisor     ready · alive · metrics · metrics_request
+    supervisor → child     drain · hurry · reload · wake · control · lease_renewed · host_metrics
+    child → supervisor     ready · alive · running · metrics · metrics_request
 
 A message that the other side does not know is ignored, so that processes of different releases understand each other
-as far as they can. Nothing that decides the fate of a job is said here.
+as far as they can. Nothing that decides the fate of a job is said here: a lease that was renewed, and of which the
+executor does not hear, only makes it stop too soon.
 """
 
 from __future__ import annotations
@@ -68,6 +69,14 @@ class Control(Message):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class LeaseRenewed(Message):
+    """The executor may rely on its lease until this time of the monotonic clock, which the host's processes share."""
+
+    name = "lease_renewed"
+    until: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class HostMetrics(Message):
     """The answer to a ``MetricsRequest``: every sample of this host."""
 
@@ -93,6 +102,22 @@ class Alive(Message):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Running(Message):
+    """The jobs that an executor runs, said before each begins, because the one that hangs it can say nothing after.
+
+    Attributes:
+        jobs: Some of their ids.
+        count: How many there are.
+        deadline: When the first of them runs out of time, by the monotonic clock; None when none ever does.
+    """
+
+    name = "running"
+    jobs: list[int]
+    count: int
+    deadline: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Metrics(Message):
     """What changed since the last one: growth of counters, and all gauges if one of them changed."""
 
@@ -111,7 +136,20 @@ class MetricsRequest(Message):
 
 MESSAGES: dict[str, type[Message]] = {
     kind.name: kind
-    for kind in (Drain, Hurry, Reload, Wake, Control, HostMetrics, Ready, Alive, Metrics, MetricsRequest)
+    for kind in (
+        Drain,
+        Hurry,
+        Reload,
+        Wake,
+        Control,
+        LeaseRenewed,
+        HostMetrics,
+        Ready,
+        Alive,
+        Running,
+        Metrics,
+        MetricsRequest,
+    )
 }
 
 

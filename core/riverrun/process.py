@@ -67,6 +67,7 @@ def run_role(role: str, main: Callable[[RoleContext], Awaitable[None]]) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
         return EXIT_CONFIG
+    faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
 
     async def run() -> int:
@@ -77,6 +78,7 @@ def run_role(role: str, main: Callable[[RoleContext], Awaitable[None]]) -> int:
             queue=arguments.queue,
             slots=arguments.slots,
             share=arguments.share,
+            isolated=arguments.isolated,
             incarnation=incarnation,
             pipe=pipe,
         )
@@ -155,6 +157,7 @@ def _arguments(role: str) -> argparse.Namespace:
     parser.add_argument("--queue", help="queue to work on (executor)")
     parser.add_argument("--slots", type=int, help="jobs that may run at once (executor)")
     parser.add_argument("--share", type=_share, default=(0, 1), help="which of how many executors of the queue: 0/3")
+    parser.add_argument("--isolated", action="store_true", help="run only jobs that crashed before (executor)")
     parser.add_argument("--incarnation", help="name of this life of the process, given by the supervisor")
     return parser.parse_args()
 

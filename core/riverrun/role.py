@@ -31,6 +31,7 @@ class RoleContext:
         config_path: The file that ``--config`` named, if any.
         queue: The queue to work on (executors).
         slots: How many jobs this process may run at once (executors); None: as the settings say.
+        isolated: Whether it runs only jobs that crashed before, one at a time (executors).
         share: Which of how many executors of the queue on this host this is: (0, 3) is the first of three.
         incarnation: Name of this one life of this process; stands in ``attempted_by`` and in its lease.
         pipe: The way to the supervisor; register ``Wake`` and ``Control`` with ``pipe.on``.
@@ -48,6 +49,7 @@ class RoleContext:
     incarnation: str
     pipe: ChildPipe
     share: tuple[int, int] = (0, 1)
+    isolated: bool = False
     draining: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     hurrying: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     reload: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,8 @@ from psycopg import AsyncConnection
 from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
-from riverrun.database.statements import Statements
+from riverrun.database.deadline import deadline
+from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.store import attempts
 from riverrun.telemetry import metrics
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 MAX_CLAIM = 300
 """Jobs of one claim: more are no faster and delay the first of them."""
+
+ANSWER_SECONDS = 4.5
+"""The server itself gives a claim up after 3 s; a connection that is silent for longer is taken for dead."""
 
 LOOK_EVERYWHERE_SECONDS = 1.0
 CHEAP_SECONDS = 0.005
@@ -45,6 +49,9 @@ CLAIM_SESSION = {
 }
 
 
+Claim = Callable[..., Steps[list[ClaimedJob]]]
+
+
 class Claimer:
     """Claims jobs of one queue whenever there is room, and hands each to ``start``.
 
@@ -56,6 +63,10 @@ class Claimer:
         slots: Room for jobs.
         poll_interval: How often to look when nobody wakes us.
         start: Takes a claimed job; called without waiting.
+        claim: What to ask: `attempts.claim`, or its like for other jobs.
+
+    Attributes:
+        kinds_left_out: Kinds not to claim now.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it joins
@@ -68,6 +79,7 @@ class Claimer:
         slots: Slots,
         poll_interval: timedelta,
         start: Callable[[ClaimedJob], None],
+        claim: Claim = attempts.claim,
     ) -> None:
         self._dsn = dsn
         self._statements = statements
@@ -76,12 +88,20 @@ class Claimer:
         self._slots = slots
         self._poll_seconds = poll_interval.total_seconds()
         self._start = start
+        self._ask = claim
+        self.kinds_left_out: Collection[str] = ()
         self._floors = Floors()
         self._looked_everywhere = 0.0
         self._look_seconds = 0.0
+        self._asked: float | None = None
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
+
+    @property
+    def age(self) -> float:
+        """For how many seconds the answer to a claim has been on its way; 0 when none is."""
+        return 0.0 if self._asked is None else time.monotonic() - self._asked
 
     def wake(self) -> None:
         """Look for jobs now: somebody said that there are some."""
@@ -131,11 +151,20 @@ class Claimer:
         """Claim up to ``wanted`` jobs, start them, and return how many there were."""
         self._wake.clear()
         floors = NOWHERE if everywhere else self._floors
-        steps = attempts.claim(
-            self._queue, slots=wanted, incarnation=self._incarnation, floors_us=floors.us, floor_ids=floors.ids
+        steps = self._ask(
+            self._queue,
+            slots=wanted,
+            incarnation=self._incarnation,
+            floors_us=floors.us,
+            floor_ids=floors.ids,
+            kinds_left_out=self.kinds_left_out,
         )
-        started = time.monotonic()
-        jobs = await self._statements.run(conn, steps)
+        self._asked = started = time.monotonic()
+        try:
+            with deadline(conn, ANSWER_SECONDS):
+                jobs = await self._statements.run(conn, steps)
+        finally:
+            self._asked = None  # the answer is here, or will never come
         ended = time.monotonic()
         if everywhere:
             self._looked_everywhere, self._look_seconds = ended, ended - started

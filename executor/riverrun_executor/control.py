@@ -1,8 +1,8 @@
 """Obey and report: what changes while an executor runs, and what it tells beside outcomes, over one connection.
 
-Once a second at most: progress of running jobs. Every two seconds: cancellations, slots set at run time, changes of
-the handler registry. Every five: statistics. Every ten: claims whose answer was lost. Every minute: that this queue is
-being worked on.
+Once a second at most: progress of running jobs, and the lease where no supervisor renews it. Every two seconds:
+cancellations, slots set at run time, changes of the handler registry. Every five: statistics, and claims whose answer
+was lost. Every minute: that this queue is being worked on.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ from psycopg import AsyncConnection
 from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
+from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
-from riverrun.store import attempts, queues
+from riverrun.store import attempts, leases, queues
 from riverrun.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
-OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 2.0, 5.0, 10.0, 60.0
-LOST_AFTER = timedelta(seconds=5)
-"""A claim is answered within its statement timeout of 3 s, or its answer is lost."""
+ANSWER_SECONDS = 12.0
+"""The server itself gives a statement up after 10 s."""
+OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 2.0, 5.0, 5.0, 60.0
+LOST_AFTER = timedelta(seconds=2)
+"""So much older than the claim that is on its way must a job be that no claim will bring any more."""
 
 
 class Executor(Protocol):
@@ -42,6 +45,9 @@ class Executor(Protocol):
 
     def held(self) -> Collection[int]:
         """Return the ids of the jobs that run or whose endings are not written yet."""
+
+    def claim_age(self) -> float:
+        """Return for how many seconds the answer to a claim has been on its way; 0 when none is."""
 
     def cancel(self, job_id: int) -> None:
         """Stop a running job."""
@@ -54,6 +60,9 @@ class Executor(Protocol):
 
     def take_statistics(self) -> Steps[None] | None:
         """Return the write of the figures gathered since the last call; ``None`` when there are none."""
+
+    async def renew_own_lease(self, conn: AsyncConnection[Any]) -> None:
+        """Renew the lease of an executor that has no supervisor."""
 
     async def reload_handlers(self, conn: AsyncConnection[Any]) -> None:
         """Read the registry of handlers again."""
@@ -74,6 +83,7 @@ class Control:
         self._registry: int | None = None
         self._now = asyncio.Event()
         self._due: dict[Callable[[AsyncConnection[Any]], Any], tuple[float, float]] = {
+            executor.renew_own_lease: (BEAT_SECONDS, 0.0),
             self._obey: (OBEY_EVERY, 0.0),
             self._report: (STATISTICS_EVERY, 0.0),
             self._reconcile: (RECONCILE_EVERY, time.monotonic() + RECONCILE_EVERY),
@@ -94,8 +104,10 @@ class Control:
                 name = f"riverrun/executor/{self._queue}/control"
                 async with await connect(self._dsn, name=name, prepared=True) as conn:
                     while True:
-                        await self._beat(conn)
+                        with deadline(conn, ANSWER_SECONDS):
+                            await self._beat(conn)
                         backoff.reset()
+                        await self._rest()
             except (DatabaseUnavailable, psycopg.Error) as error:
                 seconds = backoff.next()
                 metrics.db_errors.labels(kind="control").inc()
@@ -109,6 +121,7 @@ class Control:
         async with await connect(self._dsn, name=f"riverrun/executor/{self._queue}/control") as conn:
             await self._report(conn)
             await self._reconcile(conn, lost_after=timedelta())
+            await self._statements.run(conn, leases.drop(self._incarnation))
 
     async def _beat(self, conn: AsyncConnection[Any]) -> None:
         if notes := self._executor.take_notes():
@@ -118,6 +131,8 @@ class Control:
             if now >= due:
                 self._due[task] = (every, now + every)
                 await task(conn)
+
+    async def _rest(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(BEAT_SECONDS):
                 await self._now.wait()
@@ -142,7 +157,10 @@ class Control:
     async def _reconcile(self, conn: AsyncConnection[Any], lost_after: timedelta = LOST_AFTER) -> None:
         """Give back jobs that are marked as ours although we do not hold them."""
         steps = attempts.release_unknown(
-            self._queue, incarnation=self._incarnation, known=self._executor.held(), older_than=lost_after
+            self._queue,
+            incarnation=self._incarnation,
+            known=self._executor.held(),
+            older_than=lost_after + timedelta(seconds=self._executor.claim_age()),
         )
         if released := await self._statements.run(conn, steps):
             log.warning("lost_claims_released", extra={"queue": self._queue, "jobs": len(released)})

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,9 +17,9 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
 from riverrun.handlers import load_handlers
 from riverrun.messages import Control as ControlMessage
-from riverrun.messages import Wake
+from riverrun.messages import LeaseRenewed, Running, Wake
 from riverrun.role import RoleContext
-from riverrun.store import registry
+from riverrun.store import attempts, leases, registry
 from riverrun.telemetry import metrics
 from riverrun_executor.claimer import Claimer
 from riverrun_executor.control import Control
@@ -24,6 +27,7 @@ from riverrun_executor.ending import Ending
 from riverrun_executor.finalizer import Finalizer
 from riverrun_executor.handlers.choose import Handlers
 from riverrun_executor.handlers.local import LocalHandler
+from riverrun_executor.lease import Lease
 from riverrun_executor.runner import Runner
 from riverrun_executor.slots import Slots
 from riverrun_executor.statistics import Statistics
@@ -32,8 +36,19 @@ if TYPE_CHECKING:
     from riverrun_executor.handlers.choose import Transport
     from riverrun_executor.handlers.http import HttpHandlers
 
+IDLE_SECONDS = 30
+"""For so long an isolated executor waits for another job."""
+
 FLUSH = timedelta(seconds=5)
 """How long the last endings may take to be written when the executor stops."""
+
+
+log = logging.getLogger(__name__)
+
+LOST = {
+    "meaning": "handlers that ignore the end of their attempt hold half of the slots; another process takes over",
+    "do": "let handlers give their waits a time limit, and let plain functions look at ctx.cancelled",
+}
 
 
 class Executor:
@@ -52,14 +67,15 @@ class Executor:
         self._queue = queue
         self._configured = slots
         self._statements = Statements(settings.postgresql.schema_name)
-        self._slots = Slots(slots)
+        # A crash of an isolated executor is laid at the door of every job that it has not written to its end.
+        self._slots = Slots(slots, most_unwritten=1) if context.isolated else Slots(slots)
         self._left_behind = 0
         self._http: HttpHandlers | None = None
         self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")
         self._local = load_handlers(settings.handlers.modules, settings.handlers.path)
         self._announced = False
         self._handlers = Handlers(
-            {kind: LocalHandler(handler, self._threads, self._thread_left) for kind, handler in self._local.items()},
+            {kind: LocalHandler(handler, self._threads, self._left) for kind, handler in self._local.items()},
             connect_http=self._connect_http,
         )
         self._statistics = Statistics(settings.server_id)
@@ -72,11 +88,17 @@ class Executor:
             durable=settings.river.durable_finalize,
             written=self._written,
         )
+        self._lease = Lease(slots=self._slots, lost=lambda: self._runner.interrupt())  # noqa: PLW0108 - made below
         self._runner = Runner(
             handlers=self._handlers,
             slots=self._slots,
+            statements=self._statements,
+            incarnation=context.incarnation,
             server_id=settings.server_id,
             default_timeout=settings.river.job_timeout,
+            may_start=lambda: self._lease.holds,
+            abandoned=self._left,
+            started=self._tell_running,
             ended=self._finalizer.add,
         )
         self._claimer = Claimer(
@@ -87,6 +109,7 @@ class Executor:
             slots=self._slots,
             poll_interval=settings.river.poll_interval,
             start=self._runner.start,
+            claim=attempts.claim_isolated if context.isolated else attempts.claim,
         )
         self._control = Control(
             self,
@@ -104,12 +127,15 @@ class Executor:
             ExceptionGroup: A part broke in a way that nobody expected; the process must not go on without it.
         """
         self._context.pipe.on(Wake, self._on_wake)
+        self._context.pipe.on(LeaseRenewed, lambda message: self._lease.renew(message.until))
         self._context.pipe.on(ControlMessage, lambda _: self._control.look_now())
         try:
             async with asyncio.TaskGroup() as parts:
                 steering = [
                     parts.create_task(self._finalizer.run(), name="finalizer"),
                     parts.create_task(self._control.run(), name="control"),
+                    parts.create_task(self._lease.run(), name="lease"),
+                    parts.create_task(self._say_what_runs(), name="running"),
                 ]
                 await self._first_of(self._control.obeyed)
                 claiming = parts.create_task(self._claimer.run(), name="claimer")
@@ -135,16 +161,31 @@ class Executor:
         """Return the ids of the jobs that run or whose endings are not written yet."""
         return {*self._runner.running, *self._finalizer.held}
 
+    def claim_age(self) -> float:
+        """Return for how many seconds the answer to a claim has been on its way; 0 when none is."""
+        return self._claimer.age
+
     def cancel(self, job_id: int) -> None:
         """Stop a running job."""
         self._runner.cancel(job_id)
 
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
+        if self._context.isolated:
+            return
         shares = self._context.share_of(max_workers) if max_workers is not None else self._configured
         self._slots.resize(shares - self._left_behind)
         metrics.executor_slots.labels(queue=self._queue).set(shares)
         metrics.executor_busy.labels(queue=self._queue).set(self._slots.running)
+
+    async def renew_own_lease(self, conn: AsyncConnection[Any]) -> None:
+        """Do what a supervisor would do, when there is none."""
+        if self._context.pipe.is_open:
+            return
+        me = leases.LivingExecutor(self._context.incarnation, self._queue, self._slots.capacity, os.getpid())
+        asked = time.monotonic()
+        await self._statements.run(conn, leases.renew_own(me, server_id=self._context.server_id))
+        self._lease.renew(asked + (leases.LEASE - leases.LEASE_MARGIN).total_seconds())
 
     def take_notes(self) -> Sequence[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call."""
@@ -159,7 +200,9 @@ class Executor:
         if not self._announced:
             await self._statements.run(conn, registry.announce(self._local))
             self._announced = True
-        self._handlers.use(await self._statements.run(conn, registry.handlers()))
+        registered = await self._statements.run(conn, registry.handlers())
+        self._handlers.use(registered)
+        self._claimer.kinds_left_out = [handler.kind for handler in registered if handler.paused_at is not None]
 
     def _connect_http(self, registered: registry.RegisteredHandler) -> Transport:
         """Return the transport of an HTTP service; an executor without one never loads an HTTP client."""
@@ -184,6 +227,19 @@ class Executor:
         for wait in waits:
             wait.cancel()
 
+    def _tell_running(self, running: Running) -> None:
+        self._context.pipe.send(running)
+
+    async def _say_what_runs(self) -> None:
+        """Let the supervisor know what runs; leave when this executor is for isolated jobs and has none any more."""
+        idle = 0
+        while True:
+            self._tell_running(self._runner.report())
+            await asyncio.sleep(1)
+            idle = 0 if self.held() else idle + 1
+            if self._context.isolated and idle >= IDLE_SECONDS:
+                self._context.draining.set()
+
     def _on_wake(self, message: Wake) -> None:
         if message.queue in {"*", self._queue}:
             self._claimer.wake()
@@ -192,7 +248,12 @@ class Executor:
         self._context.progress += 1
         self._statistics.count(ending, state)
 
-    def _thread_left(self, left: bool) -> None:
-        """Keep the slot of an attempt whose thread still runs."""
+    def _left(self, left: bool) -> None:
+        """Keep the slot of an attempt whose handler goes on; when half are lost, let a new process take over."""
         self._left_behind += 1 if left else -1
         self._slots.resize(self._slots.capacity - (1 if left else -1))
+        metrics.executor_abandoned.labels(queue=self._queue).set(self._left_behind)
+        if self._left_behind * 2 >= self._configured and self._context.pipe.is_open:
+            if not self._context.draining.is_set():
+                log.error("slots_lost", extra={"queue": self._queue, "lost": self._left_behind, **LOST})
+            self._context.draining.set()

@@ -19,6 +19,7 @@ from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import job_fields
 from riverrun.database.connect import connect, first_line
+from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements
 from riverrun.errors import DatabaseUnavailable
 from riverrun.outcome import Completed, Failed
@@ -33,6 +34,20 @@ log = logging.getLogger(__name__)
 MAX_BATCH = 500
 LINGER_SECONDS = 0.002
 """How long the first ending of a batch waits for its neighbours."""
+
+ANSWER_SECONDS = 12.0
+"""The server itself gives a statement up after 10 s."""
+
+SLOWEST = 50_000
+"""Bytes of output that any network carries within a second."""
+
+LOCKED_SECONDS = 0.05
+"""Pause when all that is left to write is locked by others."""
+
+LATE_SECONDS = 2.0
+"""When nothing could be written for so long, nothing is claimed until something is."""
+
+REASON = "endings wait"
 
 FINALIZE_SESSION = {"enable_seqscan": "off"}
 NOT_DURABLE = {"synchronous_commit": "off"}
@@ -78,7 +93,8 @@ class Finalizer:
         self._written = written
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._endings: dict[int, Ending] = {}
-        self._resent = False
+        self._loop = asyncio.get_running_loop()
+        self._late: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -90,10 +106,14 @@ class Finalizer:
 
     def add(self, ending: Ending) -> None:
         """Take an ending; it will be written."""
+        if (older := self._endings.pop(ending.job.id, None)) is not None:
+            self._superseded(older)  # the job was claimed again, so there is nothing left for it to write
         self._endings[ending.job.id] = ending
-        self._slots.unwritten += 1
+        self._slots.unwritten = len(self._endings)
         self._empty.clear()
         self._wake.set()
+        if self._late is None:
+            self._late = self._loop.call_later(LATE_SECONDS, self._fall_behind)
 
     async def drain(self, limit: timedelta) -> int:
         """Wait until everything is written, at most ``limit``; return how many endings are left."""
@@ -113,7 +133,6 @@ class Finalizer:
                         await self._write_next(conn)
                         backoff.reset()
             except (DatabaseUnavailable, psycopg.Error) as error:
-                self._resent = True
                 seconds = backoff.next()
                 metrics.db_errors.labels(kind="finalize").inc()
                 log.warning(
@@ -129,10 +148,14 @@ class Finalizer:
             await asyncio.sleep(LINGER_SECONDS)
         batch = list(itertools.islice(self._endings.values(), MAX_BATCH))
         started = time.perf_counter()
-        states = await self._write(conn, batch)
+        with deadline(conn, ANSWER_SECONDS + sum(len(ending.notes_json or "") for ending in batch) / SLOWEST):
+            states = await self._write(conn, batch)
+            if len(states) < len(batch):
+                states |= await self._own_ends(conn, [ending for ending in batch if ending.job.id not in states])
         metrics.completion_flush.observe(time.perf_counter() - started)
         metrics.completion_batch_jobs.observe(len(batch))
-        self._settle(batch, states)
+        if not self._settle(batch, states):
+            await asyncio.sleep(LOCKED_SECONDS)
 
     async def _write(self, conn: AsyncConnection[Any], batch: Sequence[Ending]) -> dict[int, str]:
         """Write ``batch`` and return the state of each job that was still ours, by id.
@@ -180,21 +203,53 @@ class Finalizer:
         final = decide(ending.job, ending.outcome, now=ending.job.attempted_at, rng=self._random)
         return replace(final, metadata_patch_json=_merged(ending.notes_json, final.metadata_patch_json))
 
-    def _settle(self, batch: Sequence[Ending], states: dict[int, str]) -> None:
-        """Forget what is written; say what was no longer ours to write."""
+    async def _own_ends(self, conn: AsyncConnection[Any], missing: Sequence[Ending]) -> dict[int, str]:
+        """Return the state of each job that was not written because it is locked, or was written by us before."""
+        wanted = [(ending.job, self._finalization(ending)) for ending in missing]
+        return await self._statements.run(conn, attempts.own_end(wanted, self._incarnation))
+
+    def _settle(self, batch: Sequence[Ending], states: dict[int, str]) -> bool:
+        """Forget what is written, keep what is locked, say what was no longer ours; return whether any was settled."""
+        locked = 0
         for ending in batch:
-            del self._endings[ending.job.id]
             state = states.get(ending.job.id)
-            if state is not None:
+            current = self._endings.get(ending.job.id) is ending
+            if current:
+                del self._endings[ending.job.id]
+            if state is None:
+                self._superseded(ending)
+            elif state != "running":
                 self._written(ending, state)
-            elif not self._resent:
-                metrics.attempts_superseded.labels(queue=ending.job.queue).inc()
-                log.warning("attempt_superseded", extra=job_fields(ending.job, self._server_id))
-        self._slots.written(len(batch))
+            elif current:
+                self._endings[ending.job.id] = ending  # behind the others
+                locked += 1
+        self._slots.written(self._slots.unwritten - len(self._endings))
+        if locked < len(batch):
+            self._catch_up()
         if not self._endings:
-            self._resent = False
             self._wake.clear()
             self._empty.set()
+        return locked < len(batch)
+
+    def _superseded(self, ending: Ending) -> None:
+        metrics.attempts_superseded.labels(queue=ending.job.queue).inc()
+        log.warning("attempt_superseded", extra=job_fields(ending.job, self._server_id))
+
+    def _fall_behind(self) -> None:
+        """Let nothing be claimed while nothing can be written: each job more would only have to run again."""
+        self._slots.hold(REASON)
+        log.error("endings_wait", extra={"waiting": len(self._endings), "seconds": LATE_SECONDS})
+
+    def _catch_up(self) -> None:
+        if self._late is not None:
+            late = self._late.when() <= self._loop.time()
+            self._late.cancel()
+            self._late = None
+            if late:
+                self._slots.release(REASON)
+                log.warning("endings_written", extra={"waiting": len(self._endings)})
+        if self._endings:
+            self._late = self._loop.call_later(LATE_SECONDS, self._fall_behind)
 
 
 def _merged(notes: str | None, patch: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -11,11 +12,13 @@ from typing import Literal
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context, job_fields
+from riverrun.database.statements import Statements
 from riverrun.durations import LONGEST
+from riverrun.messages import Running
 from riverrun.new_job import TIMEOUT_KEY
-from riverrun.outcome import Cancelled, Failed, Interrupted, Outcome
+from riverrun.outcome import Cancelled, Failed, Interrupted, Outcome, Snoozed
 from riverrun_executor.ending import Ending
-from riverrun_executor.handlers.choose import Handlers
+from riverrun_executor.handlers.choose import Handlers, Transport
 from riverrun_executor.slots import Slots
 
 log = logging.getLogger(__name__)
@@ -23,21 +26,37 @@ log = logging.getLogger(__name__)
 CANCELLED_REMOTELY = "job cancelled remotely"
 """River's own words for a job that was cancelled while it ran."""
 
-Reason = Literal["cancel", "shutdown", "timeout"]
+IGNORED_SECONDS = 15.0
+"""How long a handler may ignore that it was told to stop; plain functions are given up earlier, in their thread."""
+
+UNKNOWN_AGAIN = timedelta(minutes=1)
+"""When a job without attempts left, and without a handler, is tried again."""
+
+MOST_NAMED = 20
+"""Jobs that are named to the supervisor; enough to know where to look."""
+
+Reason = Literal["cancel", "shutdown", "timeout", "lease"]
 
 
 class RunningJob:
     """A job between its claim and its outcome."""
 
-    __slots__ = ("context", "job", "reason", "started", "task", "timer")
+    __slots__ = ("context", "handler", "job", "reason", "started", "task", "timer")
 
-    def __init__(self, job: ClaimedJob, context: Context) -> None:
+    def __init__(self, job: ClaimedJob, context: Context, handler: Transport | None) -> None:
         self.job = job
+        self.handler = handler
         self.context = context
         self.started = time.monotonic()
         self.reason: Reason | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None]
+
+    @property
+    def deadline(self) -> float | None:
+        """When its time is over, by the monotonic clock."""
+        limit = self.context.limit_seconds
+        return None if limit is None else self.started + limit
 
     def stop(self, reason: Reason) -> None:
         """Ask the handler to end; the first reason counts."""
@@ -53,24 +72,40 @@ class Runner:
     Args:
         handlers: Finds the handler of a kind.
         slots: Room for jobs; a slot is free again the moment a handler returns.
+        statements: SQL of the schema, for handlers that complete their jobs themselves.
+        incarnation: This executor, as it stands in ``attempted_by``.
         server_id: This host, for log lines.
         default_timeout: Time limit of a job that neither says one itself nor has a handler that does.
+        may_start: Whether a job that was claimed is still ours; asked before each is run.
+        abandoned: Called when a handler goes on after its attempt was ended; again, with False, when it ends.
+        started: Told what runs whenever jobs were started, before any line of their handlers.
         ended: Takes the ending of an attempt; called without waiting.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it joins
         self,
         *,
         handlers: Handlers,
         slots: Slots,
+        statements: Statements,
+        incarnation: str,
         server_id: str,
         default_timeout: timedelta | None,
+        may_start: Callable[[], bool],
+        abandoned: Callable[[bool], None],
+        started: Callable[[Running], None],
         ended: Callable[[Ending], None],
     ) -> None:
         self._handlers = handlers
         self._slots = slots
+        self._statements = statements
+        self._incarnation = incarnation
         self._server_id = server_id
         self._default_timeout = default_timeout
+        self._may_start = may_start
+        self._abandoned = abandoned
+        self._started = started
+        self._changed = False
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._draining = False
@@ -79,21 +114,45 @@ class Runner:
         self.running: dict[int, RunningJob] = {}
 
     def start(self, job: ClaimedJob) -> None:
-        """Run ``job``, or give it back at once when the executor is stopping."""
-        if self._draining:
+        """Run ``job``, or give it back at once when the executor is stopping or may have lost it."""
+        if self._draining or not self._may_start():
             self._ended(Ending(job, Interrupted(), None, 0.0))
             return
+        if older := self.running.get(job.id):
+            older.stop("lease")  # it was taken from an attempt that runs here still
+            self._end(older, Interrupted())
         self._slots.take()
         self._idle.clear()
-        running = RunningJob(job, Context(job, server_id=self._server_id))
+        context = Context(job, server_id=self._server_id, incarnation=self._incarnation, statements=self._statements)
+        handler = self._handlers.find(job.kind)
+        context.limit_seconds = None if handler is None else self._limit(job, handler.timeout)
+        running = RunningJob(job, context, handler)
         self.running[job.id] = running
+        if not self._changed:
+            self._changed = True
+            self._loop.call_soon(self._tell)  # before the first line of any handler
         running.task = self._loop.create_task(self._run(running), name=f"job {job.id}")
+
+    def report(self) -> Running:
+        """Return which jobs run and when the first of them runs out of time."""
+        deadlines = [running.deadline for running in self.running.values() if running.deadline is not None]
+        jobs = list(itertools.islice(self.running, MOST_NAMED))
+        return Running(jobs, len(self.running), min(deadlines, default=None))
+
+    def _tell(self) -> None:
+        self._changed = False
+        self._started(self.report())
 
     def cancel(self, job_id: int) -> None:
         """Stop a running job whose cancellation was asked for."""
         if running := self.running.get(job_id):
             log.info("job_cancel_requested", extra=job_fields(running.job, self._server_id))
-            running.stop("cancel")
+            self._stop(running, "cancel")
+
+    def interrupt(self) -> None:
+        """Stop every job: they may be running elsewhere by now."""
+        for running in list(self.running.values()):
+            self._stop(running, "lease")
 
     def take_notes(self) -> list[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call, as JSON objects to merge into their metadata."""
@@ -115,6 +174,7 @@ class Runner:
         await self._wait_idle(cancel, None)
         for running in list(self.running.values()):
             log.warning("job_abandoned", extra=job_fields(running.job, self._server_id))
+            self._abandoned(True)
             self._end(running, Interrupted())
 
     async def _wait_idle(self, limit: timedelta, hurry: asyncio.Event | None) -> None:
@@ -138,16 +198,34 @@ class Runner:
 
     async def _attempt(self, running: RunningJob) -> Outcome:
         """Run the handler; when its time is over it is stopped like one that is cancelled."""
-        job = running.job
-        handler = self._handlers.find(job.kind)
+        job, handler = running.job, running.handler
         if handler is None:
-            return Failed(
-                error=f"no handler is registered for kind {job.kind!r} on {self._server_id}", error_type="unknown_kind"
-            )
-        limit = running.context.limit_seconds = self._limit(job, handler.timeout)
-        if limit is not None:
-            running.timer = self._loop.call_later(limit, running.stop, "timeout")
+            return self._unknown(job)
+        if running.context.limit_seconds is not None:
+            running.timer = self._loop.call_later(running.context.limit_seconds, self._stop, running, "timeout")
         return await handler.run(job, running.context)
+
+    def _unknown(self, job: ClaimedJob) -> Outcome:
+        """Let a job whose kind nobody here handles try again later; it is never given up for that."""
+        if job.attempt >= job.max_attempts:
+            log.warning("kind_unknown", extra=job_fields(job, self._server_id))
+            return Snoozed(UNKNOWN_AGAIN)
+        error = f"no handler is registered for kind {job.kind!r} on {self._server_id}"
+        return Failed(error, error_type="unknown_kind")
+
+    def _stop(self, running: RunningJob, reason: Reason) -> None:
+        """Tell a handler to end, and end its attempt without it when it does not."""
+        running.stop(reason)
+        if running.timer is not None:
+            running.timer.cancel()
+        running.timer = self._loop.call_later(IGNORED_SECONDS, self._abandon, running)
+
+    def _abandon(self, running: RunningJob) -> None:
+        """End an attempt whose handler ignores that it is over; it keeps its slot for as long as it goes on."""
+        log.error("handler_ignores_its_end", extra=job_fields(running.job, self._server_id))
+        self._abandoned(True)
+        running.task.add_done_callback(lambda _: self._abandoned(False))
+        self._end(running, self._stopped(running))
 
     def _stopped(self, running: RunningJob) -> Outcome:
         """Return the outcome of an attempt that ended because it was told to."""
@@ -157,7 +235,7 @@ class Runner:
             case "timeout":
                 limit = running.context.limit_seconds
                 return Failed(error=f"the handler did not finish within {limit:g} s", error_type="timeout")
-            case "shutdown":
+            case "shutdown" | "lease":
                 return Interrupted()
             case None:
                 return Failed(error="CancelledError: the handler cancelled itself", error_type="exception")
@@ -173,8 +251,9 @@ class Runner:
 
     def _end(self, running: RunningJob, outcome: Outcome) -> None:
         """Free the slot and pass the ending on, once."""
-        if self.running.pop(running.job.id, None) is None:
+        if self.running.get(running.job.id) is not running:
             return
+        del self.running[running.job.id]
         if running.timer is not None:
             running.timer.cancel()
         self._slots.give_back()

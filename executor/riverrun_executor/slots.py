@@ -21,21 +21,34 @@ class Slots:
         unwritten: Endings that wait to be written.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, *, most_unwritten: int = MAX_UNWRITTEN) -> None:
         self.capacity = capacity
+        self._most_unwritten = most_unwritten
         self.running = 0
         self.unwritten = 0
         self._closed = False
+        self._held: set[str] = set()
         self._changed = asyncio.Event()
 
     @property
     def free(self) -> int:
         """How many more jobs may be claimed now."""
-        return max(0, self.capacity - self.running) if self.unwritten < MAX_UNWRITTEN else 0
+        if self._held or self.unwritten >= self._most_unwritten:
+            return 0
+        return max(0, self.capacity - self.running)
 
     def close(self) -> None:
         """Let nobody wait for room any more: there will be none."""
         self._closed = True
+        self._changed.set()
+
+    def hold(self, reason: str) -> None:
+        """Let no job be claimed until the reason is gone."""
+        self._held.add(reason)
+
+    def release(self, reason: str) -> None:
+        """Note that a reason to hold is gone."""
+        self._held.discard(reason)
         self._changed.set()
 
     def resize(self, capacity: int) -> None:

@@ -83,9 +83,9 @@ class Statistics:
 
 
 def _outcome(ending: Ending, state: str) -> str:
-    """Return the word for how an attempt ended; a cancellation that the row knew of overrules what was wanted."""
-    if state == "cancelled":
-        return "cancelled"
+    """Return the word for how an attempt ended; an end that the row knew of overrules what was wanted."""
+    if state in {"cancelled", "completed"}:
+        return state
     match ending.outcome:
         case Completed():
             return "completed"

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from datetime import timedelta
 from typing import NoReturn
 
@@ -27,7 +28,8 @@ import psycopg
 
 from riverrun.backoff import Backoff
 from riverrun.database.connect import first_line
-from riverrun.errors import DatabaseUnavailable
+from riverrun.database.pooler import shares_sessions
+from riverrun.errors import ConfigError, DatabaseUnavailable
 from riverrun.role import RoleContext
 from riverrun.store import leader
 from riverrun.telemetry import metrics
@@ -37,6 +39,11 @@ from riverrun_scheduler.term import Term, TermOver
 
 log = logging.getLogger(__name__)
 
+POOLER = (
+    "postgresql: the connection goes through a pooler that lends one session to several clients (transaction or "
+    "statement mode), so that two schedulers could lead at once; give the daemon the address of PostgreSQL itself; "
+    "producers may keep the pooler"
+)
 ASK_SECONDS = 0.6
 READ_ONLY = {
     "meaning": "this PostgreSQL is a standby or read-only, so nobody can lead on it",
@@ -55,12 +62,14 @@ class Leader:
     def __init__(self, context: RoleContext) -> None:
         self._context = context
         self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
+        self._is_direct = False
+        self._hosts: dict[int, float] = {}
 
     async def run(self) -> NoReturn:
         """Follow and lead until cancelled, over as many connections as it takes.
 
         Raises:
-            ConfigError: No database is configured.
+            ConfigError: No database is configured, or a pooler that shares sessions stands before it.
             SchemaError: The tables are not those of this release.
         """
         while True:
@@ -79,20 +88,29 @@ class Leader:
     async def _live(self) -> NoReturn:
         """Follow and lead on one connection until it is lost."""
         async with open_session(self._context.settings) as session:
+            await self._refuse_pooler()
             self._context.ready()
             generation = await self._elected(session)
             self._backoff.reset()
-            reign = Reign(Term(session, generation, self._context), self._context)
+            reign = Reign(Term(session, generation, self._context, hosts=self._hosts), self._context)
             log.info("term_began", extra={"generation": generation})
             try:
                 await reign.run()
             finally:
                 await reign.end()
 
+    async def _refuse_pooler(self) -> None:
+        """Make sure, once, that the session is nobody else's: the lock that makes a leader belongs to a session."""
+        if not self._is_direct:
+            if await shares_sessions(self._context.settings.dsn(), name="riverrun/scheduler/start"):
+                raise ConfigError([POOLER])
+            self._is_direct = True
+
     async def _elected(self, session: Session) -> int:
         """Return the generation of the term that begins, once it does."""
         while True:
             election = await session.run(leader.elect(self._context.server_id))
+            self._hosts.update(dict.fromkeys(election.hosts, time.monotonic()))
             if election.generation is not None:
                 return election.generation
             self._context.progress += 1

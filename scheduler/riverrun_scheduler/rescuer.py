@@ -3,13 +3,16 @@
 Whether a job is lost is decided for its executor, not by the age of the attempt:
 
 - an executor of ours holds a lease that its supervisor renews; when the lease has run out, its jobs are lost;
+- a supervisor that is killed takes its executors along. Its session ends with it, and with the session a lock: when
+  the lock is free and no heartbeat has come for three seconds, the leases of that host are ended at once;
 - one that has running jobs but no lease is gone as well, once that has been so for 15 seconds;
 - executors of River's clients in other languages have no lease: their jobs are lost when the attempt is older than
   ``river.rescue_stuck_jobs_after``. Jobs of kinds that nobody here knows are retried like all others, never discarded
   for that.
 
-After an election, or a start of PostgreSQL, nothing is rescued for as long as a lease lasts: supervisors may have been
-unable to renew, and that proves nothing.
+After a start of PostgreSQL, and until the leader's own session has lasted as long as a lease, nothing is rescued: what
+ended the sessions may have kept supervisors from renewing, and that proves nothing. A follower whose session has lasted
+rescues as soon as it leads.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ log = logging.getLogger(__name__)
 GRACE = timedelta(seconds=10)
 MISSING_SECONDS = 15.0
 SCAN_SECONDS = 10.0
+GONE_SECONDS = 6.0
+"""For so long the lock of a host is missed; after that its lease decides."""
 MOST_JOBS = 500
 
 MESSAGES = {
@@ -56,17 +61,31 @@ class Rescuer:
         """Rescue one page of lost jobs, when a lease ran out or it is time to look at all."""
         now = time.monotonic()
         scan = now >= self._scan_at
-        if pulse.settled < GRACE or pulse is self._finished or not (pulse.leases_expired or scan or self._after):
+        if pulse.settled < GRACE or pulse is self._finished:
+            return False
+        expired = pulse.leases_expired or await self._expire_gone(pulse, now)
+        if not (expired or scan or self._after):
             return False
         if scan:
             await self._look_for_missing(now)
         if await self._rescue_page(now):
             return True
-        if pulse.leases_expired:
+        if expired:
             for incarnation in await self._term.run(rescue.forget_expired(self._term.generation)):
                 log.warning("executor_forgotten", extra={"executor": incarnation})
         self._finished = pulse
         return False
+
+    async def _expire_gone(self, pulse: Pulse, now: float) -> bool:
+        """End the leases of hosts that have died; return whether there were any."""
+        recent = (host for host, seen in self._term.hosts.items() if now - seen < GONE_SECONDS)
+        gone = [host for host in recent if host not in pulse.hosts]
+        if not gone:
+            return False
+        ended = await self._term.run(rescue.expire(gone, generation=self._term.generation))
+        for incarnation in ended:
+            log.warning("executor_lost", extra={"executor": incarnation, "reason": "its supervisor has died"})
+        return bool(ended)
 
     async def _look_for_missing(self, now: float) -> None:
         seen = await self._term.run(rescue.missing_executors())

@@ -10,11 +10,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, Notify, sql
 
 from riverrun.database.connect import connect
+from riverrun.database.deadline import deadline
 from riverrun.database.schema_check import check, schema_name
 from riverrun.database.statements import Statements, Steps
 from riverrun.settings.schema import Settings
@@ -32,11 +34,17 @@ class Session:
         self._conn = conn
         self._statements = statements
         self._listens = listens
+        self._opened = time.monotonic()
 
     @property
     def pid(self) -> int:
         """Process id of the server process behind it."""
         return self._conn.info.backend_pid
+
+    @property
+    def age(self) -> timedelta:
+        """How long it has lasted; for so long PostgreSQL has neither crashed nor been replaced."""
+        return timedelta(seconds=time.monotonic() - self._opened)
 
     @property
     def closed(self) -> bool:
@@ -45,16 +53,18 @@ class Session:
 
     async def run(self, steps: Steps[T], *, within: float = 5.0) -> T:
         """Run an operation; raises TimeoutError when the answer takes longer than ``within`` seconds."""
-        async with asyncio.timeout(within):
-            return await self._statements.run(self._conn, steps)
+        # The wait ends in time, and so does the connection, or the driver would not let the wait end.
+        with deadline(self._conn, within + 0.1):
+            async with asyncio.timeout(within):
+                return await self._statements.run(self._conn, steps)
 
     async def rest(self, seconds: float) -> Notify | None:
         """Wait for a notification about leadership from another session, up to ``seconds``, and return it."""
         if not self._listens:
             await asyncio.sleep(seconds)
             return None
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
             async for notify in self._conn.notifies(timeout=left, stop_after=1):
                 if notify.pid != self.pid:
                     return notify

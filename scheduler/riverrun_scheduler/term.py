@@ -8,6 +8,7 @@ seconds from before it last asked whether it still leads; a process that was sto
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TypeVar
 
 from riverrun.database.statements import Steps
@@ -32,10 +33,14 @@ class Term:
 
     Attributes:
         generation: Its number; rises with every term of any scheduler.
+        hosts: When the lock of each host was last seen held, before this term or in it.
     """
 
-    def __init__(self, session: Session, generation: int, context: RoleContext) -> None:
+    def __init__(
+        self, session: Session, generation: int, context: RoleContext, *, hosts: dict[int, float] | None = None
+    ) -> None:
         self.generation = generation
+        self.hosts = {} if hosts is None else hosts
         self._session = session
         self._context = context
         self._pulsed_at = time.monotonic()
@@ -86,4 +91,5 @@ class Term:
             raise TermOver("another scheduler leads")
         self._pulsed_at = sent
         self._context.progress += 1
-        return pulse
+        self.hosts.update(dict.fromkeys(pulse.hosts, sent))
+        return replace(pulse, settled=min(pulse.settled, self._session.age))

@@ -3,8 +3,8 @@
 --   in:    parallel arrays, one element an attempt: ids, attempts, attempted_us (the fence) · states, the wanted ones ·
 --          given_back, whether the attempt does not count · errors, JSON text or NULL · delays, seconds until
 --          scheduled_at or NULL to leave it · patches, JSON text merged into metadata or NULL · incarnation
---   out:   id and state of each job that was written; one that is missing no longer belongs to this attempt
---   locks: the jobs, in id order
+--   out:   id and state of each job that was written; of one that is missing job_own_end.sql knows why
+--   locks: the jobs, in id order; one that somebody else holds keeps nobody waiting
 --   index: river_job_pkey; the state is compared as text so that no partial index full of dead entries is taken
 -- A job that would run again although its cancellation was asked for is cancelled here: only the row knows.
 WITH held AS MATERIALIZED (
@@ -13,6 +13,7 @@ WITH held AS MATERIALIZED (
         CASE
             WHEN done.state IN ('available', 'scheduled', 'retryable') AND job.metadata ? 'cancel_attempted_at'
                 THEN 'cancelled'
+            WHEN done.given_back AND done.state = 'available' AND job.metadata ? 'riverrun:isolated' THEN 'pending'
             ELSE done.state
         END::river_job_state AS state,
         done.given_back,
@@ -35,7 +36,7 @@ WITH held AS MATERIALIZED (
         AND job.attempted_at = timestamptz 'epoch' + done.attempted_us * interval '1 microsecond'
         AND job.attempted_by[cardinality(job.attempted_by)] = %(incarnation)s::text
     ORDER BY job.id
-    FOR UPDATE OF job
+    FOR UPDATE OF job SKIP LOCKED
 )
 UPDATE river_job AS job
 SET state = held.state,

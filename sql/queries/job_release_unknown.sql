@@ -16,7 +16,11 @@ WITH lost AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE river_job AS job
-SET state = CASE WHEN job.metadata ? 'cancel_attempted_at' THEN 'cancelled' ELSE 'available' END::river_job_state,
+SET state = CASE
+        WHEN job.metadata ? 'cancel_attempted_at' THEN 'cancelled'
+        WHEN job.metadata ? 'riverrun:isolated' THEN 'pending'
+        ELSE 'available'
+    END::river_job_state,
     attempt = greatest(job.attempt - 1, 0),
     finalized_at = CASE WHEN job.metadata ? 'cancel_attempted_at' THEN now() END
 FROM lost

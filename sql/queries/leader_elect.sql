@@ -1,8 +1,8 @@
 -- leader_elect.sql
 -- Try to become the scheduler that leads, and begin a term if it worked: both or neither.
---   in:    lock_class · server_id
+--   in:    lock_class · server_id · host_class
 --   out:   generation, the new term's number, or NULL when somebody else leads · stalled, whether that leader has not
---          been heard of for six seconds
+--          been heard of for six seconds · hosts, keys of the locks that supervisors hold
 --   locks: the advisory lock of this schema's leader, held by the session until it is released or the session ends;
 --          the leader's row
 --   index: riverrun_leader_pkey
@@ -28,4 +28,12 @@ elected AS (
 )
 SELECT
     (SELECT generation FROM elected) AS generation,
-    EXISTS (SELECT FROM riverrun_leader WHERE heartbeat_at < now() - interval '6 seconds') AS stalled
+    EXISTS (SELECT FROM riverrun_leader WHERE heartbeat_at < now() - interval '6 seconds') AS stalled,
+    ARRAY(
+        SELECT objid::bigint
+        FROM pg_locks
+        WHERE locktype = 'advisory'
+            AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND classid::bigint = %(host_class)s::int
+    ) AS hosts

@@ -1,9 +1,9 @@
 -- leader_pulse.sql
 -- Show that the leader lives, and return what tells it whether there is anything to do: one statement a second.
---   in:    generation
---   out:   now · settled, the time since this term and the database server began, whichever was later ·
+--   in:    generation · host_class
+--   out:   now · settled, the time since the database server began ·
 --          soonest_due of the jobs that wait for their time, or NULL · leases_expired, whether some executor's lease
---          ran out · schedules, a number that changes whenever a schedule is made, changed or deleted ·
+--          ran out · hosts, keys of the locks that supervisors hold · schedules, a number that changes whenever a schedule is made, changed or deleted ·
 --          river_leads, who holds River's own leader row, or NULL; no row when this term is over
 --   locks: the leader's row
 --   index: riverrun_leader_pkey, riverrun_job_due_index, river_leader_pkey; the other tables have few rows
@@ -12,11 +12,11 @@ WITH pulse AS (
     UPDATE riverrun_leader
     SET heartbeat_at = now()
     WHERE generation = %(generation)s::bigint AND backend_pid = pg_backend_pid()
-    RETURNING elected_at
+    RETURNING generation
 )
 SELECT
     now() AS now,
-    now() - greatest(pulse.elected_at, pg_postmaster_start_time()) AS settled,
+    now() - pg_postmaster_start_time() AS settled,
     (
         SELECT scheduled_at
         FROM river_job
@@ -25,6 +25,14 @@ SELECT
         LIMIT 1
     ) AS soonest_due,
     EXISTS (SELECT FROM riverrun_executor WHERE lease_until < now() - interval '1 second') AS leases_expired,
+    ARRAY(
+        SELECT objid::bigint
+        FROM pg_locks
+        WHERE locktype = 'advisory'
+            AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND classid::bigint = %(host_class)s::int
+    ) AS hosts,
     (SELECT coalesce(sum(revision), 0)::bigint FROM riverrun_schedule) AS schedules,
     (SELECT leader_id FROM river_leader WHERE expires_at >= now()) AS river_leads
 FROM pulse

@@ -17,20 +17,21 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from riverrun.backoff import Backoff
-from riverrun.messages import Alive, Message, Metrics, MetricsRequest, Ready
+from riverrun.messages import Alive, Message, Metrics, MetricsRequest, Ready, Running
 from riverrun.pipe import ParentPipe
 from riverrun.process import EXIT_CRASH, EXIT_DATABASE, new_incarnation
 from riverrun_supervisor.exits import Exit, MemoryWitness
 from riverrun_supervisor.farewell import Farewell, Grace
+from riverrun_supervisor.last_words import LastWords
 from riverrun_supervisor.launch import Launch
 from riverrun_supervisor.plan import ChildPlan
+from riverrun_supervisor.silence import SILENCE_SECONDS, Silence
 
 log = logging.getLogger(__name__)
 
 HEALTHY_SECONDS = 60.0
 CRASH_LOOP_EXITS = 5
 CRASH_LOOP_SECONDS = 60.0
-SILENCE_SECONDS = 10.0
 START_SECONDS = 60.0
 LAST_WORDS_SECONDS = 1.0
 CRASH_LOOP = {
@@ -78,13 +79,17 @@ class Child:
         self.restarts = 0
         self.last_exit: Exit | None = None
         self.was_ready = False
+        self.was_told_to_leave = False
+        self.silence = Silence(plan.role, plan.name)
+        self.last_words = LastWords()
         self._reports = reports
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: ParentPipe | None = None
         self._leaving = False
         self._changed = asyncio.Event()
         self._farewell: Farewell | None = None
-        self._backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=30))
+        # Crashes are what an isolated process is for.
+        self._backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=0.5 if plan.isolated else 30))
         self._exits: deque[float] = deque(maxlen=CRASH_LOOP_EXITS)
         self._started = self._heard = 0.0
 
@@ -120,6 +125,15 @@ class Child:
         """Tell the process something; return False if it cannot hear."""
         return self._pipe is not None and self._pipe.send(message)
 
+    def look(self) -> None:
+        """Kill the process when it does not answer and one of its jobs has overrun its time."""
+        process = self._process
+        if process is None or self._heard == self._started or process.returncode is not None:
+            return
+        if self.silence.look(process.pid, silent=time.monotonic() - self._heard):
+            log.error("child_overran", extra={"child": self.plan.name, "pid": process.pid})
+            process.kill()
+
     def drain(self) -> None:
         """Let the process leave and start no other."""
         self._leaving = True
@@ -152,6 +166,8 @@ class Child:
         """Run one process from its start to its end."""
         self.state = State.STARTING
         self.incarnation = new_incarnation(self.launch.server_id)
+        self.silence, self.last_words = Silence(plan.role, plan.name), LastWords()
+        self.was_told_to_leave = False
         witness = MemoryWitness.begin()
         pipe = self._pipe = self._connected_pipe()
         try:
@@ -159,11 +175,13 @@ class Child:
             self._process = process = await self.launch.spawn(plan, self.incarnation, pipe)
             self._farewell = Farewell(plan.name, process, tell=self._tell_when_heard)
             log.info("child_started", extra={"child": plan.name, "pid": process.pid})
+            self.last_words.listen(process)
             await pipe.open()
             if self._changed.is_set():  # while it was being started
                 self._see_out(hurry=False)
             code = await process.wait()
             await pipe.finish(LAST_WORDS_SECONDS)
+            await self.last_words.finish(LAST_WORDS_SECONDS)
         except OSError as error:
             log.error("child_not_started", extra={"child": self.plan.name, "error": str(error)})
             code = EXIT_CRASH
@@ -178,6 +196,7 @@ class Child:
         pipe = ParentPipe()
         pipe.on(Ready, lambda _: self._became_ready())
         pipe.on(Alive, lambda _: self._heard_of())
+        pipe.on(Running, self._runs)
         pipe.on(Metrics, lambda message: self._reports.metrics(self, message))
         pipe.on(MetricsRequest, lambda message: self._reports.asked(self, message))
         return pipe
@@ -191,6 +210,10 @@ class Child:
 
     def _heard_of(self) -> None:
         self._heard = time.monotonic()
+        self.silence.heard()
+
+    def _runs(self, running: Running) -> None:
+        self.silence.running = running
 
     async def _clear(self, pipe: ParentPipe) -> None:
         if self._farewell is not None:
@@ -203,6 +226,7 @@ class Child:
     def _see_out(self, *, hurry: bool) -> None:
         if self._farewell is not None:
             self.state = State.DRAINING
+            self.was_told_to_leave = True
             self._farewell.begin(self.grace, hurry=hurry)
 
     def _tell_when_heard(self, message: Message) -> bool:

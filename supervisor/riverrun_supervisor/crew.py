@@ -42,6 +42,11 @@ class Crew:
         for plan in wanted.values():
             self._start(plan, grace)
 
+    def add(self, plan: ChildPlan, grace: Grace) -> None:
+        """Start one more by a plan that the configuration does not name, unless it runs."""
+        if all(child.plan.name != plan.name for child in self.children):
+            self._start(plan, grace)
+
     def tell(self, message: Message) -> None:
         """Pass a message on: a ``Wake`` to the executors of its queue, anything else to everybody."""
         for child in self.children:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable
-from pathlib import Path
 
 import riverrun
 from riverrun import messages
 from riverrun.telemetry import metrics
 from riverrun.telemetry.host_totals import Changes, HostTotals
 from riverrun_supervisor.child import Child
-
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+from riverrun_supervisor.kernel import resident_bytes
 
 
 class HostMetrics:
@@ -54,11 +52,3 @@ def _set(role: str, name: str, *, pid: int | None, answers: bool) -> None:
     memory = resident_bytes(pid) if pid is not None else None
     if memory is not None:
         metrics.process_resident_memory.labels(role=role, name=name).set(memory)
-
-
-def resident_bytes(pid: int) -> int | None:
-    """Return the resident memory of a process; None where the kernel does not tell."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
-    except (OSError, IndexError, ValueError):
-        return None

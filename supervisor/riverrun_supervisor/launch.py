@@ -38,12 +38,16 @@ class Launch:
         config = [] if self.config is None else ["--config", str(self.config)]
         # -P: what lies in the working folder must not replace our modules.
         # A process group of its own: the terminal's Ctrl-C reaches the supervisor alone, which then drains.
+        # What an isolated executor writes is kept with a job that it is killed by; the others write for themselves.
+        stdout, stderr = (asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT) if plan.isolated else (None, None)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", self.modules[plan.role], *config, *plan.arguments, "--incarnation", incarnation,
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=(pipe.child_end.fileno(),),
             env={**self.environment, **pipe.environment()},
             process_group=0,
+            stdout=stdout,
+            stderr=stderr,
         )  # fmt: skip
         pipe.child_end.close()
         return process

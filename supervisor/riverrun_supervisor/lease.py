@@ -2,8 +2,9 @@
 
 The supervisor does this, not the executor: a handler that holds the interpreter for a minute must not look dead.
 
-    every 2 s        one statement renews the server's row and every living executor's lease for another 10 s
-    executor died    its running jobs are taken back, its lease is dropped
+    all the time     the session holds the host's lock, which is free the moment this process is killed
+    every second     one statement renews the server's row and every living executor's lease for another 10 s
+    executor died    its running jobs are taken back, its lease is dropped; a job that crashes its processes is isolated
     executor ended   its lease is dropped
 
 What cannot be written while the database is away is written when it is back; a lease that ran out meanwhile lets the
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -24,16 +26,27 @@ from psycopg import AsyncConnection
 
 from riverrun.backoff import Backoff
 from riverrun.database.connect import connect, first_line
+from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import Conflict, DatabaseUnavailable
-from riverrun.store import leases
+from riverrun.store import leases, registry
+from riverrun.store.rescue import RescuedJob
 from riverrun.telemetry import metrics
 from riverrun.telemetry.rescues import tell
 
 log = logging.getLogger(__name__)
 
-RENEW_SECONDS = 2.0
-LEASE = timedelta(seconds=10)
+RENEW_SECONDS = 1.0
+LOOK_SECONDS = 10.0
+
+QUARANTINED = {
+    "meaning": "the job has ended three processes, the last one while it ran alone",
+    "do": "read how the process ended in the errors of the job; retry the job when its cause is gone",
+}
+PAUSED = {
+    "meaning": "more than five jobs of this kind were quarantined within ten minutes",
+    "do": "mend the handler, then `queuectl handler resume` with the kind",
+}
 STATEMENT_SECONDS = 5.0
 
 Connection = AsyncConnection[tuple[object, ...]]
@@ -45,6 +58,8 @@ class Lease:
 
     Args:
         executors: Returns the executors that live right now.
+        isolate: Called with a queue in which a job waits for an isolated executor.
+        renewed: Called with executors and the time, by the monotonic clock, until which each may rely on its lease.
     """
 
     def __init__(
@@ -54,18 +69,23 @@ class Lease:
         *,
         server: leases.Server,
         executors: Callable[[], Sequence[leases.LivingExecutor]],
+        renewed: Callable[[Sequence[leases.LivingExecutor], float], None],
+        isolate: Callable[[str], None],
     ) -> None:
         self._dsn = dsn
         self._statements = Statements(schema)
         self._server = server
         self._executors = executors
-        self._died: dict[str, str] = {}
+        self._renewed = renewed
+        self._isolate = isolate
+        self._look_at = 0.0
+        self._died: dict[str, leases.Death] = {}
         self._ended: set[str] = set()
         self._news = asyncio.Event()
 
-    def died(self, incarnation: str, reason: str) -> None:
-        """Take the jobs of an executor back; ``reason`` is written into their errors."""
-        self._died[incarnation] = reason
+    def died(self, incarnation: str, death: leases.Death) -> None:
+        """Take the jobs of an executor back."""
+        self._died[incarnation] = death
         self._news.set()
 
     def ended(self, incarnation: str) -> None:
@@ -91,7 +111,7 @@ class Lease:
     async def _take_over(self) -> None:
         async with await self._connect() as conn:
             before = await self._run(conn, leases.last_heard(self._server.server_id))
-            if before is None or before[2] > LEASE:
+            if before is None or before[2] > leases.LEASE:
                 return  # nobody, or so long ago that the leader has seen to it
             await asyncio.sleep(RENEW_SECONDS + 0.5)
             after = await self._run(conn, leases.last_heard(self._server.server_id))
@@ -101,8 +121,9 @@ class Lease:
                     "give each host of the fleet a server_id of its own"
                 )
             for incarnation in await self._run(conn, leases.left_behind(self._server.server_id)):
-                self.died(incarnation, "executor died: its supervisor was killed")
-            await self._settle(conn)
+                reason = "executor died: its supervisor was killed"
+                for job in await self._run(conn, leases.release_incarnation(incarnation, reason=reason)):
+                    tell(job, executor=incarnation, reason=reason)
 
     async def run(self) -> None:
         """Renew, and settle what has ended, for ever; reconnect with backoff."""
@@ -124,31 +145,62 @@ class Lease:
             log.warning("server_not_forgotten", extra={"error": first_line(error)})
 
     async def _keep(self, conn: Connection, backoff: Backoff) -> None:
+        holds = False
         while True:
             self._news.clear()
             await self._settle(conn)
-            await self._run(conn, leases.renew(self._server, self._executors(), lease=LEASE))
+            holds = holds or await self._run(conn, leases.hold(self._server.server_id))
+            await self._renew(conn)
+            await self._look_for_isolated(conn)
             backoff.reset()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RENEW_SECONDS):
                     await self._news.wait()
 
+    async def _renew(self, conn: Connection) -> None:
+        executors, asked = self._executors(), time.monotonic()
+        await self._run(conn, leases.renew(self._server, executors))
+        # From before the question was sent: the lease began when it arrived, which cannot be known here.
+        self._renewed(executors, asked + (leases.LEASE - leases.LEASE_MARGIN).total_seconds())
+
     async def _settle(self, conn: Connection) -> None:
-        for incarnation, reason in list(self._died.items()):
-            rescued = await self._run(conn, leases.release_incarnation(incarnation, reason=reason))
-            del self._died[incarnation]
+        for incarnation, death in list(self._died.items()):
+            rescued, done = await self._run(conn, leases.settle(incarnation, death))
+            if done:
+                del self._died[incarnation]
             for job in rescued:
-                tell(job, executor=incarnation, reason=reason)
+                tell(job, executor=incarnation, reason=death.reason)
+                if job.state == "pending":
+                    self._isolate(job.queue)
+                elif job.state == "discarded" and death.alone and death.counts:
+                    await self._quarantined(conn, job)
         for incarnation in list(self._ended):
             await self._run(conn, leases.drop(incarnation))
             self._ended.discard(incarnation)
+
+    async def _quarantined(self, conn: Connection, job: RescuedJob) -> None:
+        metrics.jobs_quarantined.labels(queue=job.queue, kind=job.kind).inc()
+        fields = {"job_id": job.id, "kind": job.kind, "queue": job.queue, "attempt": job.attempt}
+        log.error("job_quarantined", extra={**fields, **QUARANTINED})
+        if await self._run(conn, registry.pause_crashing(job.kind)):
+            metrics.kinds_paused.labels(kind=job.kind).inc()
+            log.error("kind_paused", extra={"kind": job.kind, **PAUSED})
+
+    async def _look_for_isolated(self, conn: Connection) -> None:
+        """Find jobs that were isolated on a host that is gone, or before this daemon was started."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        queues = {executor.queue for executor in self._executors()}
+        for queue in await self._run(conn, leases.isolated_queues(queues)):
+            self._isolate(queue)
 
     async def _connect(self) -> Connection:
         return await connect(self._dsn, name="riverrun/supervisor/lease", prepared=True)
 
     async def _run(self, conn: Connection, steps: Steps[T]) -> T:
         """Run one operation; a connection that does not answer is given up."""
-        async with asyncio.timeout(STATEMENT_SECONDS):
+        with deadline(conn, STATEMENT_SECONDS):
             return await self._statements.run(conn, steps)
 
 

@@ -35,6 +35,7 @@ class ChildPlan:
         queue: The queue of an executor.
         slots: The executor's share of its queue's slots.
         share: Which of how many executors of the queue it is: (0, 3) is the first of three.
+        isolated: Whether it runs only jobs that crashed before, one at a time; started when there is one.
         basis: Every setting that the process works by.
     """
 
@@ -43,6 +44,7 @@ class ChildPlan:
     queue: str | None = None
     slots: int | None = None
     share: tuple[int, int] = (0, 1)
+    isolated: bool = False
     basis: object = dataclasses.field(default=None, repr=False)
 
     @property
@@ -51,7 +53,12 @@ class ChildPlan:
         if self.queue is None:
             return []
         number, of = self.share
-        return ["--queue", self.queue, "--slots", str(self.slots), "--share", f"{number}/{of}"]
+        lane = ["--isolated"] if self.isolated else []
+        return ["--queue", self.queue, "--slots", str(self.slots), "--share", f"{number}/{of}", *lane]
+
+    def isolate(self) -> ChildPlan:
+        """Return the plan of the isolated executor of the same queue."""
+        return dataclasses.replace(self, name=f"executor {self.queue}/isolated", slots=1, share=(0, 1), isolated=True)
 
 
 def children(

@@ -16,16 +16,16 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
 import riverrun
 from riverrun.errors import ConfigError
-from riverrun.messages import MetricsRequest
+from riverrun.messages import LeaseRenewed, MetricsRequest
 from riverrun.process import EXIT_CLEAN, EXIT_CONFIG
 from riverrun.settings.schema import Settings
-from riverrun.store.leases import LivingExecutor, Server
+from riverrun.store.leases import Death, LivingExecutor, Server
 from riverrun.telemetry import metrics
 from riverrun_supervisor import status
 from riverrun_supervisor.child import Child, Reports
@@ -36,6 +36,7 @@ from riverrun_supervisor.exits import Exit
 from riverrun_supervisor.farewell import Grace
 from riverrun_supervisor.gauges import HostMetrics
 from riverrun_supervisor.greeting import greet
+from riverrun_supervisor.kernel import is_stopped
 from riverrun_supervisor.lease import Lease
 from riverrun_supervisor.plan import MODULES, ROLES, ChildPlan
 from riverrun_supervisor.storage import until_usable
@@ -151,7 +152,14 @@ class Supervisor:
         dsn, schema = self.settings.dsn(), self.settings.postgresql.schema_name
         roles = tuple(role for role in ROLES if role in {plan.role for plan in self._configuration.plans})
         server = Server(self.settings.server_id, socket.gethostname(), os.getpid(), riverrun.__version__, roles)
-        lease = self._lease = Lease(dsn, schema, server=server, executors=self._executors)
+        lease = self._lease = Lease(
+            dsn,
+            schema,
+            server=server,
+            executors=self._executors,
+            renewed=self._tell_renewed,
+            isolate=self._isolate,
+        )
         await self._unless_leaving(lease.take_over())
         if self._leaving.is_set():
             return
@@ -176,6 +184,8 @@ class Supervisor:
         interval = min(timedelta(seconds=WATCH_SECONDS), self._systemd.watchdog_interval or MORE_TIME)
         while True:
             self._check_ready()
+            for child in self._children():
+                child.look()
             self._systemd.status(status.line(self._children(), leaving=self._leaving.is_set()))
             if status.is_sound(self._children()):
                 self._systemd.alive()
@@ -201,7 +211,9 @@ class Supervisor:
             if exited.is_clean:
                 self._lease.ended(child.incarnation)
             else:
-                self._lease.died(child.incarnation, f"executor died: process {exited.reason}")
+                self._lease.died(child.incarnation, _death(child, exited))
+        if child.plan.isolated and exited.is_clean:
+            child.drain()
         if exited.code == EXIT_CONFIG and not child.was_ready and not self._is_ready:
             log.error("start_given_up", extra={"child": child.plan.name, "reason": exited.reason, "do": READ_ITS_LINES})
             self._exit_code = EXIT_CONFIG
@@ -230,14 +242,27 @@ class Supervisor:
         self._metrics.answer(child, request, children=self._children())
 
     def _executors(self) -> list[LivingExecutor]:
+        """Return the executors that live; one that was stopped by a signal runs no job and is left to its lease."""
         return [
             LivingExecutor(child.incarnation, child.plan.queue, child.plan.slots or 0, child.pid)
             for child in self._children()
-            if child.plan.queue is not None and child.pid is not None
+            if child.plan.queue is not None and child.pid is not None and not is_stopped(child.pid)
         ]
+
+    def _tell_renewed(self, executors: Sequence[LivingExecutor], until: float) -> None:
+        renewed = {executor.incarnation for executor in executors}
+        for child in self._children():
+            if child.incarnation in renewed:
+                child.send(LeaseRenewed(until))
 
     def _children(self) -> tuple[Child, ...]:
         return tuple(self._crew.children) if self._crew is not None else ()
+
+    def _isolate(self, queue: str) -> None:
+        """Start the isolated executor of a queue that this host serves; it leaves by itself when it is idle."""
+        served = next((plan for plan in self._configuration.plans if plan.queue == queue), None)
+        if served is not None and self._crew is not None and not self._leaving.is_set():
+            self._crew.add(served.isolate(), Grace.of(self.settings.river))
 
     async def _unless_leaving(self, work: Coroutine[object, object, T]) -> None:
         """Do something that may take long, but leave it when we are told to stop."""
@@ -257,3 +282,20 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
+
+
+def _death(child: Child, exited: Exit) -> Death:
+    """Return how an executor ended, and whether one of its jobs may be at fault for it."""
+    overran = child.silence.overran
+    if child.silence.killed:
+        reason = "executor killed: it did not answer, and a job had run out of time"
+    else:
+        reason = f"executor died: process {exited.reason}"
+    return Death(
+        reason,
+        counts=exited.is_crash and not child.was_told_to_leave and overran is None,
+        alone=child.plan.isolated,
+        overran=overran,
+        peak_bytes=child.last_words.peak_bytes,
+        last_words=child.last_words.text,
+    )

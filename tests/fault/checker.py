@@ -30,7 +30,7 @@ LEGAL: Mapping[str | None, frozenset[str | None]] = {
     None: frozenset({"available", "scheduled", "pending"}),
     "available": frozenset({"running", "cancelled", None}),
     "scheduled": frozenset({"available", "cancelled", "discarded", None}),
-    "pending": frozenset({"available", "scheduled", "cancelled", None}),
+    "pending": frozenset({"running", "available", "scheduled", "cancelled", None}),
     "running": frozenset({"completed", "cancelled", "discarded", "retryable", "scheduled", "available", "pending"}),
     "retryable": frozenset({"available", "cancelled", "discarded", None}),
     "completed": frozenset({"available", None}),

@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
+from riverrun.database.pooler import shares_sessions
 from riverrun.database.statements import Statements
 from riverrun.settings.schema import Settings
 from riverrun.store import health
@@ -20,10 +21,10 @@ from riverrun_cli.doctor import server, tables
 from riverrun_cli.doctor.examine import examine
 from riverrun_cli.doctor.finding import Finding
 from riverrun_cli.doctor.horizon import of_pins
+from support.contexts import settings_for
 from support.jobs import ago, insert
 from support.pinning import abandoned_slot, prepared_transaction
 from support.pooler import transaction_pooler
-from support.schedulers import settings_for
 
 Connection = AsyncConnection[TupleRow]
 run = Statements().run
@@ -135,10 +136,10 @@ async def test_every_relation_of_ours_is_among_those_that_need_privileges(conn: 
 
 async def test_a_pooler_in_transaction_mode_is_recognized(database: str) -> None:
     async with transaction_pooler(database) as pooled:
-        through = await server.shares_sessions(pooled)
+        through = await shares_sessions(pooled, name="test")
 
     assert through
-    assert not await server.shares_sessions(database)
+    assert not await shares_sessions(database, name="test")
 
 
 async def test_work_that_nobody_does_is_found(conn: Connection, database: str) -> None:

@@ -15,8 +15,9 @@ from riverrun.store import horizon
 from riverrun.store.horizon import Pin
 from riverrun.telemetry import metrics
 from riverrun_scheduler.horizon import Horizon
+from support.contexts import settings_for
 from support.pinning import abandoned_slot, idle_in_transaction, prepared_transaction
-from support.schedulers import settings_for, term_of
+from support.schedulers import term_of
 
 Connection = AsyncConnection[TupleRow]
 run = Statements().run

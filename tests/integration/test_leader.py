@@ -12,14 +12,16 @@ from psycopg.rows import TupleRow
 
 from riverrun.database import migrate
 from riverrun.database.statements import Statements
-from riverrun.errors import SchemaError
+from riverrun.errors import ConfigError, SchemaError
 from riverrun.store import leader
 from riverrun_scheduler.__main__ import main
+from riverrun_scheduler.leader import Leader
 from riverrun_scheduler.reign import Reign
 from riverrun_scheduler.term import TermOver
 from support.contexts import context_for, settings_for
 from support.eventually import eventually
 from support.jobs import ago, insert, states
+from support.pooler import transaction_pooler
 from support.queries import value
 from support.schedulers import running_scheduler, term_of
 
@@ -157,6 +159,13 @@ async def test_a_database_that_can_only_be_read_is_not_led_on(
             assert await value(conn, GENERATION) == 0
             await conn.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode())
             await eventually(lambda: leads(conn, "test-host"), within=10)
+
+
+async def test_a_pooler_that_shares_sessions_is_refused_with_a_sentence(database: str) -> None:
+    async with transaction_pooler(database) as pooled:
+        with pytest.raises(ConfigError, match="lends one session to several clients"):
+            async with asyncio.timeout(10):
+                await Leader(context_for("scheduler", settings_for(pooled))).run()
 
 
 async def test_a_database_without_the_tables_ends_the_process_with_the_command_to_run(empty_database: str) -> None:

@@ -11,9 +11,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from support.contexts import settings_for
 from support.eventually import eventually
 from support.queuectl import Queuectl
-from support.schedulers import running_scheduler, settings_for
+from support.schedulers import running_scheduler
 
 
 @pytest.fixture

@@ -3,126 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
 from riverrun.control import ask
 from riverrun.errors import RiverrunError
 from riverrun.settings.connection import url_from_conninfo
+from support.daemons import SERVER_ID, Daemon, lives
 from support.eventually import eventually
-
-SERVER_ID = "host-1"
-TESTS = Path(__file__).parents[1]
-
-
-class Daemon:
-    """One supervisor under test, and the questions that tests ask of it."""
-
-    def __init__(self, folder: Path, database: str) -> None:
-        self.folder = folder
-        self.config = folder / "config.yaml"
-        self.output = folder / "output"
-        self.database = database
-        self.process: asyncio.subprocess.Process | None = None
-
-    def configure(self, river: str, more: str = "") -> None:
-        self.config.write_text(
-            f"server_id: {SERVER_ID}\nriver: {{shutdown_wait: 1s, shutdown_cancel: 1s, {river}}}\n{more}"
-        )
-
-    async def start(self, *options: str, module: str = "support.daemon", **environment: str) -> Daemon:
-        with self.output.open("ab") as output:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", module, "--config", str(self.config), *options,
-                env={**os.environ, "PYTHONPATH": str(TESTS), "DATABASE_URL": self.database, **environment},
-                stdout=output, stderr=output, process_group=0,
-            )  # fmt: skip
-        return self
-
-    async def ready(self) -> Daemon:
-        await eventually(lambda: self.status()["state"] == "ready", within=20)
-        return self
-
-    async def end(self, within: float = 15) -> int:
-        assert self.process is not None
-        async with asyncio.timeout(within):
-            return await self.process.wait()
-
-    def send(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
-
-    def status(self) -> dict[str, Any]:
-        return ask(SERVER_ID, "status")
-
-    def children(self) -> dict[str, dict[str, Any]]:
-        return {child["name"]: child for child in self.status()["children"]}
-
-    def pids(self) -> dict[str, int]:
-        return {name: child["pid"] for name, child in self.children().items()}
-
-    @property
-    def said(self) -> str:
-        return self.output.read_text()
-
-    def fetch(self, query: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.database, autocommit=True) as conn:
-            return conn.execute(query.encode()).fetchall()
-
-    def execute(self, query: str, *arguments: object) -> None:
-        with psycopg.connect(self.database, autocommit=True) as conn:
-            conn.execute(query.encode(), arguments)
-
-
-def lives(pid: int) -> bool:
-    """Whether a process exists; one that only waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-@pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder whose path is short enough for a socket."""
-    path = Path(tempfile.mkdtemp(prefix="rr-"))
-    monkeypatch.setenv("RUNTIME_DIRECTORY", str(path / "run"))
-    for name in ("RIVERRUN_CONFIG", "NOTIFY_SOCKET", "RIVERRUN_DATABASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
-async def daemon(folder: Path, database: str) -> AsyncIterator[Daemon]:
-    """A daemon that is not started yet; afterwards it is gone, and so is every process it ever had."""
-    daemon = Daemon(folder, url_from_conninfo(database))
-    daemon.configure("queues: {mail: {}}")
-    yield daemon
-    if daemon.process is not None and daemon.process.returncode is None:
-        daemon.send(signal.SIGKILL)
-        await daemon.end()
-    await eventually(lambda: not any(f"--config {daemon.config}" in line for line in command_lines()), within=5)
-
-
-def command_lines() -> list[str]:
-    """The command lines of all processes."""
-    lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-    return lines
 
 
 async def test_the_daemon_shows_its_processes_and_its_lease(daemon: Daemon) -> None:
@@ -215,13 +108,13 @@ async def test_a_killed_child_is_restarted_and_its_jobs_are_taken_back(daemon: D
     assert daemon.children()["executor mail/0"]["last_exit"].startswith("was killed by SIGKILL")
     rows = daemon.fetch(RESCUED_JOBS)
     assert [row[:4] for row in rows] == [
-        ("again", "retryable", False, False),
-        ("cancelled", "cancelled", True, True),
-        ("last", "discarded", True, True),
-        ("plain", "retryable", True, False),
+        ("again", "pending", 0, 2),
+        ("cancelled", "cancelled", 1, 1),
+        ("last", "available", 2, 1),
+        ("plain", "available", 0, 1),
     ]
-    assert [row[4] for row in rows] == [3, 1, 1, 1]
-    assert all(row[5].startswith("executor died: process was killed by SIGKILL") for row in rows)
+    reasons = [row[4] and row[4].partition(":")[0] for row in rows]
+    assert reasons == ["executor died", "executor died", None, None]
     assert daemon.fetch(f"SELECT 1 FROM riverrun_executor WHERE incarnation = '{incarnation}'") == []
 
 
@@ -455,16 +348,14 @@ def metrics(daemon: Daemon) -> str:
 
 METADATA = {
     "cancelled": '{"cancel_attempted_at": "2026-01-01T00:00:00Z"}',
-    "again": '{"river:rescue_count": 2}',
+    "again": '{"riverrun:crashes": 1}',
 }
 RUNNING_JOB = """
     INSERT INTO river_job (kind, args, queue, state, attempt, max_attempts, metadata, attempted_at, attempted_by)
     VALUES (%s, '{}', 'mail', 'running', %s, 3, %s, now(), ARRAY['another', %s])
 """
 RESCUED_JOBS = """
-    SELECT kind, state::text, scheduled_at < (errors[1] ->> 'at')::timestamptz + interval '1.5 s',
-           finalized_at IS NOT NULL,
-           (metadata ->> 'river:rescue_count')::int, errors[1] ->> 'error'
+    SELECT kind, state::text, attempt, (metadata ->> 'riverrun:crashes')::int, errors[1] ->> 'error'
     FROM river_job ORDER BY kind
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
+from riverrun.database.statements import Statements
 
 STARTED_US = 1_767_323_045_000_000  # 2026-01-02 03:04:05 UTC
 
@@ -27,4 +28,4 @@ def claimed(
 
 def context_of(job: ClaimedJob) -> Context:
     """Return the context of an attempt of ``job``."""
-    return Context(job, server_id="test-host")
+    return Context(job, server_id="test-host", incarnation="test-host_1_00000000", statements=Statements())

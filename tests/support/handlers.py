@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 from dataclasses import dataclass
 from typing import Any
+
+from psycopg import AsyncConnection, Connection
 
 import riverrun
 from riverrun import Cancel, Context, Retry, Snooze
@@ -178,3 +182,33 @@ deaf = Deaf()
 def ignore_everything() -> None:
     """Block a thread, whatever is said."""
     deaf.released.wait(30)
+
+
+@riverrun.handler("pay")
+async def pay(args: dict[str, Any], ctx: Context) -> None:
+    """Write an effect and complete the job in one transaction; die, fail or roll back where the arguments say so."""
+    async with await AsyncConnection.connect(args["dsn"]) as conn:
+        await conn.execute("INSERT INTO effect (job_id) VALUES (%s)", (ctx.job.id,))
+        ctx.output("paid")
+        await ctx.complete_in(conn)
+        _perhaps(args, "before commit", ctx)
+        if args.get("roll back"):
+            await conn.rollback()
+    _perhaps(args, "after commit", ctx)
+
+
+@riverrun.handler("pay_in_thread")
+def pay_in_thread(args: dict[str, Any], ctx: Context) -> None:
+    """Do the same in a plain function."""
+    with Connection.connect(args["dsn"]) as conn:
+        conn.execute("INSERT INTO effect (job_id) VALUES (%s)", (ctx.job.id,))
+        ctx.complete_in(conn)
+        _perhaps(args, "before commit", ctx)
+    _perhaps(args, "after commit", ctx)
+
+
+def _perhaps(args: dict[str, Any], moment: str, ctx: Context) -> None:
+    if args.get("die") == moment and ctx.attempt == 1 and ctx.job.metadata.get("river:rescue_count") is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if args.get("fail") == moment:
+        raise Unhappy(moment)

@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 
 from riverrun.database import schema_check
 from riverrun.database.connect import connect, first_line
+from riverrun.database.pooler import shares_sessions
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable, InvalidInput, SchemaError
 from riverrun.settings.schema import Settings
@@ -75,7 +76,7 @@ class Examination:
         ]
 
     async def _of_sessions(self) -> list[Finding]:
-        return list(server.of_sharing(await server.shares_sessions(self._dsn)))
+        return list(server.of_sharing(await shares_sessions(self._dsn, name="riverrun/doctor")))
 
     async def _of_horizon(self) -> list[Finding]:
         self._pins = await self._ask(horizon.pins())

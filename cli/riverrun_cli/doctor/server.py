@@ -5,16 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from riverrun.database.connect import connect
-from riverrun.database.statements import Statements
 from riverrun.settings.schema import Settings
-from riverrun.store import health
 from riverrun.store.health import DatabaseFacts
 from riverrun_cli.doctor.finding import Finding, error, warning
 
 OLDEST_VERSION = 15
 _LARGEST_SKEW_SECONDS = 1.0
-_ROUNDS = 3
 
 
 def of_server(facts: DatabaseFacts) -> Iterator[Finding]:
@@ -89,24 +85,6 @@ def of_sharing(shares: bool) -> Iterator[Finding]:
             " schedulers would both hold the leader's lock, notifications are never heard, settings leak",
             mend="point the daemon's database_url at PostgreSQL itself; producers may keep the pooler",
         )
-
-
-async def shares_sessions(dsn: str) -> bool:
-    """Return whether a session of one connection is lent to another between two transactions.
-
-    One connection asks which server process serves it; while another is in a transaction, it asks again. Directly, the
-    answers agree and the other has a process of its own; a pooler in transaction mode lends out the one just used.
-    """
-    statements = Statements()
-    async with await connect(dsn, name="riverrun/doctor") as ours, await connect(dsn, name="riverrun/doctor") as other:
-        for _ in range(_ROUNDS):
-            before = await statements.run(ours, health.backend())
-            async with other.transaction():
-                theirs = await statements.run(other, health.backend())
-                after = await statements.run(ours, health.backend()) if theirs != before else theirs
-            if theirs == before or before != after:
-                return True
-    return False
 
 
 def _of_durability(facts: DatabaseFacts) -> Iterator[Finding]:

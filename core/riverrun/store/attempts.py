@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
+from riverrun.errors import StaleAttempt
 from riverrun.store.arrays import int_array
 from riverrun.transition import Finalization
 
@@ -69,22 +70,30 @@ def claim(
     return [ClaimedJob(row, queue) for row in rows]
 
 
+def claim_isolated(
+    queue: str, *, slots: int, incarnation: str, kinds_left_out: Collection[str] = (), **_: object
+) -> Steps[list[ClaimedJob]]:
+    """Claim jobs that crashed before and may run only where no other job runs; arguments as in `claim`."""
+    rows = yield Query(
+        "job_claim_isolated",
+        {"queue": queue, "slots": slots, "incarnation": incarnation, "kinds_left_out": list(kinds_left_out)},
+    )
+    return [ClaimedJob(row, queue) for row in rows]
+
+
 def complete(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[set[int]]:
-    """Finalize attempts that succeeded and leave nothing but that; return the ids that were still theirs to finish."""
+    """Finalize attempts that succeeded and leave nothing but that; return the ids of the jobs that were written."""
     rows = yield Query("job_complete", {**_fence(jobs), "incarnation": incarnation})
     return {row[0] for row in rows}
 
 
 def finalize(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str) -> Steps[dict[int, str]]:
-    """Write how attempts ended; return the state of every job that was still theirs to finish, by id."""
-    jobs = [job for job, _ in endings]
+    """Write how attempts ended; return the state of every job that was written, by id."""
     finals = [final for _, final in endings]
     rows = yield Query(
         "job_finalize",
         {
-            **_fence(jobs),
-            "states": [str(final.state) for final in finals],
-            "given_back": [final.attempt < job.attempt for job, final in endings],
+            **_wanted(endings),
             "errors": [final.error_json for final in finals],
             "delays": [None if final.scheduled_in is None else final.scheduled_in.total_seconds() for final in finals],
             "patches": [final.metadata_patch_json for final in finals],
@@ -92,6 +101,28 @@ def finalize(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: st
         },
     )
     return dict(rows)
+
+
+def own_end(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str) -> Steps[dict[int, str]]:
+    """Return what became of jobs that `complete` or `finalize` did not write, by id.
+
+    ``running``: still this attempt's, but locked just now. Another state: ended by this attempt before, in a statement
+    whose answer was lost or in the handler's own transaction. Missing: taken from this attempt.
+    """
+    rows = yield Query("job_own_end", {**_wanted(endings), "incarnation": incarnation})
+    return dict(rows)
+
+
+def complete_in(job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[None]:
+    """Complete a job in the caller's transaction and merge ``patch`` (JSON text) into its metadata.
+
+    Raises:
+        StaleAttempt: The job no longer belongs to this attempt.
+    """
+    fence = {"id": job.id, "attempt": job.attempt, "attempted_us": job.attempted_us, "incarnation": incarnation}
+    rows = yield Query("job_complete_in", {**fence, "patch": patch})
+    if not rows:
+        raise StaleAttempt(job.id, job.attempt)
 
 
 def note(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[set[int]]:
@@ -134,6 +165,14 @@ def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps
     """Return what an executor of ``queue`` must obey now; ``running`` are the ids it executes."""
     (row,) = yield Query("executor_directives", {"queue": queue, "server_id": server_id, "running": int_array(running)})
     return Directives(paused=row[0], max_workers=row[1], registry=row[2], cancelled=tuple(row[3]))
+
+
+def _wanted(endings: Sequence[tuple[ClaimedJob, Finalization]]) -> dict[str, object]:
+    return {
+        **_fence([job for job, _ in endings]),
+        "states": [str(final.state) for _, final in endings],
+        "given_back": [final.attempt < job.attempt for job, final in endings],
+    }
 
 
 def _fence(jobs: Sequence[ClaimedJob]) -> dict[str, object]:

@@ -6,10 +6,12 @@ while the generation is its own: with the session the lock ends, and with the ne
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from riverrun.database.statements import Query, Steps
+from riverrun.store.leases import HOST_LOCK_CLASS
 
 LOCK_CLASS = 0x52766C64
 """First half of the advisory lock's key; the second is made from the schema's name."""
@@ -22,10 +24,12 @@ class Election:
     Attributes:
         generation: Number of the term that begins; ``None`` when another scheduler leads.
         stalled: Whether that scheduler has not been heard of for six seconds.
+        hosts: Keys of the locks that supervisors hold, each until its session ends.
     """
 
     generation: int | None
     stalled: bool
+    hosts: Collection[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,10 @@ class Pulse:
 
     Attributes:
         now: The database's clock, by which everything is due.
-        settled: How long this term and the database server have lasted, whichever is younger.
+        settled: How long the database server has been there.
         soonest_due: When the next waiting job is due; ``None`` when none waits.
         leases_expired: Whether the lease of some executor ran out.
+        hosts: Keys of the locks that supervisors hold, each until its session ends.
         schedules: Changes whenever a schedule is made, changed or deleted.
         river_leader: Who holds River's own leader row, if anybody.
     """
@@ -45,19 +50,22 @@ class Pulse:
     settled: timedelta
     soonest_due: datetime | None
     leases_expired: bool
+    hosts: Collection[int]
     schedules: int
     river_leader: str | None
 
 
 def elect(server_id: str) -> Steps[Election]:
     """Ask for the lock and, if it was free, begin a term; never waits. Fails on a standby, where nobody can lead."""
-    ((generation, stalled),) = yield Query("leader_elect", {"lock_class": LOCK_CLASS, "server_id": server_id})
-    return Election(generation, stalled)
+    (row,) = yield Query(
+        "leader_elect", {"lock_class": LOCK_CLASS, "server_id": server_id, "host_class": HOST_LOCK_CLASS}
+    )
+    return Election(*row)
 
 
 def pulse(generation: int) -> Steps[Pulse | None]:
     """Show that the leader lives and return what is new; ``None`` when its term is over."""
-    rows = yield Query("leader_pulse", {"generation": generation})
+    rows = yield Query("leader_pulse", {"generation": generation, "host_class": HOST_LOCK_CLASS})
     return Pulse(*rows[0]) if rows else None
 
 

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from riverrun.database.statements import Query, Steps
+from riverrun.sanitize import clean_json, clean_text
 from riverrun.store import rescue
 from riverrun.store.rescue import RescuedJob
+from riverrun.transition import MAX_TRACE_BYTES
+
+LEASE = timedelta(seconds=10)
+"""How long an executor is believed to live after its lease was renewed."""
+
+LEASE_MARGIN = timedelta(seconds=1)
+"""By so much an executor stops before its lease ends, and others wait after it has."""
+
+HOST_LOCK_CLASS = 0x52766C68
+"""First half of the key of a host's lock; the second is made from the schema and the server id."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,8 +43,35 @@ class LivingExecutor:
     pid: int
 
 
-def renew(server: Server, executors: Sequence[LivingExecutor], *, lease: timedelta) -> Steps[None]:
-    """Show that ``server`` and ``executors`` live, the latter for another ``lease`` from the database's now."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Death:
+    """How an executor process ended in the middle of its jobs.
+
+    Attributes:
+        reason: A sentence about it.
+        counts: Whether one of its jobs may be at fault; false when somebody ended it on purpose.
+        alone: Whether it was an isolated executor, so that the job that ran is at fault.
+        overran: The job that kept it from answering until it was killed, where that is certain.
+        peak_bytes: The most memory that it was seen to use.
+        last_words: The end of what it wrote.
+    """
+
+    reason: str
+    counts: bool = True
+    alone: bool = False
+    overran: int | None = None
+    peak_bytes: int | None = None
+    last_words: str = ""
+
+
+def hold(server_id: str) -> Steps[bool]:
+    """Let this session hold the host's lock for as long as it lasts; return False while another session has it."""
+    (row,) = yield Query("server_hold", {"host_class": HOST_LOCK_CLASS, "server_id": server_id})
+    return bool(row[0])
+
+
+def renew(server: Server, executors: Sequence[LivingExecutor]) -> Steps[None]:
+    """Show that ``server`` and ``executors`` live, the latter for another `LEASE` from the database's now."""
     yield Query(
         "executor_lease_renew",
         {
@@ -42,13 +80,18 @@ def renew(server: Server, executors: Sequence[LivingExecutor], *, lease: timedel
             "pid": server.pid,
             "version": server.version,
             "roles": list(server.roles),
-            "lease": lease,
+            "lease": LEASE,
             "incarnations": [executor.incarnation for executor in executors],
             "queues": [executor.queue for executor in executors],
             "slots": [executor.slots for executor in executors],
             "pids": [executor.pid for executor in executors],
         },
     )
+
+
+def renew_own(executor: LivingExecutor, *, server_id: str) -> Steps[None]:
+    """Show that an executor without a supervisor lives, for another `LEASE` from the database's now."""
+    yield Query("executor_lease_renew_own", {**dataclasses.asdict(executor), "server_id": server_id, "lease": LEASE})
 
 
 def release_incarnation(incarnation: str, *, reason: str) -> Steps[list[RescuedJob]]:
@@ -66,6 +109,44 @@ def release_incarnation(incarnation: str, *, reason: str) -> Steps[list[RescuedJ
     if len(rescued) == len(lost):
         yield from drop(incarnation)
     return rescued
+
+
+def settle(incarnation: str, death: Death) -> Steps[tuple[list[RescuedJob], bool]]:
+    """Take back the running jobs of an executor that has ended, and forget its lease when none is left.
+
+    A job that overran ends like one that timed out. The others are given back with their attempt; from its second
+    crash on a job is ``pending`` until the isolated executor of its queue claims it, and ``discarded`` if it crashes
+    there.
+
+    Returns:
+        The jobs, and whether none is left; those that are locked just now are.
+    """
+    rescued: list[RescuedJob] = []
+    if death.overran is not None:
+        lost = [job for job in (yield from rescue.running_of(incarnation)) if job.id == death.overran]
+        rescued = (yield from rescue.rescue(lost, {"dead": death.reason})) if lost else []
+    rows = yield Query(
+        "job_crashed",
+        {
+            "incarnation": incarnation,
+            "counts": death.counts,
+            "alone": death.alone,
+            "reason": death.reason,
+            "details": clean_json({"reason": death.reason, "peak_bytes": death.peak_bytes}),
+            "last_words": clean_text(death.last_words, MAX_TRACE_BYTES),
+        },
+    )
+    rescued += [RescuedJob(*row) for row in rows]
+    left = yield from rescue.running_of(incarnation)
+    if not left:
+        yield from drop(incarnation)
+    return rescued, not left
+
+
+def isolated_queues(queues: Collection[str]) -> Steps[list[str]]:
+    """Return those of ``queues`` in which a job waits for an isolated executor."""
+    rows = yield Query("queue_isolated", {"queues": list(queues)})
+    return [row[0] for row in rows]
 
 
 def drop(incarnation: str) -> Steps[None]:

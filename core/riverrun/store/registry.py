@@ -13,6 +13,9 @@ from riverrun.store.listing import CAP
 
 _WRITES_TRIED = 5
 
+MOST_QUARANTINED = 5
+"""Jobs of one kind that may be quarantined within ten minutes before the kind is paused."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredHandler:
@@ -70,6 +73,23 @@ def announce(kinds: Collection[str]) -> Steps[set[str]]:
     """
     rows = yield Query("handler_announce", {"kinds": sorted(kinds)})
     return {row[0] for row in rows}
+
+
+def pause_crashing(kind: str) -> Steps[bool]:
+    """Pause ``kind`` if more than `MOST_QUARANTINED` of its jobs were quarantined lately; return whether it was."""
+    return bool((yield Query("handler_pause_crashing", {"kind": kind, "most": MOST_QUARANTINED})))
+
+
+def resume(kind: str) -> Steps[bool]:
+    """Let jobs of ``kind`` be claimed again; return whether it was paused.
+
+    Raises:
+        NotFound: Nothing is registered for it.
+    """
+    rows = yield Query("handler_resume", {"kind": kind})
+    if not rows:
+        raise NotFound("handler", kind)
+    return bool(rows[0][0])
 
 
 def update(kind: str, changes: Mapping[str, object], *, revision: int | None = None) -> Steps[RegisteredHandler]:

@@ -121,6 +121,17 @@ def rescue(
     return rescued
 
 
+def expire(gone: Collection[int], *, generation: int) -> Steps[list[str]]:
+    """End the leases of executors whose host has died, judged by its lock and its last heartbeat; return their names.
+
+    Args:
+        gone: Keys of hosts' locks that were held and are free.
+        generation: The leader's term.
+    """
+    rows = yield Query("executor_expire", {"gone": list(gone), "generation": generation})
+    return [row[0] for row in rows]
+
+
 def forget_expired(generation: int) -> Steps[list[str]]:
     """Forget executors whose lease ran out and whose jobs were all rescued; return their names."""
     rows = yield Query("executor_forget", {"generation": generation})

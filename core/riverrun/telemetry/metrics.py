@@ -95,6 +95,8 @@ jobs_inserted = _counter(
 )
 job_attempts = _counter("job_attempts_total", "Finished attempts by outcome", "queue", "kind", "outcome")
 job_errors = _counter("job_errors_total", "Failed attempts by cause", "queue", "kind", "error_type")
+jobs_quarantined = _counter("jobs_quarantined_total", "Jobs given up because they crash their process", "queue", "kind")
+kinds_paused = _counter("kinds_paused_total", "Kinds paused because many of their jobs crash their process", "kind")
 attempts_superseded = _counter(
     "attempts_superseded_total",
     "Attempts whose job had been taken from them before they could write their end",
@@ -106,6 +108,10 @@ job_wait = _distribution("job_wait_seconds", "From scheduled_at to claim", "queu
 # Executors
 executor_slots = _gauge("executor_slots", "Jobs that may run at once on this host", "queue")
 executor_busy = _gauge("executor_busy", "Jobs that run on this host", "queue")
+executor_abandoned = _gauge(
+    "executor_abandoned_attempts", "Attempts that ignore that they are over and keep their slot", "queue"
+)
+process_silences = _counter("process_silences_total", "Times a process stopped answering", "role", "name")
 fetch_duration = _histogram("fetch_duration_seconds", "Duration of a claim", "queue", buckets=STATEMENT)
 fetch_jobs = _histogram("fetch_jobs", "Jobs that one claim returned", "queue", buckets=COUNT)
 completion_batch_jobs = Histogram(
