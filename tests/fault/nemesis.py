@@ -135,7 +135,7 @@ FAULTS: dict[str, Fault] = {
     "database crashed": lambda it: it.restart_database(crash=True),
     "sessions ended": Nemesis.end_sessions,
     "connections cut": lambda it: it.silence(Proxy.cut),
-    # Not drawn: connections half open. An executor waits on them for ever (test_database.HANGS), which hides the rest.
+    "connections half open": lambda it: it.silence(Proxy.half_open),
     "host cut off": lambda it: it.silence(Proxy.black_hole),
     "slow network": lambda it: it.silence(lambda proxy: proxy.delay(0.1)),
     "commit in doubt": lambda it: it.silence(_leave_in_doubt),

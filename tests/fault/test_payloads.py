@@ -49,7 +49,6 @@ def test_arguments_that_cannot_be_stored_are_refused_in_words(database: str, arg
         assert conn.execute("SELECT count(*) FROM river_job").fetchone() == (0,)
 
 
-@pytest.mark.xfail(reason="a job whose kind has no handler fails, and is discarded after its last attempt", strict=True)
 def test_a_kind_that_nobody_knows_is_never_discarded_in_silence(lab: Lab) -> None:
     """P2: jobs of a kind without a handler, beside good ones."""
     (host,) = lab.hosts("a")
@@ -67,7 +66,6 @@ def test_a_kind_that_nobody_knows_is_never_discarded_in_silence(lab: Lab) -> Non
     assert "nobody_knows" in host.said()
 
 
-@pytest.mark.xfail(reason="there is no count of crashes apart from the attempts, and no quarantine", strict=True)
 def test_a_job_that_always_kills_its_executor_is_put_away_after_three_crashes(lab: Lab) -> None:
     """F4: one poisonous job among good ones."""
     lab.hosts("a")
