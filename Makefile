@@ -21,7 +21,7 @@ UPGRADE ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fault soak bench lint fmt lock build clean
+.PHONY: help setup run test test-smoke test-fault soak bench lint fmt lock build clean
 
 help: ## Show what make can do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -37,8 +37,11 @@ $(READY): requirements.lock requirements-dev.lock pyproject.toml .ci/venv
 run: setup ## Run the daemon here, on an embedded PostgreSQL, with the example handlers
 	@$(BIN)/queuectl start --dev
 
-test: setup ## Run all tests
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS)
+test: setup ## Run all tests but those that inject faults
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) -m 'not fault' $(PYTEST_ARGS)
+
+test-smoke: setup ## Inject every kind of fault once, in small sizes (some ten minutes)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) tests/fault $(PYTEST_ARGS)
 
 test-fault: setup ## Inject every fault of the matrix at full size, and print what was measured (some hours)
 	@rm -rf $(FAULT_RESULTS)

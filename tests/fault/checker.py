@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from fault.history import Change, Effect, History
+from fault.history import Change, Effect, History, is_rescue
 
 FINAL = frozenset({"completed", "discarded", "cancelled"})
 ENDS = frozenset({"done", "failed", "stopped"})
@@ -203,9 +203,15 @@ def _problem(change: Change) -> str | None:
     old, new = change.old_attempt or 0, change.new_attempt or 0
     if change.new_state == "running":
         return None if new == old + 1 and change.new_executor else f"{change.new_executor} made attempt {old} to {new}"
-    if change.old_state != "running":
-        return None
-    given_back = new == old - 1 and change.new_state in {"available", "scheduled", "cancelled"}
+    return _problem_of_an_end(change) if change.old_state == "running" else None
+
+
+def _problem_of_an_end(change: Change) -> str | None:
+    """Return what is wrong about how an attempt ended."""
+    old, new = change.old_attempt or 0, change.new_attempt or 0
+    given_back = new == old - 1 and change.new_state in {"available", "scheduled", "cancelled", "pending"}
+    if change.new_state == "pending" and not (given_back or is_rescue(change)):
+        return "a job is set aside by a rescue, or by giving it back"
     if new != old and not given_back:
         return f"attempt {old} became {new}"
     same = (change.old_attempted_us, change.old_executor) == (change.new_attempted_us, change.new_executor)

@@ -68,7 +68,8 @@ class Host:
         self._command = [*within, str(QUEUECTL), "start", "--config", str(self._config)]
         self._command += [part for role in roles for part in ("--role", role)]
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("RIVERRUN_", "DATABASE_"))}
-        own = {"PYTHONPATH": str(TESTS), "FAULT_HISTORY": witnesses, "FAULT_HOST": name}
+        path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
+        own = {"PYTHONPATH": path, "FAULT_HISTORY": witnesses, "FAULT_HOST": name}
         self._environment = {**inherited, **own, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._seen: set[int] = set()

@@ -6,7 +6,6 @@ import os
 import random
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +46,7 @@ class Lab:
         self.fleet = Fleet(folder, database=database, witnesses=witnesses)
         self.random = random.Random(SEED)
         self._server = server
-        self._stack = ExitStack()
-        self._began = time.time()
+        self._concluded = False
 
     @property
     def server(self) -> DurableServer:
@@ -100,11 +98,21 @@ class Lab:
     def settle(self, within: float = 30.0, *, but: Sequence[str] = ()) -> None:
         """Wait until every job has come to its end, those of the schedules and of kinds in ``but`` aside."""
         named = ", ".join(f"'{kind}'" for kind in but) or "''"
-        self.until(
-            "NOT EXISTS (SELECT FROM river_job WHERE finalized_at IS NULL AND NOT metadata ? 'riverrun:schedule'"
-            f" AND kind NOT IN ({named}))",
-            within=within, every=0.2,
-        )  # fmt: skip
+        unsettled = (
+            "SELECT state::text, attempt, scheduled_at::text, attempted_by[cardinality(attempted_by)], count(*)"
+            " FROM river_job WHERE finalized_at IS NULL AND NOT metadata ? 'riverrun:schedule'"
+            f" AND kind NOT IN ({named}) GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC LIMIT 5"
+        )
+        left: list[tuple[Any, ...]] = []
+
+        def settled() -> bool:
+            left[:] = self.rows(unsettled)
+            return not left
+
+        try:
+            eventually_sync(settled, within=within, every=0.2)
+        except AssertionError as error:
+            raise AssertionError(f"jobs that have not come to their end: {left}") from error
 
     def next_term(self, after: float, *, within: float = 40.0) -> float:
         """Wait for the first term that begins ``after`` a moment, and return how many seconds after it that was."""
@@ -149,6 +157,7 @@ class Lab:
             note=note,
         )
         report.keep(row)
+        self._concluded = True
         broken = {letter: violations[:5] for letter, violations in verdict.items() if violations}
         assert not broken, broken
         if target is not None:
@@ -160,6 +169,20 @@ class Lab:
         """Return how soon jobs ran again, for the table."""
         return f"run again after p50 {percentile(again, 0.5):.2f} s, max {max(again):.2f} s" if again else ""
 
-    def close(self) -> None:
-        """End everything."""
+    def close(self, scenario: str, reason: str = "") -> None:
+        """End everything; a ``scenario`` that did not come to its end has a row all the same, with the ``reason``."""
         self.fleet.close()
+        if not self._concluded:
+            numbers, _, what = scenario.strip(".").partition(": ")
+            row = report.Row(
+                fault=numbers.split(",")[0],
+                what=what,
+                jobs=0,
+                p50=None,
+                worst=None,
+                target=None,
+                counts={},
+                failed=True,
+                note=reason,
+            )
+            report.keep(row)

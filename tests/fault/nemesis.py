@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import psycopg
 from fault.fleet import Host
 from fault.lab import Lab
 from support.proxy import Proxy
+
+log = logging.getLogger(__name__)
 
 Fault = Callable[["Nemesis"], None]
 
@@ -48,6 +51,7 @@ class Nemesis:
         FAULTS[name](self)
         done = Injected(name, at, time.time())
         self.injected.append(done)
+        log.warning("%s, from %.1f to %.1f", name, at, done.healed_at)
         return done
 
     def host(self) -> Host:

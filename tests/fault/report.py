@@ -31,6 +31,7 @@ class Row:
         target: The most that ``worst`` shall be.
         counts: Violations by the letter of the promise.
         note: Why a cell is not as it should be, or a figure more.
+        failed: The scenario did not come to its end: something was not repaired in the time that it gives.
     """
 
     fault: str
@@ -41,10 +42,13 @@ class Row:
     target: float | None
     counts: dict[str, int]
     note: str = ""
+    failed: bool = False
 
     @property
     def verdict(self) -> str:
         """Return whether all promises were kept, in one word or with the letters of the broken ones."""
+        if self.failed:
+            return "failed"
         broken = "".join(letter for letter, count in self.counts.items() if count)
         if broken:
             return f"broken: {broken}"
@@ -73,7 +77,9 @@ def keep(row: Row) -> None:
 def load(folder: Path) -> list[Row]:
     """Return the rows of a run in the order of the matrix."""
     rows = [Row(**json.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*-*.json")]
-    return sorted(rows, key=lambda row: (row.fault[0], int("".join(filter(str.isdigit, row.fault)) or 0), row.what))
+    return sorted(
+        rows, key=lambda row: (row.fault[0], int("".join(filter(str.isdigit, row.fault)) or 0), row.fault, row.what)
+    )
 
 
 def table(rows: Iterable[Row]) -> str:

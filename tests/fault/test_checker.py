@@ -183,6 +183,7 @@ def test_more_jobs_than_slots_are_found() -> None:
         {"new_attempt": 2},
         {"new_attempted_us": 5},
         {"new_executor": "b_1"},
+        {"new_state": "pending", "finalized": False},
     ],
     ids=lambda wrong: next(iter(wrong)),
 )

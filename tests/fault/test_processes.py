@@ -88,7 +88,6 @@ def test_jobs_of_a_host_that_died_run_on_another_host(lab: Lab) -> None:
     lab.conclude("F6", "all processes of the leading host killed", seen_after=seen, target=5.0, note=lab.summary(again))
 
 
-@pytest.mark.xfail(reason="the supervisor renews the lease of an executor that is stopped", strict=True)
 def test_a_frozen_executor_that_wakes_up_finishes_nothing_of_others(lab: Lab) -> None:
     """F7: an executor is stopped for longer than its lease and woken later."""
     hosts = lab.hosts("a", "b", river=TEN_SLOTS)
@@ -196,6 +195,7 @@ def test_a_stop_under_load_gives_every_unfinished_job_back(lab: Lab, kind: str) 
         promise=Promise(ends={kind: "available"}), note="grace 3 s",
     )  # fmt: skip
     assert code == 0
+    assert took < 10
     assert rows == [("available", 0, None)]
     assert "Traceback" not in host.said()
 

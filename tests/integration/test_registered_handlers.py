@@ -174,7 +174,7 @@ async def test_without_a_registration_and_a_function_a_kind_is_unknown(
         await client.run(registry.delete("custom_task", force=True))
 
         async def unknown() -> bool:
-            job = await attempted(client, (await client.enqueue("custom_task", {}, max_attempts=2)).job.id)
+            job = await attempted(client, (await client.enqueue("custom_task", {})).job.id)
             return bool(job.errors) and "no handler is registered" in job.errors[0].error
 
         await eventually(unknown, within=OBEYED, every=0.1)
