@@ -80,9 +80,9 @@ async def stuck(args: dict[str, Any], ctx: Context) -> None:
 
 @riverrun.handler("segfault")
 async def segfault(args: dict[str, Any], ctx: Context) -> None:
-    """Crash the process in the first ``times`` attempts."""
+    """Crash the process the first ``times`` times; a crash gives the attempt back, so attempts do not count them."""
     with told(ctx):
-        if ctx.attempt <= args.get("times", 1):
+        if ctx.job.metadata.get("riverrun:crashes", 0) < args.get("times", 1):
             ctypes.string_at(0)
 
 

@@ -25,7 +25,7 @@ FINALIZE = r"SET state = held\.state,\s+attempt = CASE"
 PROMOTE = r"SET state = 'available'\s+WHERE job\.id = ANY"
 TICK = r"INSERT INTO riverrun_schedule_tick"
 CANCEL = r"'cancel_attempted_at', now\(\)"
-RESCUE = r"held\.rescues \+ 1"
+RESCUE = r"riverrun:quarantined"  # of the statement by which a supervisor takes jobs back
 
 
 def test_claims_that_nobody_heard_of_are_given_back(lab: Lab) -> None:
