@@ -13,12 +13,14 @@ from aiohttp import web
 from riverrun.backoff import Backoff
 from riverrun.database.schema_check import check
 from riverrun.errors import ConfigError, DatabaseUnavailable
+from riverrun.messages import Control
 from riverrun.process import RoleContext, run_role
 from riverrun.settings.schema import AdminSettings
 from riverrun_admin.app import build
 from riverrun_admin.database import Database
 from riverrun_admin.door import Door
 from riverrun_admin.enqueue_stream import MOST_STREAMS
+from riverrun_admin.events import Events
 from riverrun_admin.overview import Overview
 from riverrun_admin.services import Services
 
@@ -37,15 +39,18 @@ async def main(context: RoleContext) -> None:
         SchemaError: The tables in the database are not those of this release.
     """
     database = Database(context.settings)
+    overview = Overview(database)
     parts = Services(
         context=context,
         database=database,
         door=Door(context.settings),
-        overview=Overview(database),
+        overview=overview,
+        events=Events(database, overview),
         schema_checked=asyncio.Event(),
         streams=asyncio.Semaphore(MOST_STREAMS),
     )
     runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=DRAIN_SECONDS)
+    context.pipe.on(Control, lambda _: parts.changed())
     await database.open()
     try:
         await _listen(runner, context.settings.admin)
@@ -86,6 +91,7 @@ async def _until_drained(parts: Services) -> None:
         asyncio.create_task(parts.context.draining.wait(), name="draining"),
         asyncio.create_task(_check_schema(parts), name="schema check"),
         asyncio.create_task(_reload(parts), name="reload"),
+        asyncio.create_task(parts.events.run(), name="events"),
     }
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

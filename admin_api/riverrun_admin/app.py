@@ -20,7 +20,7 @@ from riverrun_admin.pages import forms
 from riverrun_admin.pages.render import error_page
 from riverrun_admin.problems import problem_of
 from riverrun_admin.roles import check_every_route_has_a_role
-from riverrun_admin.routes import handler, health, jobs, pages, queue, schedule, server
+from riverrun_admin.routes import events, handler, health, jobs, pages, queue, schedule, server
 from riverrun_admin.services import SERVICES, Services, services
 from riverrun_admin.transaction import answer_once
 
@@ -54,7 +54,8 @@ def build(parts: Services) -> web.Application:
     # Each body is read with a limit of its own; aiohttp's one for all is switched off.
     app = web.Application(middlewares=[observe, explain, admit, answer_once], client_max_size=0)
     app[SERVICES] = parts
-    for part in (queue, jobs, handler, schedule, server, health, pages, forms):
+    app.on_response_prepare.append(_put_headers)
+    for part in (queue, events, jobs, handler, schedule, server, health, pages, forms):
         app.router.add_routes(part.ROUTES)
     check_every_route_has_a_role(app.router.routes())
     return app
@@ -62,15 +63,11 @@ def build(parts: Services) -> web.Application:
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count and time a request, name it, and put the headers on its response that every one has."""
+    """Count and time a request, and name it."""
     started = time.monotonic()
     given = request.headers.get("X-Request-Id", "")
     request[_REQUEST_ID] = request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
     response = await handler(request)
-    response.headers["X-Request-Id"] = request_id
-    response.headers.update(_HEADERS)
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("Vary", "Accept, Accept-Language, Cookie")
     resource = request.match_info.route.resource
     method = request.method if request.method in _METHODS else "_other"
     route = resource.canonical if resource is not None else "_unknown"
@@ -89,6 +86,14 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         },
     )
     return response
+
+
+async def _put_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the headers on a response that every one has; also on one that is a stream."""
+    response.headers["X-Request-Id"] = request[_REQUEST_ID]
+    response.headers.update(_HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Vary", "Accept, Accept-Language, Cookie")
 
 
 @web.middleware

@@ -15,6 +15,7 @@ from riverrun.store.jobs import EnqueueResult
 from riverrun.store.listing import Count
 from riverrun.store.registry import RegisteredHandler
 from riverrun.store.statistics import QueueStatistics, Server
+from riverrun.store.watching import Watched
 from riverrun_admin.overview import Snapshot
 
 LISTED_PARAMS_BYTES = 8 * 1024
@@ -97,6 +98,25 @@ def job_document(job: Job) -> dict[str, object]:
         "attempted_by": job.attempted_by,
         "errors": [_error(error) for error in job.errors],
         "unique_key": job.unique_key.hex() if job.unique_key else None,
+    }
+
+
+def watched_document(job_id: int, job: Watched | None) -> dict[str, object]:
+    """Return how a job stands that somebody watches."""
+    if job is None:
+        return {"job_id": job_id, "deleted": True}
+    return {
+        "job_id": job_id,
+        "deleted": False,
+        "state": str(job.state),
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "scheduled_at": moment(job.scheduled_at),
+        "attempted_at": moment(job.attempted_at),
+        "finalized_at": moment(job.finalized_at),
+        "errors": job.errors,
+        "cancel_requested": job.cancel_requested,
+        "progress": None if job.progress_text is None else orjson.Fragment(job.progress_text.encode()),
     }
 
 

@@ -39,6 +39,7 @@ ROLES: dict[tuple[str, str], Role] = {
     ("GET", "/admin/queue/jobs"): Role.READ,
     ("GET", "/admin/queue/jobs/{job_id}"): Role.READ,
     ("GET", "/admin/queue/dashboard"): Role.READ,
+    ("GET", "/admin/queue/events"): Role.READ,
     ("GET", "/admin/handler/list"): Role.READ,
     ("POST", "/admin/handler/register"): Role.ADMIN,
     ("PUT", "/admin/handler/update"): Role.ADMIN,

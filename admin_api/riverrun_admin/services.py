@@ -11,6 +11,7 @@ from riverrun.role import RoleContext
 from riverrun.settings.schema import Settings
 from riverrun_admin.database import Database
 from riverrun_admin.door import Door
+from riverrun_admin.events import Events
 from riverrun_admin.overview import Overview
 
 
@@ -29,6 +30,7 @@ class Services:
     database: Database
     door: Door
     overview: Overview
+    events: Events
     schema_checked: asyncio.Event
     streams: asyncio.Semaphore
 
@@ -36,6 +38,11 @@ class Services:
     def settings(self) -> Settings:
         """The configuration as it was last read."""
         return self.context.settings
+
+    def changed(self) -> None:
+        """Let those who look see at once what has just been changed."""
+        self.overview.forget()
+        self.events.look_now()
 
 
 SERVICES = web.AppKey("SERVICES", Services)

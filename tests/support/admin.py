@@ -48,7 +48,8 @@ class Admin:
     async def request(self, method: str, path: str, **options: Any) -> Answer:
         options.setdefault("allow_redirects", False)
         async with self.session.request(method, self.url + path, **options) as response:
-            body = await response.read()
+            # A stream of events has no end.
+            body = b"" if response.content_type == "text/event-stream" else await response.read()
             json = await response.json(content_type=None) if "json" in response.content_type and body else None
             return Answer(response.status, response.headers, body, json)
 
