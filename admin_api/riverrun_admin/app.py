@@ -1,6 +1,6 @@
 """The aiohttp application: what happens around every request, and which parts serve it.
 
-observe ── every exception becomes a problem ── door ── answer once ── route
+observe ── every exception becomes a problem ── door ── answer once ── record changes ── route
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from riverrun.telemetry import metrics
-from riverrun_admin.door import remember
+from riverrun_admin.auditing import record_changes
+from riverrun_admin.callers import remember
 from riverrun_admin.negotiation import prefers_html
 from riverrun_admin.pages import forms
+from riverrun_admin.pages.login import login_page
 from riverrun_admin.pages.render import error_page
 from riverrun_admin.problems import problem_of
 from riverrun_admin.roles import check_every_route_has_a_role
-from riverrun_admin.routes import events, handler, health, jobs, pages, queue, schedule, server
+from riverrun_admin.routes import audit, events, handler, health, jobs, pages, queue, schedule, server, session, token
 from riverrun_admin.services import SERVICES, Services, services
 from riverrun_admin.transaction import answer_once
 
@@ -52,10 +54,10 @@ def build(parts: Services) -> web.Application:
         RuntimeError: A route has no role, or the other way round.
     """
     # Each body is read with a limit of its own; aiohttp's one for all is switched off.
-    app = web.Application(middlewares=[observe, explain, admit, answer_once], client_max_size=0)
+    app = web.Application(middlewares=[observe, explain, admit, answer_once, record_changes], client_max_size=0)
     app[SERVICES] = parts
     app.on_response_prepare.append(_put_headers)
-    for part in (queue, events, jobs, handler, schedule, server, health, pages, forms):
+    for part in (queue, events, jobs, handler, schedule, server, session, token, audit, health, pages, forms):
         app.router.add_routes(part.ROUTES)
     check_every_route_has_a_role(app.router.routes())
     return app
@@ -105,13 +107,13 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(status=redirect.status, headers={"Location": redirect.headers["Location"]})
     except Exception as error:  # noqa: BLE001 - problem_of logs what nobody expected
         problem = problem_of(error)
-        if prefers_html(request) and problem.status != 401:
-            return error_page(request, problem)
+        if prefers_html(request):
+            return login_page(request) if problem.status == 401 else error_page(request, problem)
         return problem.response(request[_REQUEST_ID])
 
 
 @web.middleware
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in whom the door lets in."""
-    remember(request, services(request).door.admit(request))
+    remember(request, await services(request).door.admit(request))
     return await handler(request)
