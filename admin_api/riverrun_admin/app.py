@@ -22,7 +22,21 @@ from riverrun_admin.pages.login import login_page
 from riverrun_admin.pages.render import error_page
 from riverrun_admin.problems import problem_of
 from riverrun_admin.roles import check_every_route_has_a_role
-from riverrun_admin.routes import audit, events, handler, health, jobs, pages, queue, schedule, server, session, token
+from riverrun_admin.routes import (
+    audit,
+    bulk,
+    changes,
+    events,
+    handler,
+    health,
+    jobs,
+    pages,
+    queue,
+    schedule,
+    server,
+    session,
+    token,
+)
 from riverrun_admin.services import SERVICES, Services, services
 from riverrun_admin.transaction import answer_once
 
@@ -47,6 +61,11 @@ _HEADERS = {
 }
 
 
+_PARTS = (
+    queue, events, jobs, changes, bulk, handler, schedule, server, session, token, audit, health, pages, forms,
+)  # fmt: skip
+
+
 def build(parts: Services) -> web.Application:
     """Return the application.
 
@@ -57,7 +76,7 @@ def build(parts: Services) -> web.Application:
     app = web.Application(middlewares=[observe, explain, admit, answer_once, record_changes], client_max_size=0)
     app[SERVICES] = parts
     app.on_response_prepare.append(_put_headers)
-    for part in (queue, events, jobs, handler, schedule, server, session, token, audit, health, pages, forms):
+    for part in _PARTS:
         app.router.add_routes(part.ROUTES)
     check_every_route_has_a_role(app.router.routes())
     return app

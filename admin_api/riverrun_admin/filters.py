@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from riverrun import names
+from riverrun import job_query, names
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
 from riverrun.store.listing import JobFilter
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 MOST_ROWS = 200
 USUAL_ROWS = 50
-_FILTERS = frozenset({"state", "queue", "kind", "tag", "priority", "id", "created_after", "created_before"})
+_FILTERS = frozenset({"filter", "state", "queue", "kind", "tag", "priority", "id", "created_after", "created_before"})
 _OTHERS = frozenset({"limit", "cursor", "lang", "lenient", "notice"})
 _MOST_VALUES = 100
 
@@ -29,7 +29,8 @@ def job_filter(request: web.Request) -> JobFilter:
         InvalidInput: A parameter is not known, or a value not allowed; the field is ``?name``.
     """
     refuse_unknown(request, _FILTERS | _OTHERS)
-    return JobFilter(
+    line = job_query.parse(request.query.get("filter", ""), "?filter")
+    beside = JobFilter(
         states=_values(request, "state", _state),
         queues=_values(request, "queue", names.check_queue),
         kinds=_values(request, "kind", names.check_kind),
@@ -39,6 +40,7 @@ def job_filter(request: web.Request) -> JobFilter:
         created_after=_single(request, "created_after", check_time),
         created_before=_single(request, "created_before", check_time),
     )
+    return job_query.merged(line, beside, "?filter")
 
 
 def refuse_unknown(request: web.Request, known: frozenset[str]) -> None:
@@ -84,6 +86,20 @@ def rows_wanted(request: web.Request) -> int:
         raise InvalidInput("?limit", text, allowed, code="format")
     if not 1 <= int(text) <= MOST_ROWS:
         raise InvalidInput("?limit", int(text), allowed)
+    return int(text)
+
+
+def number_of(request: web.Request, name: str) -> int | None:
+    """Return a cursor that is a whole number; None when there is none.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
+    text = request.query.get(name)
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise InvalidInput("cursor", text, "the next_cursor of an earlier page", code="cursor")
     return int(text)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypedDict, TypeVar
 
+from riverrun import job_query
 from riverrun.database.statements import Steps
 from riverrun.errors import InvalidInput, JobFinalized, JobRunning, NotFound
 from riverrun.job import Job, JobState
@@ -127,7 +128,9 @@ class ListFilters(TypedDict, total=False):
     created_before: datetime | None
 
 
-def page(filters: ListFilters, *, limit: int, cursor: str | None) -> Steps[listing.Page]:
+def page(
+    filters: ListFilters, *, limit: int, cursor: str | None, line: listing.JobFilter | None = None
+) -> Steps[listing.Page]:
     """Return up to ``limit`` jobs from ``cursor`` on; see `riverrun.store.listing`."""
     if unknown := set(filters) - set(ListFilters.__annotations__):
         name = min(unknown)
@@ -145,7 +148,19 @@ def page(filters: ListFilters, *, limit: int, cursor: str | None) -> Steps[listi
         created_after=_moment("created_after", filters.get("created_after")),
         created_before=_moment("created_before", filters.get("created_before")),
     )
+    if line is not None:
+        wanted = job_query.merged(wanted, line)
     return (yield from listing.page(wanted, limit=limit, cursor=cursor))
+
+
+def pages(filters: ListFilters, text: str | None) -> Callable[[int, str | None], Steps[listing.Page]]:
+    """Return what reads a page, of so many jobs and from a cursor on, of ``filters`` and a line as `job_query` has it."""
+    line = None if text is None else job_query.parse(text)
+
+    def read(limit: int, cursor: str | None) -> Steps[listing.Page]:
+        return (yield from page(filters, limit=limit, cursor=cursor, line=line))
+
+    return read
 
 
 def check_state(value: object, field: str) -> JobState:

@@ -25,6 +25,7 @@ from riverrun_admin.scope import narrowed
 from riverrun_admin.services import services
 
 Act = Callable[[web.Request, Sequence[int]], Awaitable[Mapping[int, Outcome]]]
+Told = Callable[[JobState], dict[str, object]]
 
 
 async def list_jobs(request: web.Request) -> web.Response:
@@ -70,9 +71,13 @@ def _cancelled(state: JobState) -> dict[str, object]:
     return {"state": str(state), "cancel_requested": state is JobState.RUNNING}
 
 
-async def _act(request: web.Request, act: Act, told: Callable[[JobState], dict[str, object]]) -> web.Response:
-    """Do something about the jobs of the body: one error for one job, an answer for each of several."""
+async def _act(request: web.Request, act: Act, told: Told) -> web.Response:
     body = validated(JobIdsBody, await read_object(request), lenient=is_lenient(request))
+    return await respond_for_each(request, body, act, told)
+
+
+async def respond_for_each(request: web.Request, body: JobIdsBody, act: Act, told: Told) -> web.Response:
+    """Do something about the jobs of the body: one error for one job, an answer for each of several."""
     if (body.job_id is None) == (body.job_ids is None):
         detail = "job_id: exactly one of job_id and job_ids is needed"
         raise invalid((FieldError("/job_id", "required", detail),))
@@ -88,7 +93,7 @@ async def _act(request: web.Request, act: Act, told: Callable[[JobState], dict[s
     return respond({"job_id": body.job_id, **document}, status=202 if document.get("cancel_requested") else 200)
 
 
-def _result(job_id: int, outcome: Outcome, told: Callable[[JobState], dict[str, object]]) -> dict[str, object]:
+def _result(job_id: int, outcome: Outcome, told: Told) -> dict[str, object]:
     if isinstance(outcome, JobState):
         return {"job_id": job_id, "ok": True, **told(outcome)}
     problem = problem_of(outcome)

@@ -43,7 +43,8 @@ _LARGEST = 2**63 - 1
 class JobFilter:
     """Which jobs to list: of each non-empty field one value must match, and all fields must.
 
-    ``created_after`` is included, ``created_before`` is not; both have a zone.
+    ``…_after`` is included, ``…_before`` is not; all have a zone. ``args`` and ``metadata`` are JSON text that a job's
+    contain; ``error`` stands in the message of its last failure, in capitals or not.
     """
 
     states: tuple[JobState, ...] = ()
@@ -54,6 +55,13 @@ class JobFilter:
     ids: tuple[int, ...] = ()
     created_after: datetime | None = None
     created_before: datetime | None = None
+    scheduled_after: datetime | None = None
+    scheduled_before: datetime | None = None
+    finalized_after: datetime | None = None
+    finalized_before: datetime | None = None
+    args: str | None = None
+    metadata: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ def page(wanted: JobFilter, *, limit: int = 50, cursor: str | None = None) -> St
         raise InvalidInput("limit", limit, f"a whole number from 1 to {LARGEST_PAGE}")
     statement = _statement(wanted)
     after = _read_cursor(cursor, statement, wanted) if cursor is not None else _Position(None, None, None)
-    rows = yield Query(statement, {**_params(wanted), **_position_params(after), "rows": limit + 1})
+    rows = yield Query(statement, {**filter_params(wanted), **_position_params(after), "rows": limit + 1})
     jobs = [job_from(row) for row in rows[:limit]]
     return Page(jobs, _write_cursor(jobs[-1], statement, wanted) if len(rows) > limit else None)
 
@@ -134,7 +142,7 @@ def _statement(wanted: JobFilter) -> str:
     return "job_list_running" if states == _RUNNING else "job_list_newest"
 
 
-def _params(wanted: JobFilter) -> Mapping[str, object]:
+def filter_params(wanted: JobFilter) -> Mapping[str, object]:
     """Return the filter as the statements take it: NULL for a field that says nothing."""
     fields = {
         name: list(value) or None if isinstance(value, tuple) else value for name, value in asdict(wanted).items()
@@ -196,5 +204,9 @@ def _within(value: object, lowest: int, highest: int) -> bool:
 
 
 def _fingerprint(wanted: JobFilter) -> str:
-    """Return a short digest of the filter; it tells a mistake, it keeps nobody out."""
-    return hashlib.sha256(orjson.dumps(asdict(wanted))).hexdigest()[:12]
+    """Return a short digest of the filter; it tells a mistake, it keeps nobody out.
+
+    Times are left out: "in the last hour" means another hour on the next page, and any position is good for it.
+    """
+    lasting = {name: value for name, value in asdict(wanted).items() if not name.endswith(("_after", "_before"))}
+    return hashlib.sha256(orjson.dumps(lasting)).hexdigest()[:12]
