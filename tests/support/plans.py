@@ -42,7 +42,7 @@ class Plan:
 
     def most_rows(self) -> int:
         """Return the most rows that any one node gave, over all its loops."""
-        return max(round(node["Actual Rows"] * node["Actual Loops"]) for node in self.nodes())
+        return max(int(node["Actual Rows"] * node["Actual Loops"]) for node in self.nodes())
 
     def buffers(self, cte: str | None = None) -> int:
         """Return the pages that were touched in shared memory, by the whole statement or by one of its CTEs."""
