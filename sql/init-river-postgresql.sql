@@ -320,13 +320,14 @@ COMMENT ON TABLE riverrun_idempotency_key IS 'Answers to requests that carried a
 
 INSERT INTO riverrun_migration (version, name) VALUES (2, '002_own_tables');
 
--- 003_job_claim_index
--- What a claim reads: the available jobs of one queue, best first.
-CREATE INDEX riverrun_job_claim_index
-ON river_job (queue, priority, scheduled_at, id)
-WHERE state = 'available';
+-- 003_job_live_index
+-- What claims, rescues and every look at unfinished jobs read: those of one state and queue, best first.
+--   A job that ends leaves this index, so it stays as small as the work that is left, however long the history.
+CREATE INDEX riverrun_job_live_index
+ON river_job (state, queue, priority, scheduled_at, id)
+WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled');
 
-INSERT INTO riverrun_migration (version, name) VALUES (3, '003_job_claim_index');
+INSERT INTO riverrun_migration (version, name) VALUES (3, '003_job_live_index');
 
 -- 004_job_due_index
 -- What promotion reads: the jobs that wait for their time, earliest first.
@@ -353,7 +354,21 @@ ALTER TABLE river_job SET (
 
 INSERT INTO riverrun_migration (version, name) VALUES (5, '005_job_autovacuum');
 
--- 006_token
+-- 006_lean_job_indexes
+-- Drop those of River's indexes on river_job that no claim, run or end of a job reads.
+--   Each of them is written three times for every job. riverrun_job_live_index serves what River's clients read
+--   through the first; only searches by arguments, metadata or kind alone read the others.
+DROP INDEX river_job_prioritized_fetching_index;
+
+DROP INDEX river_job_kind;
+
+DROP INDEX river_job_args_index;
+
+DROP INDEX river_job_metadata_index;
+
+INSERT INTO riverrun_migration (version, name) VALUES (6, '006_lean_job_indexes');
+
+-- 007_token
 -- Tokens of the HTTP API, and the sessions that browsers make from them.
 --   locks: new objects only
 CREATE TABLE riverrun_token (
@@ -381,9 +396,9 @@ CREATE INDEX riverrun_token_parent_index ON riverrun_token (parent) WHERE parent
 
 COMMENT ON TABLE riverrun_token IS 'Who may use the HTTP API: the digest of each token, what it may do and where; one with a parent is the session of a browser.';
 
-INSERT INTO riverrun_migration (version, name) VALUES (6, '006_token');
+INSERT INTO riverrun_migration (version, name) VALUES (7, '007_token');
 
--- 007_audit
+-- 008_audit
 -- Who changed what through the API, the pages and the shell, as a chain of digests.
 --   locks: new objects only
 CREATE TABLE riverrun_audit (
@@ -415,9 +430,9 @@ COMMENT ON TABLE riverrun_audit_head IS 'Number and hash of the newest entry of 
 
 INSERT INTO riverrun_audit_head (number, hash) VALUES (0, sha256(''));
 
-INSERT INTO riverrun_migration (version, name) VALUES (7, '007_audit');
+INSERT INTO riverrun_migration (version, name) VALUES (8, '008_audit');
 
--- 008_bulk
+-- 009_bulk
 -- Operations on every job that a filter names, done in batches while they are watched.
 --   locks: new objects only
 CREATE TABLE riverrun_bulk (
@@ -450,6 +465,6 @@ CREATE INDEX riverrun_bulk_running_index ON riverrun_bulk (updated_at) WHERE sta
 
 COMMENT ON TABLE riverrun_bulk IS 'One action on all jobs that a filter names, up to the newest one when it began; position is the id it has come to.';
 
-INSERT INTO riverrun_migration (version, name) VALUES (8, '008_bulk');
+INSERT INTO riverrun_migration (version, name) VALUES (9, '009_bulk');
 
 COMMIT;
