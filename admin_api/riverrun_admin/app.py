@@ -32,6 +32,7 @@ from riverrun_admin.routes import (
     jobs,
     pages,
     queue,
+    reference,
     schedule,
     server,
     session,
@@ -62,7 +63,8 @@ _HEADERS = {
 
 
 _PARTS = (
-    queue, events, jobs, changes, bulk, handler, schedule, server, session, token, audit, health, pages, forms,
+    queue, events, jobs, changes, bulk, handler, schedule, server, session, token, audit, reference, health, pages,
+    forms,
 )  # fmt: skip
 
 
@@ -76,6 +78,7 @@ def build(parts: Services) -> web.Application:
     app = web.Application(middlewares=[observe, explain, admit, answer_once, record_changes], client_max_size=0)
     app[SERVICES] = parts
     app.on_response_prepare.append(_put_headers)
+    app.on_startup.append(reference.remember_document)
     for part in _PARTS:
         app.router.add_routes(part.ROUTES)
     check_every_route_has_a_role(app.router.routes())

@@ -53,6 +53,8 @@ ROLES: dict[tuple[str, str], Role] = {
     ("POST", "/admin/schedule/resume"): Role.OPERATE,
     ("POST", "/admin/schedule/run"): Role.OPERATE,
     ("GET", "/admin/server/list"): Role.READ,
+    ("GET", "/admin/openapi.json"): Role.READ,
+    ("GET", "/admin/reference"): Role.READ,
     ("GET", "/admin/login"): Role.PUBLIC,
     ("POST", "/admin/login"): Role.PUBLIC,
     ("POST", "/admin/logout"): Role.PUBLIC,

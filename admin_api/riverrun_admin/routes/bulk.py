@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from aiohttp import web
 
 from riverrun import job_query
@@ -86,7 +84,7 @@ def _wanted(body: BulkBody) -> tuple[JobFilter, str]:
     wanted = job_query.parse(body.filter or "", "filter")
     if wanted == JobFilter():
         raise InvalidInput("filter", body.filter, "at least one term, such as state:discarded", code="required")
-    return replace(wanted), body.filter or ""
+    return wanted, body.filter or ""
 
 
 async def _begun(
