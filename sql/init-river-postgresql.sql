@@ -467,4 +467,20 @@ COMMENT ON TABLE riverrun_bulk IS 'One action on all jobs that a filter names, u
 
 INSERT INTO riverrun_migration (version, name) VALUES (9, '009_bulk');
 
+-- 010_notice
+-- What people were told, so that they are told once, whoever leads.
+--   locks: new objects only
+CREATE TABLE riverrun_notice (
+    rule text NOT NULL,
+    subject text NOT NULL,
+    sent_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (rule, subject),
+    CONSTRAINT riverrun_notice_rule_length CHECK (char_length(rule) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_notice_subject_length CHECK (char_length(subject) BETWEEN 1 AND 255)
+);
+
+COMMENT ON TABLE riverrun_notice IS 'When a rule of the notifications last told somebody about a subject.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (10, '010_notice');
+
 COMMIT;

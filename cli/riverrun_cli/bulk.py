@@ -80,9 +80,7 @@ def abort(access: Access, /, *, bulk_id: int, output: str) -> None:
 
 def filter_options(function: Decorated) -> Decorated:
     """Add ``--filter`` and ``--dry-run``, for `act_instead`."""
-    function = click.option("--dry-run", is_flag=True, help="With --filter: only say how many jobs it would be.")(
-        function
-    )
+    function = click.option("--dry-run", is_flag=True, help="With --filter: only say how many.")(function)
     return click.option(
         "--filter", "filter_text", help="All jobs that fit, such as 'state:discarded kind:email'; instead of IDs."
     )(function)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -68,7 +68,7 @@ def list_jobs(
     with named():
         for name in ("created_after", "created_before"):
             filters[name] = moment_of(filters[name], name)
-        steps = operations.pages(filters, filter_text)
+        steps = operations.pages(cast("operations.ListFilters", filters), filter_text)
         with access.client() as client:
             first = client.run(steps(_LONGEST_PAGE if everything else limit, cursor))
             found = _all(client, first, steps) if everything else iter(first.jobs)

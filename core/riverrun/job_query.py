@@ -105,8 +105,9 @@ class _Reading:
 
     def filter(self) -> JobFilter:
         """Return what the whole line means."""
-        inside = {name: json.dumps(value, ensure_ascii=False) for name, value in self._inside.items() if value}
-        return JobFilter(**{name: tuple(values) for name, values in self._several.items()}, **self._single, **inside)
+        said: dict[str, Any] = {name: tuple(values) for name, values in self._several.items()} | self._single
+        said |= {name: json.dumps(value, ensure_ascii=False) for name, value in self._inside.items() if value}
+        return JobFilter(**said)
 
     def _place(self, name: str) -> str:
         return f"{self._field}: {name}" if self._field else name

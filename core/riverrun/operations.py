@@ -154,7 +154,7 @@ def page(
 
 
 def pages(filters: ListFilters, text: str | None) -> Callable[[int, str | None], Steps[listing.Page]]:
-    """Return what reads a page, of so many jobs and from a cursor on, of ``filters`` and a line as `job_query` has it."""
+    """Return what reads a page of so many jobs from a cursor on: those of ``filters`` and of a `job_query` line."""
     line = None if text is None else job_query.parse(text)
 
     def read(limit: int, cursor: str | None) -> Steps[listing.Page]:

@@ -2,7 +2,7 @@
 -- Count the jobs that a filter names, up to a cap.
 --   in:    the filter, as job_list_newest.sql has it · cap
 --   out:   how many, at most cap
---   index: river_job_kind or river_job_args_index where the filter has them; the statement's time limit bounds the rest
+--   index: none serves every filter; the statement's time limit bounds what is read
 SELECT count(*)
 FROM (
     SELECT 1

@@ -3,7 +3,7 @@
 --   in:    states · queues, kinds, tags, priorities, ids (arrays, any of each), created_after, created_before,
 --          scheduled_after, scheduled_before, finalized_after, finalized_before, args and metadata (JSON that they
 --          contain), error (words of the last one); each NULL: any ·
---          after_id, the last job of the page before, NULL: from the start · rows
+--          newest, how many ids to look back · after_id, the last job of the page before, NULL: from the start · rows
 --   out:   up to rows jobs, whole, by id, descending
 --   index: river_job_pkey; a NULL filter is folded away by a custom plan
 SELECT
@@ -28,6 +28,10 @@ WHERE (%(states)s::text[] IS NULL OR job.state = ANY (%(states)s::text[]::river_
     AND (
         %(error)s::text IS NULL
         OR strpos(lower(job.errors[cardinality(job.errors)] ->> 'error'), lower(%(error)s::text)) > 0
+    )
+    AND (
+        %(newest)s::bigint IS NULL
+        OR job.id > (SELECT coalesce(max(id), 0) FROM river_job) - %(newest)s::bigint
     )
     AND (%(after_id)s::bigint IS NULL OR job.id < %(after_id)s::bigint)
 ORDER BY job.id DESC

@@ -207,7 +207,8 @@ def _delay(value: object) -> float:
 
 
 def _bulk(row: Row) -> Bulk:
-    return Bulk(*row[:2], orjson.loads(row[2]), row[3], _wanted(orjson.loads(row[4])), *row[5:16])
+    params, wanted = orjson.loads(row[2]), _wanted(orjson.loads(row[4]))
+    return Bulk(row[0], row[1], params, row[3], wanted, *row[5:])
 
 
 def _wanted(kept: Mapping[str, Any]) -> JobFilter:

@@ -65,6 +65,11 @@ def clean_bulk(generation: int, *, batch: int) -> Steps[Cleaning]:
     return (yield from _clean("bulk_clean", generation, batch))
 
 
+def clean_notices(generation: int, *, batch: int) -> Steps[Cleaning]:
+    """Forget what people were told a month ago."""
+    return (yield from _clean("notice_clean", generation, batch))
+
+
 def clean_audit(generation: int, kept: timedelta, *, batch: int) -> Steps[Cleaning]:
     """Forget who changed what when it was kept long enough."""
     return (yield from _clean("audit_clean", generation, batch, seconds=kept.total_seconds()))

@@ -30,6 +30,9 @@ CAP = 10_000
 
 LARGEST_PAGE = 1_000
 
+LOOKED_BACK = 100_000
+"""No index knows what is inside a job: of jobs in any state, only so many of the newest ids are looked into."""
+
 _FINAL = frozenset({JobState.CANCELLED, JobState.COMPLETED, JobState.DISCARDED})
 _DUE = frozenset({JobState.RETRYABLE, JobState.SCHEDULED})
 _WAITING = (frozenset({JobState.AVAILABLE}), frozenset({JobState.PENDING}))
@@ -153,7 +156,13 @@ def filter_params(wanted: JobFilter) -> Mapping[str, object]:
         name: list(value) or None if isinstance(value, tuple) else value for name, value in asdict(wanted).items()
     }
     states = [str(state) for state in wanted.states]
-    return {**fields, "states": states or None, "state": states[0] if states else None}
+    looks_inside = wanted.args is not None or wanted.metadata is not None or wanted.error is not None
+    return {
+        **fields,
+        "states": states or None,
+        "state": states[0] if states else None,
+        "newest": LOOKED_BACK if looks_inside else None,
+    }
 
 
 @dataclass(frozen=True, slots=True)
