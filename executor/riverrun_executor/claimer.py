@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 MAX_CLAIM = 300
 """Jobs of one claim: more are no faster and delay the first of them."""
 
-ANSWER_SECONDS = 4.5
+ANSWER_SECONDS = 3.6
 """The server itself gives a claim up after 3 s; a connection that is silent for longer is taken for dead."""
 
 LOOK_EVERYWHERE_SECONDS = 1.0
