@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg import AsyncConnection
 
@@ -27,14 +27,11 @@ from riverrun_executor.ending import Ending
 from riverrun_executor.finalizer import Finalizer
 from riverrun_executor.handlers.choose import Handlers
 from riverrun_executor.handlers.local import LocalHandler
+from riverrun_executor.handlers.services import Services
 from riverrun_executor.lease import Lease
 from riverrun_executor.runner import Runner
 from riverrun_executor.slots import Slots
 from riverrun_executor.statistics import Statistics
-
-if TYPE_CHECKING:
-    from riverrun_executor.handlers.choose import Transport
-    from riverrun_executor.handlers.http import HttpHandlers
 
 IDLE_SECONDS = 30
 """For so long an isolated executor waits for another job."""
@@ -70,13 +67,13 @@ class Executor:
         # A crash of an isolated executor is laid at the door of every job that it has not written to its end.
         self._slots = Slots(slots, most_unwritten=1) if context.isolated else Slots(slots)
         self._left_behind = 0
-        self._http: HttpHandlers | None = None
+        self._services = Services()
         self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")
         self._local = load_handlers(settings.handlers.modules, settings.handlers.path)
         self._announced = False
         self._handlers = Handlers(
             {kind: LocalHandler(handler, self._threads, self._left) for kind, handler in self._local.items()},
-            connect_http=self._connect_http,
+            connect=self._services.connect,
         )
         self._statistics = Statistics(settings.server_id)
         self._finalizer = Finalizer(
@@ -145,8 +142,7 @@ class Executor:
                 for part in steering:
                     part.cancel()
         finally:
-            if self._http is not None:
-                await self._http.close()
+            await self._services.close()
 
     @property
     def threads_left_behind(self) -> bool:
@@ -203,14 +199,6 @@ class Executor:
         registered = await self._statements.run(conn, registry.handlers())
         self._handlers.use(registered)
         self._claimer.kinds_left_out = [handler.kind for handler in registered if handler.paused_at is not None]
-
-    def _connect_http(self, registered: registry.RegisteredHandler) -> Transport:
-        """Return the transport of an HTTP service; an executor without one never loads an HTTP client."""
-        if self._http is None:
-            from riverrun_executor.handlers.http import HttpHandlers  # noqa: PLC0415
-
-            self._http = HttpHandlers()
-        return self._http.connect(registered)
 
     async def _drain(self, claiming: asyncio.Task[None]) -> None:
         river = self._context.settings.river
