@@ -10,6 +10,7 @@ from aiohttp import web
 from riverrun import job_query, names
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
+from riverrun.sanitize import UNSTORABLE
 from riverrun.store.listing import JobFilter
 from riverrun_admin.rules import check_time
 
@@ -20,6 +21,7 @@ USUAL_ROWS = 50
 _FILTERS = frozenset({"filter", "state", "queue", "kind", "tag", "priority", "id", "created_after", "created_before"})
 _OTHERS = frozenset({"limit", "cursor", "lang", "lenient", "notice"})
 _MOST_VALUES = 100
+_LONGEST_WORDS = 255
 
 
 def job_filter(request: web.Request) -> JobFilter:
@@ -87,6 +89,18 @@ def rows_wanted(request: web.Request) -> int:
     if not 1 <= int(text) <= MOST_ROWS:
         raise InvalidInput("?limit", int(text), allowed)
     return int(text)
+
+
+def words_of(request: web.Request, name: str) -> str | None:
+    """Return a text that is compared as it stands; None when there is none.
+
+    Raises:
+        InvalidInput: It is too long, or has characters that PostgreSQL does not store.
+    """
+    text = request.query.get(name)
+    if text and (len(text) > _LONGEST_WORDS or UNSTORABLE.search(text)):
+        raise InvalidInput(f"?{name}", text, f"at most {_LONGEST_WORDS} characters of text", code="format")
+    return text or None
 
 
 def number_of(request: web.Request, name: str) -> int | None:

@@ -191,7 +191,7 @@ class TokenBody(Body):
 class TokenIdBody(Body):
     """Which token."""
 
-    token_id: str = Field(min_length=1, max_length=64)
+    token_id: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
 
 
 class ScheduleNameBody(Body):

@@ -11,7 +11,7 @@ from riverrun.cron_grammar import parse_expression
 from riverrun.errors import InvalidInput
 from riverrun.schedule import Schedule
 from riverrun.settings.notifications import RuleSettings
-from riverrun.store import gauges, notices, registry, schedules
+from riverrun.store import notices, registry, schedules
 from riverrun.store.leader import Pulse
 from riverrun_scheduler.notice import Notice
 from riverrun_scheduler.postman import Postman
@@ -82,10 +82,9 @@ class Notifier:
 
     async def _unserved(self, late: timedelta) -> Mapping[str, str]:
         return {
-            f"queue:{each.queue}": f"No executor serves the queue {each.queue}; its oldest job has waited "
-            f"{each.oldest_seconds:.0f} s."
-            for each in await self._term.run(gauges.queues())
-            if not each.served and not each.paused and each.oldest_seconds >= late.total_seconds()
+            f"queue:{queue}": f"No executor serves the queue {queue}; its oldest job has waited {seconds:.0f} s."
+            for queue, seconds in (await self._term.run(notices.unserved())).items()
+            if seconds >= late.total_seconds()
         }
 
     def _tell(self, name: str, rule: RuleSettings, subject: str, sentence: str, now: datetime) -> None:

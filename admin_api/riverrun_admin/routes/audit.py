@@ -8,7 +8,7 @@ from aiohttp import web
 
 from riverrun.store import audit
 from riverrun_admin.documents import encoded, entry_document, respond
-from riverrun_admin.filters import number_of, refuse_unknown, rows_wanted
+from riverrun_admin.filters import number_of, refuse_unknown, rows_wanted, words_of
 from riverrun_admin.services import services
 from riverrun_admin.stream import NDJSON
 
@@ -20,7 +20,7 @@ async def list_entries(request: web.Request) -> web.Response:
     """List changes, the newest first."""
     refuse_unknown(request, _FILTERS)
     rows = rows_wanted(request)
-    wanted = {name: request.query.get(name) or None for name in ("actor", "action", "target")}
+    wanted = {name: words_of(request, name) for name in ("actor", "action", "target")}
     steps = audit.listed(**wanted, before=number_of(request, "cursor"), rows=rows + 1)
     found = await services(request).database.run(steps)
     more = str(found[rows - 1].number) if len(found) > rows else None
