@@ -27,6 +27,7 @@ NEEDED_PRIVILEGES = {
     "riverrun_migration": "SELECT",
     "river_job_id_seq": "USAGE",
     "riverrun_revision_seq": "USAGE",
+    "riverrun_bulk_id_seq": "USAGE",
 }  # fmt: skip
 NEEDED_INDEXES = {
     "riverrun_job_live_index": "every claim sorts all waiting jobs of its queue",
