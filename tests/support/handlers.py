@@ -101,6 +101,13 @@ async def wait_at_gate(ctx: Context) -> None:
     await gate.wait()
 
 
+@riverrun.handler("gate_output")
+async def leave_output_at_gate() -> str:
+    """Leave something when the test opens the gate."""
+    await gate.wait()
+    return "left"
+
+
 @riverrun.handler("stubborn")
 async def stubborn() -> str:
     """Finish although it is told to stop."""
