@@ -121,6 +121,7 @@ class Executor:
             queue=queue,
             server_id=settings.server_id,
             incarnation=context.incarnation,
+            stuck_after=settings.river.rescue_stuck_jobs_after,
         )
 
     async def run(self) -> None:
@@ -167,6 +168,11 @@ class Executor:
     def claim_age(self) -> float:
         """Return for how many seconds the answer to a claim has been on its way; 0 when none is."""
         return self._claimer.age
+
+    def running_for(self, seconds: float) -> Sequence[ClaimedJob]:
+        """Return the jobs that have run for so long."""
+        since = time.monotonic() - seconds
+        return [running.job for running in self._runner.running.values() if running.started <= since]
 
     def cancel(self, job_id: int) -> None:
         """Stop a running job."""
