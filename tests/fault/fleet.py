@@ -74,6 +74,12 @@ class Host:
         self._process: subprocess.Popen[bytes] | None = None
         self._seen: set[int] = set()
 
+    def reconfigure(self, river: Mapping[str, object]) -> None:
+        """Change keys of that section of the configuration, and let the daemon read it again."""
+        known = json.loads(self._config.read_text())
+        self._config.write_text(json.dumps({**known, "river": {**known["river"], **river}}))
+        self.send(signal.SIGHUP)
+
     def start(self) -> Host:
         """Start the daemon."""
         with self.log.open("ab") as output:

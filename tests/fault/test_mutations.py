@@ -82,6 +82,27 @@ MUTATIONS = [
         "tests/integration/test_rescuer.py::test_nothing_is_rescued_right_after_an_election_or_a_restart_of_postgresql",
     ),
     Mutation(
+        "the grace after the clock was set",
+        "scheduler/riverrun_scheduler/term.py",
+        r", self\._clock\.steady_for\)",
+        ")",
+        "tests/integration/test_rescuer.py::test_nothing_is_rescued_right_after_the_clock_of_the_database_was_set",
+    ),
+    Mutation(
+        "the look for claims that a crash has undone",
+        "executor/riverrun_executor/control.py",
+        r"\n +await self\._executor\.let_go\(conn\)",
+        "\n                        pass",
+        "tests/integration/test_executor.py::test_a_handler_is_stopped_when_a_crash_of_the_server_has_undone_its_claim",
+    ),
+    Mutation(
+        "the doubt about a kill by hand",
+        "sql/queries/job_crashed.sql",
+        r"NOT %\(by_hand\)s::bool OR ",
+        "NOT %(by_hand)s::bool OR true OR ",
+        "tests/process/test_survival.py::test_a_job_that_runs_alone_is_not_given_up_because_somebody_kills_its_process",
+    ),
+    Mutation(
         "the generation in what a leader writes",
         "sql/queries/job_rescue.sql",
         r"OR EXISTS \(SELECT FROM riverrun_leader .*?\)\n",

@@ -113,6 +113,23 @@ def own_end(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str
     return dict(rows)
 
 
+def taken(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[list[ClaimedJob]]:
+    """Return those of ``jobs`` that are not this attempt's any more, among them claims that a crash has undone."""
+    fence = {"ids": [job.id for job in jobs], "attempts": [job.attempt for job in jobs]}
+    rows = yield Query(
+        "job_own_end",
+        {
+            **fence,
+            "attempted_us": [job.attempted_us for job in jobs],
+            "states": ["running"] * len(jobs),
+            "given_back": [False] * len(jobs),
+            "incarnation": incarnation,
+        },
+    )
+    kept = {row[0] for row in rows}
+    return [job for job in jobs if job.id not in kept]
+
+
 def complete_in(job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[None]:
     """Complete a job in the caller's transaction and merge ``patch`` (JSON text) into its metadata.
 
