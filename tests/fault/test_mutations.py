@@ -100,7 +100,7 @@ MUTATIONS = [
         "sql/queries/job_crashed.sql",
         r"NOT %\(by_hand\)s::bool OR ",
         "NOT %(by_hand)s::bool OR true OR ",
-        "tests/process/test_survival.py::test_a_job_that_runs_alone_is_not_given_up_because_somebody_kills_its_process",
+        "tests/integration/test_lease.py::test_a_kill_by_hand_costs_a_job_that_ran_alone_an_attempt_and_no_more",
     ),
     Mutation(
         "the generation in what a leader writes",
