@@ -32,16 +32,17 @@ def test_a_database_without_room_is_waited_for(own_lab: Lab) -> None:
     if reason := _no_disk():
         pytest.skip(reason)
     hosts = own_lab.hosts("a", "b")
-    with _small_disk(own_lab) as disk, own_lab.producer(rate=40, args=lambda n: {"ms": 50, "x": "y" * 2_000}):
-        own_lab.works_again()
-        filler = disk / "filler"
-        _fill(filler)
-        eventually_sync(lambda: _is_full(own_lab), within=20, every=0.2)
-        time.sleep(size(4, 60))
-        filler.unlink()
-        healed = time.time()
-        resumed = own_lab.works_again(40) - healed
-        time.sleep(2)
+    with _small_disk(own_lab) as disk:
+        with own_lab.producer(rate=40, args=lambda n: {"ms": 50, "x": "y" * 2_000}):
+            own_lab.works_again()
+            filler = disk / "filler"
+            _fill(filler)
+            eventually_sync(lambda: _is_full(own_lab), within=20, every=0.2)
+            time.sleep(size(4, 60))
+            filler.unlink()
+            healed = time.time()
+            resumed = own_lab.works_again(40) - healed
+            time.sleep(1)
         own_lab.settle(60)
 
         witnessed = own_lab.conclude(

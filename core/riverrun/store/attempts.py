@@ -115,12 +115,10 @@ def own_end(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str
 
 def taken(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[list[ClaimedJob]]:
     """Return those of ``jobs`` that are not this attempt's any more, among them claims that a crash has undone."""
-    fence = {"ids": [job.id for job in jobs], "attempts": [job.attempt for job in jobs]}
     rows = yield Query(
         "job_own_end",
         {
-            **fence,
-            "attempted_us": [job.attempted_us for job in jobs],
+            **_fence(jobs),
             "states": ["running"] * len(jobs),
             "given_back": [False] * len(jobs),
             "incarnation": incarnation,
