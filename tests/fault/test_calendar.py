@@ -19,7 +19,7 @@ NORTH, SOUTH, HALF, MIDNIGHT, RAMADAN = (
     "America/New_York", "Australia/Sydney", "Australia/Lord_Howe", "Asia/Beirut", "Africa/Casablanca"
 )  # fmt: skip
 CLOCK = ["30 2 * * *", "0,30 1-3 * * 0", "15 0 * * *", "59 23 * * *", "0 2 * * 0", "*/10 2 1-7 * *", "0 12 29 2 *"]
-ELAPSED = ["0 * 25-31 3,10,11 *", "30 */2 * * 0", "*/15 1-2 * 4 0"]
+ELAPSED = ["0 * 1-14 3,11 *", "30 */2 * * 0", "*/15 * * 4 0"]
 SCHEDULES = [(text, zone) for text in CLOCK + ELAPSED for zone in (NORTH, SOUTH, HALF, MIDNIGHT, RAMADAN)]
 
 
