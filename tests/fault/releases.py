@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PREVIOUS = "1926de80a2f3827754e6b867e37dcac52e92c733"
+PREVIOUS = "e2c2d9a0956b863f2855b4493c27c93eb86561f7"
 """Stands for the previous release until there is one."""
 
 

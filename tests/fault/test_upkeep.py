@@ -110,7 +110,7 @@ def _small_disk(lab: Lab) -> Iterator[Path]:
     try:
         lab.server.own(disk / "space")
         lab.server.execute(f"CREATE TABLESPACE small LOCATION '{disk / 'space'}'")
-        for relation in ("TABLE river_job", "INDEX river_job_pkey", "INDEX riverrun_job_claim_index"):
+        for relation in ("TABLE river_job", "INDEX river_job_pkey", "INDEX riverrun_job_live_index"):
             lab.rows(f"ALTER {relation} SET TABLESPACE small")
         yield disk
     finally:
