@@ -42,14 +42,14 @@ MUTATIONS = [
     Mutation(
         "the fence of finalize",
         "sql/queries/job_finalize.sql",
-        r"\n +AND job\.attempt = .*?%\(incarnation\)s::text",
+        r"\n +AND attempt = done\.attempt\n.*?%\(incarnation\)s::text",
         "",
         "tests/integration/test_executor.py::test_a_stale_attempt_cannot_finish_a_newer_one",
     ),
     Mutation(
         "the fence of complete",
         "sql/queries/job_complete.sql",
-        r"\n +AND job\.attempted_at = [^\n]*",
+        r"\n +AND attempted_at = [^\n]*",
         "",
         "tests/fault/test_statements.py::test_a_stale_attempt_writes_nothing_whichever_part_of_its_fence_has_changed",
     ),
