@@ -116,9 +116,9 @@ class Client(ClientBase):
         """Ask whoever does the maintenance, our scheduler or a client of River, to let another have a try."""
         self.run(operations.request_resign(), conn=conn)
 
-    def run(self, steps: Steps[T], *, conn: Conn | None = None) -> T:
-        """Run any operation of `riverrun.store` and return its result."""
-        with self._connection(conn) as active:
+    def run(self, steps: Steps[T], *, conn: Conn | None = None, whole: bool = False) -> T:
+        """Run any operation of `riverrun.store` and return its result; ``whole``: in one transaction."""
+        with self._connection(conn, whole=whole) as active:
             return self._statements.run_sync(active, steps)
 
     def close(self) -> None:
