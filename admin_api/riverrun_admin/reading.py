@@ -28,9 +28,16 @@ async def read_job(request: web.Request, job_id: int) -> Job:
     return services(request).mask.job(job)
 
 
-async def read_page(request: web.Request, wanted: JobFilter, *, limit: int, cursor: str | None = None) -> Page:
+async def read_page(
+    request: web.Request,
+    wanted: JobFilter,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    order: listing.Order | None = None,
+) -> Page:
     """Return one page of jobs as the sender may see them; see `listing.page`."""
     served_by = services(request)
     seen = await narrowed(request, wanted)
-    page = await served_by.database.run(listing.page(seen, limit=limit, cursor=cursor))
+    page = await served_by.database.run(listing.page(seen, limit=limit, cursor=cursor, order=order))
     return replace(page, jobs=[served_by.mask.job(job) for job in page.jobs])
