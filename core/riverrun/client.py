@@ -136,6 +136,20 @@ class AsyncClient(ClientBase):
         """
         return await self.run(operations.page(filters, limit=limit, cursor=cursor))
 
+    async def update(self, job_id: int, *, conn: Conn | None = None, **changes: Unpack[operations.Changes]) -> Job:
+        """Change the output or the metadata of a job, whatever its state, and return it.
+
+        Args:
+            job_id: The job; a handler changes its own through its context.
+            conn: The caller's own connection.
+            changes: See `riverrun.operations.Changes`.
+
+        Raises:
+            InvalidInput: Something is not allowed, or nothing is to be changed.
+            NotFound: There is no such job.
+        """
+        return await self.run(operations.update(job_id, changes), conn=conn)
+
     async def cancel(self, job_id: int, *, conn: Conn | None = None) -> CancelResult:
         """Cancel a job that waits; ask the executor of one that runs to stop it.
 

@@ -15,10 +15,11 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
 from riverrun.durations import LONGEST
 from riverrun.errors import ConfigError, InvalidInput
+from riverrun.functions import is_async, named
 from riverrun.names import check_kind
 from riverrun.retry import RIVER_BACKOFF, Backoff
 from riverrun.sanitize import error_text
-from riverrun.signature import arguments_of, is_async, named
+from riverrun.signature import arguments_of
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, get_args, get_type_hints
@@ -11,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
+from riverrun.functions import code_of, named
 
 Maker: TypeAlias = Callable[[ClaimedJob, Context], object]
 
@@ -45,31 +45,6 @@ def arguments_of(function: Callable[..., object]) -> Callable[[ClaimedJob, Conte
             "what else it has must be keyword-only and optional"
         )
     return lambda job, context: [make(job, context) for make in makers]
-
-
-def is_async(function: Callable[..., object]) -> bool:
-    """Return whether a call of ``function``, or of an object that can be called, gives a coroutine.
-
-    Raises:
-        TypeError: It is a class, or it yields, so that a call would run nothing.
-    """
-    code = _code(function)
-    if isinstance(function, type) or inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
-        raise TypeError(f"{named(function)}: a handler is a function that returns, neither a class nor a generator")
-    return inspect.iscoroutinefunction(code)
-
-
-def named(function: Callable[..., object]) -> str:
-    """Return module and name of a function, or of what a partial or an object calls."""
-    code = _code(function)
-    return f"{getattr(code, '__module__', None)}.{code.__qualname__}"
-
-
-def _code(function: Callable[..., object]) -> Callable[..., object]:
-    """Return the function in which a call of ``function``, a partial or an object runs."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function if inspect.isroutine(function) or isinstance(function, type) else type(function).__call__
 
 
 def _context(_: ClaimedJob, context: Context) -> Context:
@@ -115,7 +90,7 @@ def _problems(error: ValidationError) -> str:
 
 def _hints(function: Callable[..., object]) -> dict[str, Any]:
     try:
-        return get_type_hints(_code(function))
+        return get_type_hints(code_of(function))
     except NameError as error:
         reason = f"an annotation cannot be resolved: {error}; import it outside of TYPE_CHECKING"
         raise TypeError(f"{named(function)}: {reason}") from error

@@ -80,6 +80,10 @@ class Client(ClientBase):
         """Return up to ``limit`` jobs and the cursor of the next page, which is None on the last one."""
         return self.run(operations.page(filters, limit=limit, cursor=cursor))
 
+    def update(self, job_id: int, *, conn: Conn | None = None, **changes: Unpack[operations.Changes]) -> Job:
+        """Change the output or the metadata of a job, whatever its state, and return it."""
+        return self.run(operations.update(job_id, changes), conn=conn)
+
     def cancel(self, job_id: int, *, conn: Conn | None = None) -> CancelResult:
         """Cancel a job that waits; ask the executor of one that runs to stop it."""
         return self.run(operations.cancel(job_id), conn=conn)

@@ -17,11 +17,11 @@ from psycopg import AsyncConnection
 
 from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
-from riverrun.context import job_fields
 from riverrun.database.connect import connect, first_line
 from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements
 from riverrun.errors import DatabaseUnavailable
+from riverrun.job_log import job_fields
 from riverrun.outcome import Completed, Failed
 from riverrun.store import attempts
 from riverrun.telemetry import metrics

@@ -12,12 +12,13 @@ from datetime import timedelta
 from typing import Literal
 
 from riverrun.claimed_job import ClaimedJob
-from riverrun.context import Context, job_fields
+from riverrun.context import Context
 from riverrun.database.statements import Statements
 from riverrun.durations import LONGEST
+from riverrun.job_log import job_fields
 from riverrun.messages import Running
 from riverrun.new_job import TIMEOUT_KEY
-from riverrun.outcome import Cancelled, Failed, Interrupted, Outcome, Snoozed
+from riverrun.outcome import Cancelled, Completed, Failed, Interrupted, Outcome, Snoozed
 from riverrun_executor.ending import Ending
 from riverrun_executor.handlers.choose import Handlers, Transport
 from riverrun_executor.slots import Slots
@@ -274,4 +275,5 @@ class Runner:
         if not self.running:
             self._idle.set()
         seconds = time.monotonic() - running.started
-        self._ended(Ending(running.job, outcome, running.context.all_notes(), seconds))
+        notes = running.context.all_notes(completed=type(outcome) is Completed)
+        self._ended(Ending(running.job, outcome, notes, seconds))

@@ -14,11 +14,12 @@ from typing import Any, NoReturn
 import pytest
 
 from riverrun import Cancel, Context, Retry, Snooze
+from riverrun.functions import is_async
 from riverrun.handlers import Handler
 from riverrun.outcome import Cancelled, Completed, Failed, Outcome, Snoozed
 from riverrun.retry import RIVER_BACKOFF, Backoff, FixedBackoff
 from riverrun.signals import Signal
-from riverrun.signature import arguments_of, is_async
+from riverrun.signature import arguments_of
 from riverrun.transition import MAX_TRACE_BYTES
 from riverrun_executor.handlers.local import LocalHandler
 from support.attempts import claimed, context_of

@@ -125,14 +125,20 @@ def complete_in(job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[N
     Raises:
         StaleAttempt: The job no longer belongs to this attempt.
     """
-    fence = {"id": job.id, "attempt": job.attempt, "attempted_us": job.attempted_us, "incarnation": incarnation}
-    rows = yield Query("job_complete_in", {**fence, "patch": patch})
-    if not rows:
-        raise StaleAttempt(job.id, job.attempt)
+    yield from _write_in("job_complete_in", job, incarnation, patch)
+
+
+def save_in(job: ClaimedJob, incarnation: str, patch: str) -> Steps[None]:
+    """Merge ``patch`` (JSON text) into the metadata of a job that goes on, in the caller's transaction.
+
+    Raises:
+        StaleAttempt: The job no longer belongs to this attempt.
+    """
+    yield from _write_in("job_save_in", job, incarnation, patch)
 
 
 def note(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[set[int]]:
-    """Merge metadata (JSON text) into running jobs; return the ids that still run under this incarnation."""
+    """Merge metadata (JSON text) into running jobs; return the ids that were written, those of locked ones not."""
     rows = yield Query(
         "job_progress",
         {
@@ -171,6 +177,13 @@ def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps
     """Return what an executor of ``queue`` must obey now; ``running`` are the ids it executes."""
     (row,) = yield Query("executor_directives", {"queue": queue, "server_id": server_id, "running": int_array(running)})
     return Directives(paused=row[0], max_workers=row[1], registry=row[2], cancelled=tuple(row[3]))
+
+
+def _write_in(statement: str, job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[None]:
+    fence = {"id": job.id, "attempt": job.attempt, "attempted_us": job.attempted_us, "incarnation": incarnation}
+    rows = yield Query(statement, {**fence, "patch": patch})
+    if not rows:
+        raise StaleAttempt(job.id, job.attempt)
 
 
 def _wanted(endings: Sequence[tuple[ClaimedJob, Finalization]]) -> dict[str, object]:

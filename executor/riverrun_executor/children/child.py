@@ -21,6 +21,7 @@ from pathlib import Path
 from riverrun.context import Context
 from riverrun.database.statements import Statements
 from riverrun.handlers import load_handlers
+from riverrun.outcome import Completed
 from riverrun.process import die_with
 from riverrun_executor.children.wire import (
     MAX_LINE_BYTES,
@@ -113,7 +114,7 @@ class Child:
         except asyncio.CancelledError:
             self._answers.send(Stopped(context.all_notes()))
         else:
-            self._answers.send(Ended.of(outcome, context.all_notes()))
+            self._answers.send(Ended.of(outcome, context.all_notes(completed=isinstance(outcome, Completed))))
         finally:
             noting.cancel()
 

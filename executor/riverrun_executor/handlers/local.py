@@ -105,6 +105,7 @@ class LocalHandler:
     def _returned(self, job: ClaimedJob, context: Context, result: object) -> Outcome:
         if isinstance(result, Signal):
             return self._raised(job, result)
+        context.check_end()
         if inspect.isawaitable(result):
             if inspect.iscoroutine(result):
                 result.close()
