@@ -16,10 +16,12 @@ from riverrun.context import Context
 from riverrun.durations import LONGEST
 from riverrun.errors import ConfigError, InvalidInput
 from riverrun.functions import is_async, named
+from riverrun.generators import stepwise
 from riverrun.names import check_kind
+from riverrun.resources import Resource
 from riverrun.retry import RIVER_BACKOFF, Backoff
 from riverrun.sanitize import error_text
-from riverrun.signature import arguments_of
+from riverrun.signature import arguments_of, resources_of
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -38,6 +40,7 @@ class Handler:
         concurrency: Attempts that may run in one executor process at once; ``None``: as many as it has slots.
         isolated: Run in a process of its own.
         memory_mb: What an attempt in a process of its own may take beyond what that has; ``None``: no limit.
+        resources: What it takes beside arguments and context.
     """
 
     kind: str
@@ -49,6 +52,7 @@ class Handler:
     concurrency: int | None = None
     isolated: bool = False
     memory_mb: int | None = None
+    resources: tuple[Resource, ...] = ()
 
 
 _registered: dict[str, Handler] = {}
@@ -70,7 +74,8 @@ def handler(
 
     A parameter annotated ``Context`` receives the context. The other one, if any, receives the arguments: as a dict,
     as raw JSON when annotated ``str`` or ``bytes``, or as the dataclass, pydantic model or TypedDict it is annotated
-    with, validated before the function runs. A result other than ``None`` is recorded as the job's output.
+    with, validated before the function runs. Further ones receive resources, see `riverrun.resource`. A result other
+    than ``None`` is recorded as the job's output. A generator yields its progress: a fraction, or that and a note.
 
     Args:
         kind: The jobs to run.
@@ -96,16 +101,18 @@ def handler(
         raise InvalidInput("memory_mb", memory_mb, 'nothing without isolation="process"', code="format")
 
     def register(function: F) -> F:
+        run, arguments = stepwise(function, arguments_of(function))
         new = Handler(
             kind=kind,
-            function=function,
-            is_async=is_async(function),
-            arguments=arguments_of(function),
+            function=run,
+            is_async=is_async(run),
+            arguments=arguments,
             timeout=limit,
             backoff=backoff,
             concurrency=concurrency,
             isolated=isolation is not None,
             memory_mb=memory_mb,
+            resources=resources_of(function),
         )
         # A module that is loaded anew registers its functions again, under the same names.
         known = _registered.setdefault(kind, new)

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
 from riverrun.functions import code_of, named
+from riverrun.resources import Resource, wanted
 
 Maker: TypeAlias = Callable[[ClaimedJob, Context], object]
 
@@ -31,6 +32,7 @@ def arguments_of(function: Callable[..., object]) -> Callable[[ClaimedJob, Conte
     """
     hints = _hints(function)
     makers: list[Maker] = []
+    shared = 0
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
             raise TypeError(f"{named(function)}: *{parameter.name} says nothing; a decorator needs functools.wraps")
@@ -38,13 +40,30 @@ def arguments_of(function: Callable[..., object]) -> Callable[[ClaimedJob, Conte
             raise TypeError(f"{named(function)}: parameter {parameter.name} can never be given; make it optional")
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             hint = hints.get(parameter.name, parameter.empty)
-            makers.append(_context if _is_context(parameter.name, hint) else _args_maker(function, hint))
-    if len(makers) > 2 or (len(makers) == 2 and makers.count(_context) != 1):
+            if (resource := wanted(parameter.name, hint)) is not None:
+                makers.append(_shared(resource))
+                shared += 1
+            else:
+                makers.append(_context if _is_context(parameter.name, hint) else _args_maker(function, hint))
+    own = len(makers) - shared
+    if own > 2 or (own == 2 and makers.count(_context) != 1):
         raise TypeError(
-            f"{named(function)}: a handler takes its arguments and a Context, each at most once; "
-            "what else it has must be keyword-only and optional"
+            f"{named(function)}: a handler takes its arguments and a Context, each at most once, and resources that "
+            "were defined before; what else it has must be keyword-only and optional"
         )
     return lambda job, context: [make(job, context) for make in makers]
+
+
+def resources_of(function: Callable[..., object]) -> tuple[Resource, ...]:
+    """Return the resources that a handler takes."""
+    hints = _hints(function)
+    parameters = inspect.signature(function).parameters.values()
+    found = (wanted(parameter.name, hints.get(parameter.name, parameter.empty)) for parameter in parameters)
+    return tuple(each for each in found if each is not None)
+
+
+def _shared(resource: Resource) -> Maker:
+    return lambda *_: resource.value
 
 
 def _context(_: ClaimedJob, context: Context) -> Context:
@@ -69,7 +88,9 @@ def _args_maker(function: Callable[..., object], hint: Any) -> Maker:
     except Exception as error:
         # Pydantic says at length what it cannot do, and raises errors of many types.
         reason = str(error).partition("\n")[0]
-        raise TypeError(f"{named(function)}: arguments cannot be read as {hint!r}: {reason}") from error
+        raise TypeError(
+            f"{named(function)}: arguments cannot be read as {hint!r}, and no resource gives it: {reason}"
+        ) from error
 
     def validated(job: ClaimedJob, _: Context) -> object:
         try:

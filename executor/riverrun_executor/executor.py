@@ -18,6 +18,7 @@ from riverrun.database.statements import Statements, Steps
 from riverrun.handlers import Handler, load_handlers
 from riverrun.messages import Control as ControlMessage
 from riverrun.messages import LeaseRenewed, Running, Wake
+from riverrun.resources import opened
 from riverrun.role import RoleContext
 from riverrun.store import attempts, leases, registry
 from riverrun.telemetry import metrics
@@ -132,8 +133,9 @@ class Executor:
         self._context.pipe.on(Wake, self._on_wake)
         self._context.pipe.on(LeaseRenewed, lambda message: self._lease.renew(message.until))
         self._context.pipe.on(ControlMessage, lambda _: self._control.look_now())
+        here = [handler for handler in self._local.values() if not handler.isolated]
         try:
-            async with asyncio.TaskGroup() as parts:
+            async with opened(each for handler in here for each in handler.resources), asyncio.TaskGroup() as parts:
                 steering = [
                     parts.create_task(self._finalizer.run(), name="finalizer"),
                     parts.create_task(self._control.run(), name="control"),

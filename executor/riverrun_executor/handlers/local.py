@@ -99,6 +99,10 @@ class LocalHandler:
         try:
             result = self._handler.function(*self._handler.arguments(job, context))
             return self._returned(job, context, result)
+        except asyncio.CancelledError as error:
+            if context.cancelled:  # a generator that was stopped
+                raise
+            return self._raised(job, error)
         except BaseException as error:  # noqa: BLE001 - nothing that a handler raises may end the executor
             return self._raised(job, error)
 
