@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         StaleAttempt,
         UniqueConflict,
     )
+    from riverrun.extensions import middleware, on_begin, on_end, on_error
     from riverrun.handlers import handler
     from riverrun.job import Job, JobState
     from riverrun.signals import Cancel, Retry, Snooze
@@ -54,6 +55,10 @@ __all__ = [
     "Unique",
     "UniqueConflict",
     "handler",
+    "middleware",
+    "on_begin",
+    "on_end",
+    "on_error",
 ]
 __version__ = "0.1.0"
 
@@ -64,6 +69,7 @@ _HOMES = {
         "ConfigError", "Conflict", "DatabaseUnavailable", "InvalidInput", "JobFinalized", "JobRunning", "NotFound",
         "RiverrunError", "SchemaError", "StaleAttempt", "UniqueConflict",
     ),
+    "riverrun.extensions": ("middleware", "on_begin", "on_end", "on_error"),
     "riverrun.handlers": ("handler",),
     "riverrun.job": ("Job", "JobState"),
     "riverrun.signals": ("Cancel", "Retry", "Snooze"),

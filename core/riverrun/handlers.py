@@ -17,7 +17,7 @@ from riverrun.durations import LONGEST
 from riverrun.errors import ConfigError, InvalidInput
 from riverrun.functions import is_async, named
 from riverrun.names import check_kind
-from riverrun.retry import RIVER_BACKOFF, Backoff
+from riverrun.retry import RIVER_BACKOFF, Backoff, RetryPolicy, backoff_of
 from riverrun.sanitize import error_text
 from riverrun.signature import arguments_of
 
@@ -49,7 +49,11 @@ _registered: dict[str, Handler] = {}
 
 
 def handler(
-    kind: str, *, timeout: timedelta | float | None = None, backoff: Backoff = RIVER_BACKOFF
+    kind: str,
+    *,
+    aliases: Sequence[str] = (),
+    timeout: timedelta | float | None = None,
+    retry: RetryPolicy = RIVER_BACKOFF,
 ) -> Callable[[F], F]:
     """Register a function as the handler of ``kind``.
 
@@ -62,34 +66,35 @@ def handler(
 
     Args:
         kind: The jobs to run.
+        aliases: Other names of the kind, such as one that jobs were enqueued with before it was renamed.
         timeout: Time limit of an attempt in seconds; by default ``river.job_timeout``.
-        backoff: How long failed jobs wait; by default River's policy.
+        retry: How long failed jobs wait: seconds, a list of seconds for the first, second … error, a function of the
+            job, or a policy of `riverrun.retry`; by default River's.
 
     Raises:
-        InvalidInput: ``kind`` or ``timeout`` is not allowed.
+        InvalidInput: ``kind``, one of ``aliases``, ``timeout`` or ``retry`` is not allowed.
         TypeError: The function cannot be called with arguments and a context.
         ValueError: Another function is registered for ``kind``.
     """
-    check_kind(kind, "kind")
+    kinds = [check_kind(kind, "kind"), *(check_kind(alias, "aliases") for alias in _several(aliases))]
     limit = None if timeout is None else _limit(timeout)
+    backoff = backoff_of(retry, "retry")
 
     def register(function: F) -> F:
-        new = Handler(
-            kind=kind,
-            function=function,
-            is_async=is_async(function),
-            arguments=arguments_of(function),
-            timeout=limit,
-            backoff=backoff,
-        )
-        # A module that is loaded anew registers its functions again, under the same names.
-        known = _registered.setdefault(kind, new)
-        if named(known.function) != named(function):
-            raise ValueError(f"two handlers for kind {kind!r}: {named(known.function)} and {named(function)}")
-        _registered[kind] = new
+        takes = arguments_of(function)
+        for each in kinds:
+            _register(Handler(each, function, is_async(function), takes, timeout=limit, backoff=backoff))
         return function
 
     return register
+
+
+def _register(new: Handler) -> None:
+    # A module that is loaded anew registers its functions again, under the same names.
+    known = _registered.setdefault(new.kind, new)
+    if named(known.function) != named(new.function):
+        raise ValueError(f"two handlers for kind {new.kind!r}: {named(known.function)} and {named(new.function)}")
+    _registered[new.kind] = new
 
 
 def load_handlers(modules: Sequence[str], path: Sequence[Path] = ()) -> Mapping[str, Handler]:
@@ -124,6 +129,12 @@ def _place(error: BaseException) -> str:
     if isinstance(error, SyntaxError) or len(frames) < 2 or frames[-1].filename.startswith("<frozen"):
         return ""
     return f" ({frames[-1].filename}, line {frames[-1].lineno})"
+
+
+def _several(aliases: object) -> Sequence[object]:
+    if isinstance(aliases, str | bytes) or not isinstance(aliases, Sequence):
+        raise InvalidInput("aliases", aliases, "a list of kinds", code="type")
+    return aliases
 
 
 def _limit(timeout: timedelta | float) -> timedelta:

@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
+from riverrun.extensions import extensions
 from riverrun.handlers import load_handlers
 from riverrun.messages import Control as ControlMessage
 from riverrun.messages import LeaseRenewed, Running, Wake
@@ -87,6 +88,7 @@ class Executor:
             slots=self._slots,
             durable=settings.river.durable_finalize,
             written=self._written,
+            backoff_of=self._handlers.backoff,
         )
         self._lease = Lease(slots=self._slots, lost=lambda: self._runner.interrupt())  # noqa: PLW0108 - made below
         self._runner = Runner(
@@ -99,6 +101,7 @@ class Executor:
             may_start=lambda: self._lease.holds,
             abandoned=self._left,
             started=self._tell_running,
+            extensions=extensions(),
             ended=self._finalizer.add,
         )
         self._claimer = Claimer(

@@ -8,12 +8,14 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
 from riverrun.database.statements import Statements
 from riverrun.durations import LONGEST
+from riverrun.extensions import Extensions
 from riverrun.job_log import job_fields
 from riverrun.messages import Running
 from riverrun.new_job import TIMEOUT_KEY
@@ -80,6 +82,7 @@ class Runner:
         may_start: Whether a job that was claimed is still ours; asked before each is run.
         abandoned: Called when a handler goes on after its attempt was ended; again, with False, when it ends.
         started: Told what runs whenever jobs were started, before any line of their handlers.
+        extensions: What users have put around their handlers; ``None`` when nothing.
         ended: Takes the ending of an attempt; called without waiting.
     """
 
@@ -95,6 +98,7 @@ class Runner:
         may_start: Callable[[], bool],
         abandoned: Callable[[bool], None],
         started: Callable[[Running], None],
+        extensions: Extensions | None,
         ended: Callable[[Ending], None],
     ) -> None:
         self._handlers = handlers
@@ -106,6 +110,7 @@ class Runner:
         self._may_start = may_start
         self._abandoned = abandoned
         self._started = started
+        self._extensions = extensions
         self._changed = False
         self._ended = ended
         self._loop = asyncio.get_running_loop()
@@ -195,6 +200,8 @@ class Runner:
         except Exception as error:
             log.exception("attempt_broke", extra=job_fields(running.job, self._server_id))
             outcome = Failed(error=f"{type(error).__name__}: {error}", error_type="internal")
+        if self._extensions is not None:
+            outcome = await self._extensions.end(running.context, outcome)
         self._end(running, outcome)
 
     async def _attempt(self, running: RunningJob) -> Outcome:
@@ -204,6 +211,8 @@ class Runner:
             return self._unknown(job)
         if running.context.limit_seconds is not None:
             running.timer = self._loop.call_later(running.context.limit_seconds, self._stop, running, "timeout")
+        if self._extensions is not None:
+            return await self._extensions.run(running.context, partial(handler.run, job, running.context))
         return await handler.run(job, running.context)
 
     def _unknown(self, job: ClaimedJob) -> Outcome:
