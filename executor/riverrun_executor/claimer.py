@@ -39,14 +39,8 @@ CHEAP_SECONDS = 0.005
 SHARE_OF_TIME = 0.1
 """At most so much of the time goes into looking below the floors, however many dead rows there are."""
 
-# A lost claim only makes its jobs available again, so its commit need not reach the disk first; and the plans must be
-# the ones the statements were written for, whatever the statistics of a table that was just filled say.
-CLAIM_SESSION = {
-    "synchronous_commit": "off",
-    "statement_timeout": "3s",
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-}
+# A lost claim only makes its jobs available again, so its commit need not reach the disk first.
+CLAIM_SESSION = {**attempts.PLANS, "enable_bitmapscan": "off", "synchronous_commit": "off", "statement_timeout": "3s"}
 
 
 Claim = Callable[..., Steps[list[ClaimedJob]]]

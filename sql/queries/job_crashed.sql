@@ -5,7 +5,7 @@
 --          last_words, what the process wrote last
 --   out:   id, attempt that ended, state, queue and kind of each job; one that is locked, just being finished, is missing
 --   locks: the jobs in id order; locked ones are left to the next time
---   index: river_job_prioritized_fetching_index (state)
+--   index: riverrun_job_live_index (state)
 -- A job is never charged for running beside one that crashes: it is given back with its attempt. From its second crash
 -- on it waits as pending, which nothing claims but the isolated executor of its queue; a crash there is its own.
 WITH held AS MATERIALIZED (

@@ -16,6 +16,17 @@ from riverrun.errors import StaleAttempt
 from riverrun.store.arrays import int_array
 from riverrun.transition import Finalization
 
+# What the statements below were written for, whatever a table that was just filled is believed to hold: from the ids
+# to the rows through the primary key. Left alone, PostgreSQL plans the first five runs of a statement for the very
+# arrays it is given, and reads whole indexes for them.
+PLANS = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Settings of the sessions that claim and finalize."""
+
 
 @dataclass(frozen=True, slots=True)
 class Directives:
