@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         StaleAttempt,
         UniqueConflict,
     )
+    from riverrun.extensions import middleware, on_begin, on_end, on_error
     from riverrun.handlers import handler
     from riverrun.job import Job, JobState
     from riverrun.resources import resource
@@ -57,6 +58,10 @@ __all__ = [
     "Unique",
     "UniqueConflict",
     "handler",
+    "middleware",
+    "on_begin",
+    "on_end",
+    "on_error",
     "resource",
 ]
 __version__ = "0.1.0"
@@ -68,6 +73,7 @@ _HOMES = {
         "ConfigError", "Conflict", "DatabaseUnavailable", "InvalidInput", "JobFinalized", "JobRunning", "NotFound",
         "ResourceUnavailable", "RiverrunError", "SchemaError", "StaleAttempt", "UniqueConflict",
     ),
+    "riverrun.extensions": ("middleware", "on_begin", "on_end", "on_error"),
     "riverrun.handlers": ("handler",),
     "riverrun.job": ("Job", "JobState"),
     "riverrun.resources": ("resource",),

@@ -39,6 +39,7 @@ class Context:
     Attributes:
         job: The job: ``id``, ``kind``, ``args``, ``queue``, ``tags``, ``metadata``, ``created_at`` and so on.
         limit_seconds: Time limit of this attempt; ``None`` means that there is none.
+        error: What a Python handler raised, once the attempt has failed.
 
     Args:
         job: The job.
@@ -48,6 +49,7 @@ class Context:
     """
 
     # Most attempts need none of these; what is not made costs them nothing.
+    error: BaseException | None = None
     _told: Event | None = None
     _notes: Notes | None = None
     _resumable: Resumable | None = None

@@ -19,7 +19,7 @@ from riverrun.functions import is_async, named
 from riverrun.generators import stepwise
 from riverrun.names import check_kind
 from riverrun.resources import Resource
-from riverrun.retry import RIVER_BACKOFF, Backoff
+from riverrun.retry import RIVER_BACKOFF, Backoff, RetryPolicy, backoff_of
 from riverrun.sanitize import error_text
 from riverrun.signature import arguments_of, resources_of
 
@@ -58,11 +58,12 @@ class Handler:
 _registered: dict[str, Handler] = {}
 
 
-def handler(
+def handler(  # noqa: PLR0913 - what may be said of a handler
     kind: str,
     *,
+    aliases: Sequence[str] = (),
     timeout: timedelta | float | None = None,
-    backoff: Backoff = RIVER_BACKOFF,
+    retry: RetryPolicy = RIVER_BACKOFF,
     concurrency: int | None = None,
     isolation: Literal["process"] | None = None,
     memory_mb: int | None = None,
@@ -79,8 +80,10 @@ def handler(
 
     Args:
         kind: The jobs to run.
+        aliases: Other names of the kind, such as one that jobs were enqueued with before it was renamed.
         timeout: Time limit of an attempt in seconds; by default ``river.job_timeout``.
-        backoff: How long failed jobs wait; by default River's policy.
+        retry: How long failed jobs wait: seconds, a list of seconds for the first, second … error, a function of the
+            job, or a policy of `riverrun.retry`; by default River's.
         concurrency: Attempts that may run in one executor process at once; by default as many as it has slots.
         isolation: ``process`` for code that may crash, hold the interpreter or fill the memory: each attempt runs in a
             process that no other attempt shares, and that is killed when it does not end in time.
@@ -91,7 +94,7 @@ def handler(
         TypeError: The function cannot be called with arguments and a context.
         ValueError: Another function is registered for ``kind``.
     """
-    check_kind(kind, "kind")
+    kinds = [check_kind(kind, "kind"), *(check_kind(alias, "aliases") for alias in _several(aliases))]
     limit = None if timeout is None else _limit(timeout)
     _check_number("concurrency", concurrency, most=10_000)
     _check_number("memory_mb", memory_mb, most=1024 * 1024)
@@ -99,29 +102,35 @@ def handler(
         raise InvalidInput("isolation", isolation, "process or None", code="unknown")
     if memory_mb is not None and isolation is None:
         raise InvalidInput("memory_mb", memory_mb, 'nothing without isolation="process"', code="format")
+    backoff = backoff_of(retry, "retry")
 
     def register(function: F) -> F:
-        run, arguments = stepwise(function, arguments_of(function))
-        new = Handler(
-            kind=kind,
-            function=run,
-            is_async=is_async(run),
-            arguments=arguments,
-            timeout=limit,
-            backoff=backoff,
-            concurrency=concurrency,
-            isolated=isolation is not None,
-            memory_mb=memory_mb,
-            resources=resources_of(function),
-        )
-        # A module that is loaded anew registers its functions again, under the same names.
-        known = _registered.setdefault(kind, new)
-        if named(known.function) != named(function):
-            raise ValueError(f"two handlers for kind {kind!r}: {named(known.function)} and {named(function)}")
-        _registered[kind] = new
+        run, takes = stepwise(function, arguments_of(function))
+        for each in kinds:
+            new = Handler(
+                kind=each,
+                function=run,
+                is_async=is_async(run),
+                arguments=takes,
+                timeout=limit,
+                backoff=backoff,
+                concurrency=concurrency,
+                isolated=isolation is not None,
+                memory_mb=memory_mb,
+                resources=resources_of(function),
+            )
+            _register(new)
         return function
 
     return register
+
+
+def _register(new: Handler) -> None:
+    # A module that is loaded anew registers its functions again, under the same names.
+    known = _registered.setdefault(new.kind, new)
+    if named(known.function) != named(new.function):
+        raise ValueError(f"two handlers for kind {new.kind!r}: {named(known.function)} and {named(new.function)}")
+    _registered[new.kind] = new
 
 
 def load_handlers(modules: Sequence[str], path: Sequence[Path] = ()) -> Mapping[str, Handler]:
@@ -163,6 +172,12 @@ def _check_number(field: str, value: object, *, most: int) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise InvalidInput(field, value, f"a whole number from 1 to {most}")
+
+
+def _several(aliases: object) -> Sequence[object]:
+    if isinstance(aliases, str | bytes) or not isinstance(aliases, Sequence):
+        raise InvalidInput("aliases", aliases, "a list of kinds", code="type")
+    return aliases
 
 
 def _limit(timeout: timedelta | float) -> timedelta:

@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
+from riverrun.extensions import extensions
 from riverrun.handlers import Handler, load_handlers
 from riverrun.messages import Control as ControlMessage
 from riverrun.messages import LeaseRenewed, Running, Wake
@@ -89,6 +90,7 @@ class Executor:
             slots=self._slots,
             durable=settings.river.durable_finalize,
             written=self._written,
+            backoff_of=self._handlers.backoff,
         )
         self._lease = Lease(slots=self._slots, lost=lambda: self._runner.interrupt())  # noqa: PLW0108 - made below
         self._runner = Runner(
@@ -102,6 +104,7 @@ class Executor:
             abandoned=self._left,
             started=self._tell_running,
             room_came_free=lambda: self._claimer.room_came_free(),  # noqa: PLW0108 - made below
+            extensions=extensions(),
             ended=self._finalizer.add,
         )
         self._claimer = Claimer(

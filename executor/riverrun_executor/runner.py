@@ -9,12 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
 from riverrun.database.statements import Statements
 from riverrun.durations import LONGEST
+from riverrun.extensions import Extensions
 from riverrun.job_log import job_fields
 from riverrun.messages import Running
 from riverrun.new_job import TIMEOUT_KEY
@@ -82,6 +84,7 @@ class Runner:
         abandoned: Called when a handler goes on after its attempt was ended; again, with False, when it ends.
         started: Told what runs whenever jobs were started, before any line of their handlers.
         room_came_free: Called when a job has ended of a kind of which only so many may run at once.
+        extensions: What users have put around their handlers; ``None`` when nothing.
         ended: Takes the ending of an attempt; called without waiting.
     """
 
@@ -98,6 +101,7 @@ class Runner:
         abandoned: Callable[[bool], None],
         started: Callable[[Running], None],
         room_came_free: Callable[[], None],
+        extensions: Extensions | None,
         ended: Callable[[Ending], None],
     ) -> None:
         self._handlers = handlers
@@ -110,6 +114,7 @@ class Runner:
         self._abandoned = abandoned
         self._started = started
         self._room_came_free = room_came_free
+        self._extensions = extensions
         self._changed = False
         self._ended = ended
         self._loop = asyncio.get_running_loop()
@@ -207,6 +212,8 @@ class Runner:
         except Exception as error:
             log.exception("attempt_broke", extra=job_fields(running.job, self._server_id))
             outcome = Failed(error=f"{type(error).__name__}: {error}", error_type="internal")
+        if self._extensions is not None:
+            outcome = await self._extensions.end(running.context, outcome)
         self._end(running, outcome)
 
     async def _attempt(self, running: RunningJob) -> Outcome:
@@ -216,6 +223,8 @@ class Runner:
             return self._unknown(job)
         if running.context.limit_seconds is not None:
             running.timer = self._loop.call_later(running.context.limit_seconds, self._stop, running, "timeout")
+        if self._extensions is not None:
+            return await self._extensions.run(running.context, partial(handler.run, job, running.context))
         return await handler.run(job, running.context)
 
     def _unknown(self, job: ClaimedJob) -> Outcome:

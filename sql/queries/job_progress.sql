@@ -2,7 +2,7 @@
 -- Merge metadata into running jobs: progress, and whatever a handler records in mid-run.
 --   in:    parallel arrays ids, attempts, attempted_us (the fence) and patches (JSON text) · incarnation
 --   out:   the ids that were written
---   locks: the jobs, in id order; one that its own handler holds in a transaction is left for the end of the attempt
+--   locks: the jobs, in id order
 --   index: river_job_pkey
 WITH held AS MATERIALIZED (
     SELECT job.id, note.patch::jsonb AS patch
@@ -14,7 +14,7 @@ WITH held AS MATERIALIZED (
         AND job.attempted_at = timestamptz 'epoch' + note.attempted_us * interval '1 microsecond'
         AND job.attempted_by[cardinality(job.attempted_by)] = %(incarnation)s::text
     ORDER BY job.id
-    FOR UPDATE OF job SKIP LOCKED
+    FOR UPDATE OF job
 )
 UPDATE river_job AS job
 SET metadata = job.metadata || held.patch

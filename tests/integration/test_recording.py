@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -155,22 +154,6 @@ async def test_an_attempt_that_has_lost_its_job_saves_nothing(
         await context.save_in(conn)
 
     assert "output" not in (await client.get(job.id)).metadata
-
-
-async def test_notes_do_not_wait_for_a_job_that_its_handler_holds(
-    client: AsyncClient, conn: Connection, database: str
-) -> None:
-    job = (await client.enqueue("noop", {})).job
-    context = await attempt(client, conn, job.id)
-    context.progress(0.5)
-
-    async with await AsyncConnection.connect(database) as own:
-        await context.save_in(own)
-        async with asyncio.timeout(5):
-            written = await Statements().run(conn, attempts.note([(context.job, context.take_notes() or "")], ME))
-
-    assert written == set()
-    assert (await client.get(job.id)).metadata["riverrun:progress"]["fraction"] == 0.5
 
 
 async def test_a_job_is_updated_from_outside_whatever_its_state(client: AsyncClient, database: str) -> None:

@@ -43,7 +43,7 @@ def known(name: str) -> Resource:
 
 def arguments(function: Any) -> list[object]:
     """Return what a handler would be called with."""
-    job = claimed({"a": 1})
+    job = claimed({"a": "b"})
     return arguments_of(function)(job, context_of(job))
 
 
@@ -65,7 +65,7 @@ async def test_a_handler_gets_what_its_parameters_name_or_are_annotated_with() -
     assert resources_of(by_name) == (known("shared"), known("spare"))
     async with opened(resources_of(by_name)):
         args, first, second, context = arguments(by_name)
-        assert (args, first, second) == ({"a": 1}, pool, other)
+        assert (args, first, second) == ({"a": "b"}, pool, other)
         assert isinstance(context, Context)
         assert arguments(by_type) == [pool, other]
 
@@ -80,7 +80,7 @@ async def test_arguments_that_have_the_type_of_a_resource_stay_arguments() -> No
     async def named(config: dict[str, str]) -> None: ...
 
     async with opened([known("config")]):
-        assert arguments(plain) == [{"a": 1}]
+        assert arguments(plain) == [{"a": "b"}]
         assert arguments(named) == [{"from": "resource"}]
 
 

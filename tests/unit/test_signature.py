@@ -147,7 +147,10 @@ class Foreign:
         (three, "must be keyword-only and optional"),
         (required_keyword, "parameter retries can never be given; make it optional"),
         (swallows_everything, r"\*args says nothing; a decorator needs functools.wraps"),
-        (foreign_class, "arguments cannot be read as <class '.*Foreign'>: Unable to generate"),
+        (
+            foreign_class,
+            "arguments cannot be read as <class '.*Foreign'>, and no resource gives it: Unable to generate",
+        ),
         (
             unresolved,
             "an annotation cannot be resolved: name 'Decimal' is not defined; import it outside of TYPE_CHECK",

@@ -149,7 +149,7 @@ def save_in(job: ClaimedJob, incarnation: str, patch: str) -> Steps[None]:
 
 
 def note(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[set[int]]:
-    """Merge metadata (JSON text) into running jobs; return the ids that were written, those of locked ones not."""
+    """Merge metadata (JSON text) into running jobs; return the ids that still run under this incarnation."""
     rows = yield Query(
         "job_progress",
         {
