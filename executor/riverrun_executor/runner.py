@@ -62,6 +62,7 @@ class RunningJob:
         """Ask the handler to end; the first reason counts."""
         if self.reason is None:
             self.reason = reason
+            self.context.stopped_by = "shutdown" if reason == "lease" else reason
             self.context.cancel()
             self.task.cancel()
 
@@ -154,6 +155,15 @@ class Runner:
         for running in list(self.running.values()):
             self._stop(running, "lease")
 
+    def drop(self, job_id: int) -> Ending | None:
+        """Forget a job whose end somebody else has written; return the ending, for statistics, if it ran here."""
+        running = self.running.get(job_id)
+        if running is None:
+            return None
+        running.task.cancel()
+        self._leave(running)
+        return Ending(running.job, Interrupted(), None, time.monotonic() - running.started)
+
     def take_notes(self) -> list[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call, as JSON objects to merge into their metadata."""
         noted = ((running.job, running.context.take_notes()) for running in self.running.values())
@@ -202,8 +212,12 @@ class Runner:
         if handler is None:
             return self._unknown(job)
         if running.context.limit_seconds is not None:
-            running.timer = self._loop.call_later(running.context.limit_seconds, self._stop, running, "timeout")
+            running.timer = self._loop.call_later(running.context.limit_seconds, self._time_is_over, running)
         return await handler.run(job, running.context)
+
+    def _time_is_over(self, running: RunningJob) -> None:
+        if running.context.limit_seconds is not None:  # a handler that waits for its service lifts the limit
+            self._stop(running, "timeout")
 
     def _unknown(self, job: ClaimedJob) -> Outcome:
         """Let a job whose kind nobody here handles try again later; it is never given up for that."""
@@ -253,11 +267,14 @@ class Runner:
         """Free the slot and pass the ending on, once."""
         if self.running.get(running.job.id) is not running:
             return
+        self._leave(running)
+        seconds = time.monotonic() - running.started
+        self._ended(Ending(running.job, outcome, running.context.all_notes(), seconds))
+
+    def _leave(self, running: RunningJob) -> None:
         del self.running[running.job.id]
         if running.timer is not None:
             running.timer.cancel()
         self._slots.give_back()
         if not self.running:
             self._idle.set()
-        seconds = time.monotonic() - running.started
-        self._ended(Ending(running.job, outcome, running.context.all_notes(), seconds))

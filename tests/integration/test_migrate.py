@@ -95,7 +95,7 @@ async def test_down_refuses_while_jobs_have_priorities_that_river_forbids(conn: 
     assert (await status(conn)).version == 1
 
 
-@pytest.mark.parametrize("to", [-1, 6, 99])
+@pytest.mark.parametrize("to", [-1, 7, 99])
 async def test_a_version_that_does_not_exist_is_refused(conn: AsyncConnection[TupleRow], to: int) -> None:
     with pytest.raises(InvalidInput, match="expected a version from 0 to 5"):
         await migrate.up(conn, to=to)
@@ -141,7 +141,7 @@ async def test_going_down_gives_river_its_database_back(conn: AsyncConnection[Tu
     assert dump_schema(empty_database) == before
 
 
-@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("version", [5, 7])
 async def test_an_older_river_is_refused_with_its_own_command(
     conn: AsyncConnection[TupleRow], empty_database: str, version: int
 ) -> None:
@@ -250,10 +250,10 @@ async def test_check_names_the_command_for_an_older_schema(conn: AsyncConnection
 
 async def test_a_newer_schema_is_refused_by_all(conn: AsyncConnection[TupleRow]) -> None:
     await migrate.up(conn)
-    await conn.execute("INSERT INTO riverrun_migration (version, name) VALUES (6, '006_later')")
+    await conn.execute("INSERT INTO riverrun_migration (version, name) VALUES (7, '007_later')")
 
     for call in (check(conn), migrate.up(conn), migrate.down(conn, to=0)):
-        with pytest.raises(SchemaError, match=r"at version 6, made by a newer release.*queuectl migrate down .*--to 5"):
+        with pytest.raises(SchemaError, match=r"at version 7, made by a newer release.*queuectl migrate down .*--to 6"):
             await call
 
 

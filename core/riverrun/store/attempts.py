@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
@@ -32,6 +33,19 @@ class Directives:
     max_workers: int | None
     registry: int
     cancelled: tuple[int, ...]
+
+
+class Fenced(Protocol):
+    """What tells one attempt of a job from all others, beside the executor that claimed it."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+    @property
+    def attempted_us(self) -> int: ...
 
 
 def claim(
@@ -87,7 +101,7 @@ def complete(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[set[int]]:
     return {row[0] for row in rows}
 
 
-def finalize(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str) -> Steps[dict[int, str]]:
+def finalize(endings: Sequence[tuple[Fenced, Finalization]], incarnation: str) -> Steps[dict[int, str]]:
     """Write how attempts ended; return the state of every job that was written, by id."""
     finals = [final for _, final in endings]
     rows = yield Query(
@@ -167,7 +181,7 @@ def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps
     return Directives(paused=row[0], max_workers=row[1], registry=row[2], cancelled=tuple(row[3]))
 
 
-def _wanted(endings: Sequence[tuple[ClaimedJob, Finalization]]) -> dict[str, object]:
+def _wanted(endings: Sequence[tuple[Fenced, Finalization]]) -> dict[str, object]:
     return {
         **_fence([job for job, _ in endings]),
         "states": [str(final.state) for _, final in endings],
@@ -175,7 +189,7 @@ def _wanted(endings: Sequence[tuple[ClaimedJob, Finalization]]) -> dict[str, obj
     }
 
 
-def _fence(jobs: Sequence[ClaimedJob]) -> dict[str, object]:
+def _fence(jobs: Sequence[Fenced]) -> dict[str, object]:
     return {
         "ids": int_array([job.id for job in jobs]),
         "attempts": int_array([job.attempt for job in jobs]),
