@@ -21,6 +21,7 @@ SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 0.1, 86_400.0
 
 NOTHING_SAID: Mapping[str, object] = MappingProxyType({})
 
+_GRPC_METHODS = ("", "/", "/Run", "/RunStream")
 _SCHEMES = {"http": ("http", "https"), "grpc": ("grpc", "grpcs")}
 
 
@@ -166,8 +167,9 @@ def _url(field: str, value: object, handler_type: str, egress: Egress) -> str:
         raise InvalidInput(field, url, allowed, code="format") from error
     if parts.scheme not in schemes or not parts.hostname or port == 0:
         raise InvalidInput(field, url, allowed, code="format")
-    if handler_type == "grpc" and port is None:
-        raise InvalidInput(field, url, "a URL with a port, such as grpc://host:50051", code="format")
+    if handler_type == "grpc" and (port is None or parts.path not in _GRPC_METHODS or parts.query):
+        allowed = "a URL with a port, such as grpc://host:50051, and /RunStream behind it for a service that streams"
+        raise InvalidInput(field, url, allowed, code="format")
     _check_host(field, url, parts, egress)
     return url
 

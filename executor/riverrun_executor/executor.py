@@ -10,35 +10,30 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from psycopg import AsyncConnection
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
-from riverrun.egress import Egress
 from riverrun.handlers import load_handlers
 from riverrun.messages import Control as ControlMessage
 from riverrun.messages import LeaseRenewed, Running, Wake
 from riverrun.role import RoleContext
-from riverrun.store import attempts, callbacks, leases, registry
+from riverrun.store import attempts, leases, registry
 from riverrun.telemetry import metrics
-from riverrun_executor.breakers import Breakers
-from riverrun_executor.callbacks import Callbacks
 from riverrun_executor.claimer import Claimer
 from riverrun_executor.control import Control
 from riverrun_executor.ending import Ending
 from riverrun_executor.finalizer import Finalizer
 from riverrun_executor.handlers.choose import Handlers
 from riverrun_executor.handlers.local import LocalHandler
+from riverrun_executor.handlers.services import Services
 from riverrun_executor.lease import Lease
 from riverrun_executor.runner import Runner
 from riverrun_executor.slots import Slots
 from riverrun_executor.statistics import Statistics
-
-if TYPE_CHECKING:
-    from riverrun_executor.handlers.choose import Transport
-    from riverrun_executor.handlers.http import HttpHandlers
 
 IDLE_SECONDS = 30
 """For so long an isolated executor waits for another job."""
@@ -74,16 +69,14 @@ class Executor:
         # A crash of an isolated executor is laid at the door of every job that it has not written to its end.
         self._slots = Slots(slots, most_unwritten=1) if context.isolated else Slots(slots)
         self._left_behind = 0
-        self._http: HttpHandlers | None = None
         self._paused: list[str] = []
-        self._breakers = Breakers(self._services_changed)
-        self._callbacks = Callbacks()
+        self._services = Services(settings.handlers, self._services_changed)
         self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")
         self._local = load_handlers(settings.handlers.modules, settings.handlers.path)
         self._announced = False
         self._handlers = Handlers(
             {kind: LocalHandler(handler, self._threads, self._left) for kind, handler in self._local.items()},
-            connect_http=self._connect_http,
+            connect=self._services.connect,
         )
         self._statistics = Statistics(settings.server_id)
         self._finalizer = Finalizer(
@@ -152,8 +145,7 @@ class Executor:
                 for part in steering:
                     part.cancel()
         finally:
-            if self._http is not None:
-                await self._http.close()
+            await self._services.close()
 
     @property
     def threads_left_behind(self) -> bool:
@@ -210,38 +202,23 @@ class Executor:
         registered = await self._statements.run(conn, registry.handlers())
         credentials = await self._statements.run(conn, registry.credentials())
         self._paused = [handler.kind for handler in registered if handler.paused_at is not None]
-        self._breakers.learn(registered)
+        self._services.learn(registered, credentials)
         self._handlers.use(registered)
-        if self._http is not None:
-            self._http.credentials = credentials
 
     async def settle_services(self, conn: AsyncConnection[Any]) -> None:
         """Write what was learnt about services, and ask whether one that is left alone may be tried."""
-        self._breakers.look()
-        while (change := self._breakers.next_change) is not None:
-            self._breakers.written(change, await self._statements.run(conn, change.steps()))
+        await self._services.settle(partial(self._statements.run, conn))
 
     async def hear_callbacks(self, conn: AsyncConnection[Any]) -> None:
         """Look whether attempts whose service works on have ended; their ends are written already."""
-        if waiting := self._callbacks.jobs:
-            for job_id, seen in self._callbacks.seen(await self._statements.run(conn, callbacks.seen(waiting))):
-                if (ending := self._runner.drop(job_id)) is not None:
-                    self._statistics.count(replace(ending, outcome=seen.outcome), seen.state)
+        for job_id, seen in await self._services.hear(partial(self._statements.run, conn)):
+            if (ending := self._runner.drop(job_id)) is not None:
+                self._statistics.count(replace(ending, outcome=seen.outcome), seen.state)
 
     def _services_changed(self) -> None:
-        self._claimer.kinds_left_out = [*self._paused, *self._breakers.left_out]
+        self._claimer.kinds_left_out = [*self._paused, *self._services.left_out]
         self._claimer.wake()
         self._control.write_soon()
-
-    def _connect_http(self, registered: registry.RegisteredHandler) -> Transport:
-        """Return the transport of an HTTP service; an executor without one never loads an HTTP client."""
-        if self._http is None:
-            from riverrun_executor.handlers.http import HttpHandlers, Surroundings  # noqa: PLC0415
-
-            said = self._context.settings.handlers
-            surroundings = Surroundings(Egress(said.egress), tuple(said.secrets), self._breakers, self._callbacks)
-            self._http = HttpHandlers(surroundings)
-        return self._http.connect(registered)
 
     async def _drain(self, claiming: asyncio.Task[None]) -> None:
         river = self._context.settings.river

@@ -97,7 +97,7 @@ async def test_down_refuses_while_jobs_have_priorities_that_river_forbids(conn: 
 
 @pytest.mark.parametrize("to", [-1, 7, 99])
 async def test_a_version_that_does_not_exist_is_refused(conn: AsyncConnection[TupleRow], to: int) -> None:
-    with pytest.raises(InvalidInput, match="expected a version from 0 to 5"):
+    with pytest.raises(InvalidInput, match="expected a version from 0 to 6"):
         await migrate.up(conn, to=to)
 
     assert (await status(conn)).river_versions == ()
@@ -141,7 +141,7 @@ async def test_going_down_gives_river_its_database_back(conn: AsyncConnection[Tu
     assert dump_schema(empty_database) == before
 
 
-@pytest.mark.parametrize("version", [5, 7])
+@pytest.mark.parametrize("version", [4, 6])
 async def test_an_older_river_is_refused_with_its_own_command(
     conn: AsyncConnection[TupleRow], empty_database: str, version: int
 ) -> None:
@@ -244,7 +244,7 @@ async def test_check_names_the_command_for_an_empty_database(conn: AsyncConnecti
 async def test_check_names_the_command_for_an_older_schema(conn: AsyncConnection[TupleRow]) -> None:
     await migrate.up(conn, to=3)
 
-    with pytest.raises(SchemaError, match=r"at version 3 of 5; run: queuectl migrate up"):
+    with pytest.raises(SchemaError, match=r"at version 3 of 6; run: queuectl migrate up"):
         await check(conn)
 
 

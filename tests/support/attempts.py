@@ -11,7 +11,7 @@ from riverrun.database.statements import Statements
 from riverrun.egress import Egress
 from riverrun_executor.breakers import Breakers
 from riverrun_executor.callbacks import Callbacks
-from riverrun_executor.handlers.http import Surroundings
+from riverrun_executor.handlers.surroundings import Surroundings
 
 STARTED_US = 1_767_323_045_000_000  # 2026-01-02 03:04:05 UTC
 
@@ -37,4 +37,4 @@ def context_of(job: ClaimedJob) -> Context:
 
 def surroundings(*egress: str, secrets: Sequence[str] = ("HANDLER_*",)) -> Surroundings:
     """Return what the HTTP handlers of an executor share."""
-    return Surroundings(Egress(egress), tuple(secrets), Breakers(lambda: None), Callbacks())
+    return Surroundings(egress=Egress(egress), secrets=secrets, breakers=Breakers(lambda: None), callbacks=Callbacks())

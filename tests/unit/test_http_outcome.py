@@ -16,9 +16,9 @@ from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, S
 from riverrun_executor.handlers.http_outcome import (
     MAX_OUTPUT_BYTES,
     MAX_RETRY_AFTER,
+    MAX_SNOOZES,
     RESULT_TYPE,
     SNOOZE_WITHOUT_TIME,
-    MAX_SNOOZES,
     Answer,
     Policy,
     Reading,

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
-from riverrun.outcome import Failed, Outcome
+from riverrun.outcome import Outcome
 from riverrun.store.registry import RegisteredHandler
+from riverrun_executor.handlers.unusable import Unusable
 
 
 class Transport(Protocol):
@@ -38,12 +39,12 @@ class Handlers:
 
     Args:
         local: Functions of the configured modules.
-        connect_http: Makes the transport of an HTTP service; called only when one is registered.
+        connect: Makes the transport of a service; called only when one is registered.
     """
 
-    def __init__(self, local: Mapping[str, Transport], *, connect_http: Connector) -> None:
+    def __init__(self, local: Mapping[str, Transport], *, connect: Connector) -> None:
         self._local = local
-        self._connect_http = connect_http
+        self._connect = connect
         self._registered: dict[str, Transport] = {}
         self._made_from: dict[str, RegisteredHandler] = {}
 
@@ -64,8 +65,8 @@ class Handlers:
     def _transport(self, entry: RegisteredHandler) -> Transport:
         registration = entry.registration
         match registration.handler_type:
-            case "http":
-                return self._connect_http(entry)
+            case "http" | "grpc":
+                return self._connect(entry)
             case "local":
                 name, limit = registration.handler_name, registration.timeout_seconds
                 function = self._local.get(name) or self._local.get(entry.kind)
@@ -86,16 +87,3 @@ class Limited:
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run the handler."""
         return await self._handler.run(job, context)
-
-
-class Unusable:
-    """Stands for a registration that this executor cannot run: its jobs fail with the reason, and are retried."""
-
-    timeout: timedelta | None = None
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    async def run(self, job: ClaimedJob, context: Context) -> Outcome:  # noqa: ARG002 - no attempt is made
-        """Fail with the reason."""
-        return Failed(self._reason, error_type="unsupported")

@@ -9,7 +9,6 @@ import asyncio
 import random
 import ssl
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -18,20 +17,17 @@ from yarl import URL
 from riverrun.calls import Tls
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
-from riverrun.egress import Egress
 from riverrun.outcome import Failed, Interrupted, Outcome
 from riverrun.retry import RIVER_BACKOFF, retry_delay
 from riverrun.store.registry import RegisteredHandler
 from riverrun.telemetry import metrics
 from riverrun.transition import snooze_count
-from riverrun.webhook import Credentials
 from riverrun_executor.breaker import Breaker, Fault
-from riverrun_executor.breakers import Breakers
-from riverrun_executor.callbacks import Callbacks
 from riverrun_executor.handlers import http_request
 from riverrun_executor.handlers.http_connection import UnusableSettings, header_values, open_session, tls_context
 from riverrun_executor.handlers.http_outcome import GONE, Answer, Policy, Reading, read, retry_after
 from riverrun_executor.handlers.http_stream import STREAMS, follow
+from riverrun_executor.handlers.surroundings import Surroundings
 
 MAX_ANSWER_BYTES = 1024 * 1024
 SECRETS_SECONDS = 60.0
@@ -48,33 +44,11 @@ _THROTTLED = frozenset({429, 503})
 _UNREACHED = frozenset({"connect", "dns", "tls"})
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the handlers of an executor share.
-
-    Attributes:
-        egress: Where requests may go.
-        secrets: Patterns of variables and files that header fields may name.
-        breakers: Which services are left alone.
-        callbacks: Attempts whose service works on after its answer.
-    """
-
-    egress: Egress
-    secrets: tuple[str, ...]
-    breakers: Breakers
-    callbacks: Callbacks
-
-
 class HttpHandlers:
-    """Makes the transports of HTTP services and keeps their connections.
-
-    Attributes:
-        credentials: What requests are signed with, by kind; replaced whenever the registry is read.
-    """
+    """Makes the transports of HTTP services and keeps their connections."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self.surroundings = surroundings
-        self.credentials: dict[str, Credentials] = {}
         self._sessions: dict[Tls | None, aiohttp.ClientSession] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -154,7 +128,7 @@ class HttpHandler:
             )
         try:
             fields = self._own_headers() | http_request.headers(job, context, form)
-            if (credentials := self._owner.credentials.get(self._kind)) is not None:
+            if (credentials := self._owner.surroundings.credentials.get(self._kind)) is not None:
                 fields |= http_request.proofs(job, credentials, sent)
             session = await self._owner.session(self._settings.tls)
             # An address in the URL never meets the resolver.
@@ -240,7 +214,7 @@ class HttpHandler:
         sent = http_request.cancellation(job, reason)
         try:
             fields = self._own_headers() | {"Content-Type": "application/json"}
-            if (credentials := self._owner.credentials.get(self._kind)) is not None:
+            if (credentials := self._owner.surroundings.credentials.get(self._kind)) is not None:
                 fields |= http_request.proofs(job, credentials, sent)
             session = await self._owner.session(self._settings.tls)
             if self._egress.admits_host(url.host or ""):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import string
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote
@@ -13,18 +12,17 @@ import orjson
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
-from riverrun.sanitize import clean_json
 from riverrun.transition import snooze_count
 from riverrun.webhook import Credentials, Fence, callback_token, signature
 from riverrun_executor.handlers.http_outcome import RESULT_TYPE
-
-MAX_TRACE_FIELD = 512
-"""The longest ``tracestate`` that the standard asks anybody to pass on."""
+from riverrun_executor.handlers.job_facts import trace_context, users_metadata
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Arguments and metadata may have 1 MiB each; what is around them is small."""
 
-_OWN_METADATA = ("river:", "riverrun:")
+RERUNS_KEY = "riverrun:reruns"
+"""Counts how often a finished job was retried by hand; `job_retry.sql` writes it."""
+
 _AS_IT_IS = string.punctuation.replace("%", "") + " "
 _ACCEPT = f"application/json, {RESULT_TYPE}, application/x-ndjson, text/event-stream"
 
@@ -44,7 +42,7 @@ def body(job: ClaimedJob, context: Context, form: Literal["envelope", "args", "c
         "created_at": job.created_at,
         "scheduled_at": job.scheduled_at,
         "deadline": context.deadline,
-        "metadata": orjson.Fragment(_user_metadata(job)),
+        "metadata": orjson.Fragment("{}" if job.metadata_text == "{}" else users_metadata(job)),
         "args": orjson.Fragment(job.args_text),
     }
     return orjson.dumps({"type": "job.execute", "timestamp": datetime.now(UTC), "data": data}, option=orjson.OPT_UTC_Z)
@@ -71,8 +69,7 @@ def headers(job: ClaimedJob, context: Context, form: Literal["envelope", "args",
     if context.limit_seconds is not None and context.deadline is not None:
         fields["Job-Timeout"] = f"{context.limit_seconds:.15g}"
         fields["Job-Deadline"] = context.deadline.isoformat()
-    if "trace" in job.metadata_text:
-        fields |= _trace(job.metadata)
+    fields.update(trace_context(job))
     if form == "cloudevents":
         fields |= {
             "ce-specversion": "1.0",
@@ -121,26 +118,6 @@ def _reruns(job: ClaimedJob) -> int:
     """Return how often the job was retried by hand after it had ended."""
     runs = job.metadata.get(RERUNS_KEY) if RERUNS_KEY in job.metadata_text else None
     return runs if isinstance(runs, int) and runs > 0 else 0
-
-
-RERUNS_KEY = "riverrun:reruns"
-
-
-def _user_metadata(job: ClaimedJob) -> str:
-    if job.metadata_text == "{}":
-        return "{}"
-    return clean_json({key: value for key, value in job.metadata.items() if not key.startswith(_OWN_METADATA)})
-
-
-def _trace(metadata: Mapping[str, object]) -> dict[str, str]:
-    return {
-        name: value
-        for name in ("traceparent", "tracestate")
-        if isinstance(value := metadata.get(name), str)
-        and len(value) <= MAX_TRACE_FIELD
-        and value.isascii()
-        and value.isprintable()
-    }
 
 
 def _field(text: str) -> str:
