@@ -84,6 +84,11 @@ class Breaker:
             return True
         return self.state != "closed" and not (self._ours and not self._spent)
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether the job that was admitted last is the one that tries the service."""
+        return self._ours and self._spent
+
     def admit(self) -> bool:
         """Return whether a job may be handed to the service; one that is tried gets a single job."""
         self._used = True
@@ -103,14 +108,14 @@ class Breaker:
         if self._verdict is not None:
             self._verdict.set_result(False)
             self._verdict = None
-        if self._ours and self._spent:
+        if self.is_probing:
             self._close()
         if well and self._flagged and time.monotonic() > self._flagged_at + FLAG_SECONDS:
             self._flag("")
 
     async def failed(self, fault: Fault, reason: str) -> bool:
         """Note that a call failed; return whether its attempt is to be given back."""
-        if self._ours and self._spent:
+        if self.is_probing:
             self._probe_failed(reason)
             return fault is Fault.UNREACHED
         if self.state != "closed":
@@ -123,7 +128,7 @@ class Breaker:
 
     def hung(self, reason: str) -> None:
         """Note that a call ran out of time; its attempt counts."""
-        if self._ours and self._spent:
+        if self.is_probing:
             self._probe_failed(reason)
         elif self.state == "closed":
             self._failures += 1
@@ -132,7 +137,7 @@ class Breaker:
 
     def broken_off(self) -> None:
         """Note that a call ended without saying anything about the service."""
-        if self._ours and self._spent:
+        if self.is_probing:
             self._spent = False
             self._changed()
 

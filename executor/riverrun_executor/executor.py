@@ -136,6 +136,7 @@ class Executor:
                     parts.create_task(self._control.run(), name="control"),
                     parts.create_task(self._lease.run(), name="lease"),
                     parts.create_task(self._say_what_runs(), name="running"),
+                    parts.create_task(self._services.watch(), name="health of services"),
                 ]
                 await self._first_of(self._control.obeyed)
                 claiming = parts.create_task(self._claimer.run(), name="claimer")

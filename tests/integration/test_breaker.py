@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 from riverrun import AsyncClient, JobState
 from riverrun.registration import registration
 from riverrun.store import handler_health, registry
-from riverrun.telemetry import metrics
+from riverrun.telemetry.host_totals import own_samples
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
@@ -260,7 +260,11 @@ async def test_changing_a_handler_closes_its_breaker(client: AsyncClient, servic
 
 async def test_transitions_are_counted(client: AsyncClient, database: str, service: FaultServer) -> None:
     def opened() -> float:
-        return metrics.handler_breaker_transitions.labels(kind="call", to="open")._value.get()
+        return sum(
+            value
+            for name, labels, value in own_samples()
+            if name == "riverrun_handler_breaker_transitions_total" and labels == {"kind": "call", "to": "open"}
+        )
 
     before = opened()
     service.script = Script(fault="close")

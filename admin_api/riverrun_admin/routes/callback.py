@@ -1,6 +1,6 @@
 """Take what a service says about a job after it has answered: it lives, how far it is, how the job ended.
 
-The token names one attempt and was made for it. One that is forged or for another job is refused with 401; one whose
+The token names one attempt and was made for it. One that is forged or for another job is refused with 403; one whose
 attempt is over, because it has ended, was taken away, or this was said before, with 409.
 """
 
@@ -117,7 +117,7 @@ def _logged(said: CallbackBody, found: callbacks.Attempt) -> list[dict[str, obje
 
 
 def _not_known() -> Problem:
-    return Problem(401, "unauthorized", f"{TOKEN}: the token that came with the request for this job is needed")
+    return Problem(403, "forbidden", f"{TOKEN}: the token that came with the request for this job is needed")
 
 
 def _over(fence: Fence) -> Conflict:

@@ -9,10 +9,11 @@ import asyncio
 import random
 import ssl
 import time
+from collections.abc import Collection, Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import aiohttp
-from yarl import URL
 
 from riverrun.calls import Tls
 from riverrun.claimed_job import ClaimedJob
@@ -24,16 +25,18 @@ from riverrun.telemetry import metrics
 from riverrun.transition import snooze_count
 from riverrun_executor.breaker import Breaker, Fault
 from riverrun_executor.handlers import http_request
-from riverrun_executor.handlers.http_connection import UnusableSettings, header_values, open_session, tls_context
+from riverrun_executor.handlers.http_connection import (
+    UnusableSettings,
+    open_session,
+    tls_context,
+)
 from riverrun_executor.handlers.http_outcome import GONE, Answer, Policy, Reading, read, retry_after
+from riverrun_executor.handlers.http_service import Service
 from riverrun_executor.handlers.http_stream import STREAMS, follow
 from riverrun_executor.handlers.surroundings import Surroundings
 
 MAX_ANSWER_BYTES = 1024 * 1024
-SECRETS_SECONDS = 60.0
-"""For so long header fields are kept before the files and variables they come from are read again."""
-
-CANCEL_SECONDS = 5.0
+ILL_TIMES = 2
 
 UNUSABLE = "settings"
 """The handler's settings name what this host does not have; no fault of the job or the service."""
@@ -50,11 +53,18 @@ class HttpHandlers:
     def __init__(self, surroundings: Surroundings) -> None:
         self.surroundings = surroundings
         self._sessions: dict[Tls | None, aiohttp.ClientSession] = {}
+        self._connected: dict[str, HttpHandler] = {}
         self._background: set[asyncio.Task[None]] = set()
 
     def connect(self, registered: RegisteredHandler) -> HttpHandler:
         """Return the transport that posts jobs to ``registered``."""
-        return HttpHandler(registered, self)
+        handler = self._connected[registered.kind] = HttpHandler(registered, self)
+        return handler
+
+    def forget(self, kinds: Collection[str]) -> None:
+        """Forget the services of all kinds but these."""
+        for kind in self._connected.keys() - set(kinds):
+            del self._connected[kind]
 
     async def session(self, tls: Tls | None) -> aiohttp.ClientSession:
         """Return the session whose connections use these certificates.
@@ -68,11 +78,16 @@ class HttpHandlers:
                 self._sessions[tls] = open_session(self.surroundings.egress, context)
         return self._sessions[tls]
 
-    def tell(self, handler: HttpHandler, job: ClaimedJob, reason: str) -> None:
-        """Tell a service, without waiting for it, that an attempt was given up."""
-        task = asyncio.create_task(handler.send_cancellation(job, reason), name=f"cancellation of job {job.id}")
+    def tell(self, word: Coroutine[Any, Any, None], name: str) -> None:
+        """Say something to a service without waiting for it."""
+        task = asyncio.create_task(word, name=name)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    async def check(self) -> None:
+        """Ask all services that name a health URL whether they are well."""
+        watched = [handler for handler in self._connected.values() if handler.has_health]
+        await asyncio.gather(*(handler.check() for handler in watched))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -90,15 +105,15 @@ class HttpHandler:
         said = registered.registration
         self._kind = said.kind
         self._settings = said.settings
-        self._url = URL(said.endpoint_url or "")
+        self._service = Service(said, owner.surroundings, owner.session)
+        self._url = self._service.url
         self._owner = owner
-        self._egress = owner.surroundings.egress
         self._breaker: Breaker = owner.surroundings.breakers.of(said.kind)
         self._callbacks = owner.surroundings.callbacks
         self._backoff = RIVER_BACKOFF if said.settings.backoff is None else said.settings.backoff.policy
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
-        self._headers: dict[str, str] = {}
-        self._headers_until = 0.0
+        self._ill = 0
+        self.concurrency = said.settings.concurrency
         seconds = said.timeout_seconds
         self.timeout = None if seconds is None else timedelta(seconds=seconds)
 
@@ -108,6 +123,9 @@ class HttpHandler:
             return Interrupted()
         started = time.perf_counter()
         try:
+            if self._breaker.is_probing and self.has_health and not await self._service.is_well():
+                await self._breaker.failed(Fault.UNREACHED, f"{self._settings.health_url} says that it is not well")
+                return Interrupted()
             answer = await self._post(job, context)
             self._count(answer, started)
             return await self._judge(answer, job, context)
@@ -127,13 +145,12 @@ class HttpHandler:
                 f"the request would be larger than {http_request.MAX_BODY_BYTES} bytes", error_type="too_large"
             )
         try:
-            fields = self._own_headers() | http_request.headers(job, context, form)
-            if (credentials := self._owner.surroundings.credentials.get(self._kind)) is not None:
-                fields |= http_request.proofs(job, credentials, sent)
-            session = await self._owner.session(self._settings.tls)
-            # An address in the URL never meets the resolver.
-            if not self._egress.admits_host(self._url.host or ""):
-                return Failed(f"{self._url.host} is not allowed; expected {self._egress.allowed}", error_type="connect")
+            fields = self._service.headers(http_request.headers(job, context, form))
+            fields |= self._service.proofs(job, sent)
+            session = await self._service.session()
+            if not self._service.admits(self._url):
+                allowed = self._owner.surroundings.egress.allowed
+                return Failed(f"{self._url.host} is not allowed; expected {allowed}", error_type="connect")
             async with session.post(self._url, data=sent, headers=fields, allow_redirects=False) as response:
                 return await self._read(response, context)
         except UnusableSettings as error:
@@ -206,30 +223,21 @@ class HttpHandler:
         else:
             self._breaker.broken_off()
         if self._settings.cancel_url is not None:
-            self._owner.tell(self, job, context.stopped_by)
+            self._owner.tell(self._service.call_off(job, context.stopped_by), f"calling off job {job.id}")
 
-    async def send_cancellation(self, job: ClaimedJob, reason: str) -> None:
-        """Tell the service that an attempt was given up; it is not asked twice."""
-        url = URL(self._settings.cancel_url or "")
-        sent = http_request.cancellation(job, reason)
-        try:
-            fields = self._own_headers() | {"Content-Type": "application/json"}
-            if (credentials := self._owner.surroundings.credentials.get(self._kind)) is not None:
-                fields |= http_request.proofs(job, credentials, sent)
-            session = await self._owner.session(self._settings.tls)
-            if self._egress.admits_host(url.host or ""):
-                limit = aiohttp.ClientTimeout(total=CANCEL_SECONDS)
-                async with session.post(url, data=sent, headers=fields, allow_redirects=False, timeout=limit):
-                    pass
-        except (aiohttp.ClientError, OSError, UnusableSettings):
-            metrics.handler_requests.labels(kind=self._kind, transport="http", code="cancel_failed").inc()
+    @property
+    def has_health(self) -> bool:
+        """Whether the service can be asked how it is."""
+        return self._settings.health_url is not None
 
-    def _own_headers(self) -> dict[str, str]:
-        """Return the header fields of the registration with the secrets they name."""
-        if time.monotonic() >= self._headers_until:
-            self._headers = header_values(self._settings.headers, allowed=self._owner.surroundings.secrets)
-            self._headers_until = time.monotonic() + SECRETS_SECONDS
-        return self._headers
+    async def check(self) -> None:
+        """Ask the service how it is; leave it alone when it was not well twice in a row."""
+        if await self._service.is_well():
+            self._ill = 0
+            return
+        self._ill += 1
+        if self._ill >= ILL_TIMES:
+            self._breaker.open(f"{self._settings.health_url} says that it is not well")
 
     def _count(self, answer: Answer | Failed, started: float) -> None:
         code = answer.error_type if isinstance(answer, Failed) else str(answer.status)

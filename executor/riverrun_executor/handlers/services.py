@@ -5,8 +5,10 @@ The client of a protocol is loaded for the first service that speaks it.
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from riverrun.database.statements import Steps
 from riverrun.egress import Egress
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from riverrun_executor.handlers.grpc import GrpcHandlers
     from riverrun_executor.handlers.http import HttpHandlers
 
+
+HEALTH_SECONDS = 15.0
 
 T = TypeVar("T")
 Run = Callable[[Steps[T]], Awaitable[T]]
@@ -60,6 +64,15 @@ class Services:
         """Take over what the registry says now."""
         self._surroundings.credentials = dict(credentials)
         self._breakers.learn(registered)
+        if self._http is not None:
+            self._http.forget({handler.kind for handler in registered if handler.registration.handler_type == "http"})
+
+    async def watch(self) -> NoReturn:
+        """Ask services how they are, until cancelled."""
+        while True:
+            await asyncio.sleep(HEALTH_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - lets a fleet drift apart
+            if self._http is not None:
+                await self._http.check()
 
     @property
     def left_out(self) -> list[str]:
