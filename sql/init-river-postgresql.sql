@@ -320,13 +320,14 @@ COMMENT ON TABLE riverrun_idempotency_key IS 'Answers to requests that carried a
 
 INSERT INTO riverrun_migration (version, name) VALUES (2, '002_own_tables');
 
--- 003_job_claim_index
--- What a claim reads: the available jobs of one queue, best first.
-CREATE INDEX riverrun_job_claim_index
-ON river_job (queue, priority, scheduled_at, id)
-WHERE state = 'available';
+-- 003_job_live_index
+-- What claims, rescues and every look at unfinished jobs read: those of one state and queue, best first.
+--   A job that ends leaves this index, so it stays as small as the work that is left, however long the history.
+CREATE INDEX riverrun_job_live_index
+ON river_job (state, queue, priority, scheduled_at, id)
+WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled');
 
-INSERT INTO riverrun_migration (version, name) VALUES (3, '003_job_claim_index');
+INSERT INTO riverrun_migration (version, name) VALUES (3, '003_job_live_index');
 
 -- 004_job_due_index
 -- What promotion reads: the jobs that wait for their time, earliest first.
@@ -353,7 +354,21 @@ ALTER TABLE river_job SET (
 
 INSERT INTO riverrun_migration (version, name) VALUES (5, '005_job_autovacuum');
 
--- 006_remote_handlers
+-- 006_lean_job_indexes
+-- Drop those of River's indexes on river_job that no claim, run or end of a job reads.
+--   Each of them is written three times for every job. riverrun_job_live_index serves what River's clients read
+--   through the first; only searches by arguments, metadata or kind alone read the others.
+DROP INDEX river_job_prioritized_fetching_index;
+
+DROP INDEX river_job_kind;
+
+DROP INDEX river_job_args_index;
+
+DROP INDEX river_job_metadata_index;
+
+INSERT INTO riverrun_migration (version, name) VALUES (6, '006_lean_job_indexes');
+
+-- 007_remote_handlers
 -- What calls of services need: a secret to sign them with, a key for their callbacks, and how the service is.
 --   locks: ACCESS EXCLUSIVE on riverrun_handler, which has a row for each kind, while it is rewritten; new objects
 ALTER TABLE riverrun_handler
@@ -384,6 +399,6 @@ CREATE TABLE riverrun_handler_health (
 
 COMMENT ON TABLE riverrun_handler_health IS 'How the service of a handler is, as executors found it; written when that changes, and no row means well.';
 
-INSERT INTO riverrun_migration (version, name) VALUES (6, '006_remote_handlers');
+INSERT INTO riverrun_migration (version, name) VALUES (7, '007_remote_handlers');
 
 COMMIT;

@@ -17,17 +17,20 @@ from psycopg import AsyncConnection
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
-from riverrun.handlers import load_handlers
+from riverrun.handlers import Handler, load_handlers
 from riverrun.messages import Control as ControlMessage
 from riverrun.messages import LeaseRenewed, Running, Wake
 from riverrun.role import RoleContext
 from riverrun.store import attempts, leases, registry
 from riverrun.telemetry import metrics
+from riverrun_executor.children.pool import Children
+from riverrun_executor.children.wire import Hello
 from riverrun_executor.claimer import Claimer
 from riverrun_executor.control import Control
 from riverrun_executor.ending import Ending
 from riverrun_executor.finalizer import Finalizer
-from riverrun_executor.handlers.choose import Handlers
+from riverrun_executor.handlers.choose import Handlers, Transport
+from riverrun_executor.handlers.isolated import IsolatedHandler
 from riverrun_executor.handlers.local import LocalHandler
 from riverrun_executor.handlers.services import Services
 from riverrun_executor.lease import Lease
@@ -73,9 +76,10 @@ class Executor:
         self._services = Services(settings.handlers, self._services_changed)
         self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")
         self._local = load_handlers(settings.handlers.modules, settings.handlers.path)
+        self._children = Children(self._hello(), most_idle=os.cpu_count() or 1)
         self._announced = False
         self._handlers = Handlers(
-            {kind: LocalHandler(handler, self._threads, self._left) for kind, handler in self._local.items()},
+            {kind: self._transport(handler) for kind, handler in self._local.items()},
             connect=self._services.connect,
         )
         self._statistics = Statistics(settings.server_id)
@@ -99,6 +103,7 @@ class Executor:
             may_start=lambda: self._lease.holds,
             abandoned=self._left,
             started=self._tell_running,
+            room_came_free=lambda: self._claimer.room_came_free(),  # noqa: PLW0108 - made below
             ended=self._finalizer.add,
         )
         self._claimer = Claimer(
@@ -110,6 +115,7 @@ class Executor:
             poll_interval=settings.river.poll_interval,
             start=self._runner.start,
             claim=attempts.claim_isolated if context.isolated else attempts.claim,
+            rooms=self._runner.rooms,
         )
         self._control = Control(
             self,
@@ -147,6 +153,7 @@ class Executor:
                     part.cancel()
         finally:
             await self._services.close()
+            await self._children.close()
 
     @property
     def threads_left_behind(self) -> bool:
@@ -220,6 +227,22 @@ class Executor:
         self._claimer.kinds_left_out = [*self._paused, *self._services.left_out]
         self._claimer.wake()
         self._control.write_soon()
+
+    def _transport(self, handler: Handler) -> Transport:
+        if handler.isolated:
+            return IsolatedHandler(handler, self._children)
+        return LocalHandler(handler, self._threads, self._left)
+
+    def _hello(self) -> Hello:
+        settings = self._context.settings
+        return Hello(
+            modules=tuple(settings.handlers.modules),
+            path=tuple(map(str, settings.handlers.path)),
+            schema=settings.postgresql.schema_name,
+            server_id=settings.server_id,
+            incarnation=self._context.incarnation,
+            log_level=logging.getLogger().getEffectiveLevel(),
+        )
 
     async def _drain(self, claiming: asyncio.Task[None]) -> None:
         river = self._context.settings.river

@@ -49,7 +49,6 @@ LATE_SECONDS = 2.0
 
 REASON = "endings wait"
 
-FINALIZE_SESSION = {"enable_seqscan": "off"}
 NOT_DURABLE = {"synchronous_commit": "off"}
 
 # Errors of the values, not of the server: trying the same batch again would fail for ever.
@@ -89,7 +88,7 @@ class Finalizer:
         self._incarnation = incarnation
         self._server_id = server_id
         self._slots = slots
-        self._session = FINALIZE_SESSION if durable else FINALIZE_SESSION | NOT_DURABLE
+        self._session = attempts.PLANS if durable else attempts.PLANS | NOT_DURABLE
         self._written = written
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._endings: dict[int, Ending] = {}

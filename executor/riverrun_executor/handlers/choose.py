@@ -18,10 +18,14 @@ class Transport(Protocol):
 
     Attributes:
         timeout: Time limit of an attempt; ``None`` takes the configured one.
+        concurrency: Attempts that may run in this process at once; ``None``: as many as there are slots.
     """
 
     @property
     def timeout(self) -> timedelta | None: ...
+
+    @property
+    def concurrency(self) -> int | None: ...
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run one attempt and return how it ended; cancelled when the attempt is to stop."""
@@ -40,6 +44,9 @@ class Handlers:
     Args:
         local: Functions of the configured modules.
         connect: Makes the transport of a service; called only when one is registered.
+
+    Attributes:
+        limits: Kinds of which only so many jobs may run in this process at once.
     """
 
     def __init__(self, local: Mapping[str, Transport], *, connect: Connector) -> None:
@@ -47,6 +54,7 @@ class Handlers:
         self._connect = connect
         self._registered: dict[str, Transport] = {}
         self._made_from: dict[str, RegisteredHandler] = {}
+        self.limits = self._limits()
 
     def find(self, kind: str) -> Transport | None:
         """Return the handler of ``kind``; a registered service wins over a function."""
@@ -61,6 +69,11 @@ class Handlers:
             transports[entry.kind] = known if known and unchanged else self._transport(entry)
         self._registered = transports
         self._made_from = {entry.kind: entry for entry in registered}
+        self.limits = self._limits()
+
+    def _limits(self) -> Mapping[str, int]:
+        limits = {kind: transport.concurrency for kind, transport in {**self._local, **self._registered}.items()}
+        return {kind: most for kind, most in limits.items() if most is not None}
 
     def _transport(self, entry: RegisteredHandler) -> Transport:
         registration = entry.registration
@@ -83,6 +96,7 @@ class Limited:
     def __init__(self, handler: Transport, seconds: float) -> None:
         self._handler = handler
         self.timeout = timedelta(seconds=seconds)
+        self.concurrency = handler.concurrency
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run the handler."""

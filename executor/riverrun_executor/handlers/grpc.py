@@ -76,6 +76,7 @@ class GrpcHandler:
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
         seconds = registered.registration.timeout_seconds
         self.timeout = None if seconds is None else timedelta(seconds=seconds)
+        self.concurrency: int | None = None
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Call the service and read its answer as the outcome."""

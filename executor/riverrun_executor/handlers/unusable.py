@@ -13,6 +13,7 @@ class Unusable:
     """Its jobs fail with the reason, and are retried: another executor, or this one later, may know how."""
 
     timeout: timedelta | None = None
+    concurrency: int | None = None
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
