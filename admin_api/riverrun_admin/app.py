@@ -20,7 +20,7 @@ from riverrun_admin.pages import forms
 from riverrun_admin.pages.render import error_page
 from riverrun_admin.problems import problem_of
 from riverrun_admin.roles import check_every_route_has_a_role
-from riverrun_admin.routes import handler, health, jobs, pages, queue, schedule, server
+from riverrun_admin.routes import callback, handler, health, jobs, pages, queue, schedule, server
 from riverrun_admin.services import SERVICES, Services, services
 from riverrun_admin.transaction import answer_once
 
@@ -54,7 +54,7 @@ def build(parts: Services) -> web.Application:
     # Each body is read with a limit of its own; aiohttp's one for all is switched off.
     app = web.Application(middlewares=[observe, explain, admit, answer_once], client_max_size=0)
     app[SERVICES] = parts
-    for part in (queue, jobs, handler, schedule, server, health, pages, forms):
+    for part in (queue, callback, jobs, handler, schedule, server, health, pages, forms):
         app.router.add_routes(part.ROUTES)
     check_every_route_has_a_role(app.router.routes())
     return app

@@ -40,6 +40,7 @@ class Context:
         job: The job: ``id``, ``kind``, ``args``, ``queue``, ``tags``, ``metadata``, ``created_at`` and so on.
         limit_seconds: Time limit of this attempt; ``None`` means that there is none.
         error: What a Python handler raised, once the attempt has failed.
+        stopped_by: Why it was told to stop: ``cancel``, ``timeout``, ``shutdown``; empty while it was not.
 
     Args:
         job: The job.
@@ -59,6 +60,7 @@ class Context:
         self._incarnation = incarnation
         self._statements = statements
         self.limit_seconds: float | None = None
+        self.stopped_by = ""
         self._server_id = server_id
         self._cancelled = False
 

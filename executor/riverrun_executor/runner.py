@@ -61,12 +61,14 @@ class RunningJob:
     @property
     def deadline(self) -> float | None:
         """When its time is over, by the monotonic clock."""
-        return None if self.limit is None else self.started + self.limit
+        lifted = self.context.limit_seconds is None
+        return None if self.limit is None or lifted else self.started + self.limit
 
     def stop(self, reason: Reason) -> None:
         """Ask the handler to end; the first reason counts."""
         if self.reason is None:
             self.reason = reason
+            self.context.stopped_by = "shutdown" if reason == "lease" else reason
             self.context.cancel()
             self.task.cancel()
 
@@ -119,7 +121,7 @@ class Runner:
         self._changed = False
         self._ended = ended
         self._loop = asyncio.get_running_loop()
-        self._deadlines = Deadlines[RunningJob](lambda running: self._stop(running, "timeout"))
+        self._deadlines = Deadlines[RunningJob](self._time_is_over)
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -173,6 +175,15 @@ class Runner:
         """Stop every job: they may be running elsewhere by now."""
         for running in list(self.running.values()):
             self._stop(running, "lease")
+
+    def drop(self, job_id: int) -> Ending | None:
+        """Forget a job whose end somebody else has written; return the ending, for statistics, if it ran here."""
+        running = self.running.get(job_id)
+        if running is None:
+            return None
+        running.task.cancel()
+        self._leave(running)
+        return Ending(running.job, Interrupted(), None, time.monotonic() - running.started)
 
     def take_notes(self) -> list[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call, as JSON objects to merge into their metadata."""
@@ -229,6 +240,10 @@ class Runner:
             return await self._extensions.run(running.context, partial(handler.run, job, running.context))
         return await handler.run(job, running.context)
 
+    def _time_is_over(self, running: RunningJob) -> None:
+        if running.context.limit_seconds is not None:  # a handler that waits for its service lifts the limit
+            self._stop(running, "timeout")
+
     def _unknown(self, job: ClaimedJob) -> Outcome:
         """Let a job whose kind nobody here handles try again later; it is never given up for that."""
         if job.attempt >= job.max_attempts:
@@ -277,6 +292,12 @@ class Runner:
         """Free the slot and pass the ending on, once."""
         if self.running.get(running.job.id) is not running:
             return
+        self._leave(running)
+        seconds = time.monotonic() - running.started
+        notes = running.context.all_notes(completed=type(outcome) is Completed)
+        self._ended(Ending(running.job, outcome, notes, seconds))
+
+    def _leave(self, running: RunningJob) -> None:
         del self.running[running.job.id]
         if running.limit is not None:
             self._deadlines.forget(running, running.limit)
@@ -287,6 +308,3 @@ class Runner:
             self._room_came_free()
         if not self.running:
             self._idle.set()
-        seconds = time.monotonic() - running.started
-        notes = running.context.all_notes(completed=type(outcome) is Completed)
-        self._ended(Ending(running.job, outcome, notes, seconds))

@@ -127,7 +127,8 @@ INDEXES = {
 }
 
 OWN_TABLES = {
-    "riverrun_executor", "riverrun_handler", "riverrun_idempotency_key", "riverrun_leader", "riverrun_migration",
+    "riverrun_executor", "riverrun_handler", "riverrun_handler_health", "riverrun_idempotency_key", "riverrun_leader",
+    "riverrun_migration",
     "riverrun_minute", "riverrun_queue_setting", "riverrun_schedule", "riverrun_schedule_tick", "riverrun_server",
 }  # fmt: skip
 

@@ -17,8 +17,8 @@ NEEDED_PRIVILEGES = {
     **dict.fromkeys(
         (
             "river_job", "river_leader", "river_queue", "riverrun_executor", "riverrun_handler",
-            "riverrun_idempotency_key", "riverrun_leader", "riverrun_minute", "riverrun_queue_setting",
-            "riverrun_schedule", "riverrun_schedule_tick", "riverrun_server",
+            "riverrun_handler_health", "riverrun_idempotency_key", "riverrun_leader", "riverrun_minute",
+            "riverrun_queue_setting", "riverrun_schedule", "riverrun_schedule_tick", "riverrun_server",
         ),
         _ALL,
     ),

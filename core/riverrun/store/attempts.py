@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
+from typing import Protocol
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
@@ -46,6 +47,19 @@ class Directives:
     max_workers: int | None
     registry: int
     cancelled: tuple[int, ...]
+
+
+class Fenced(Protocol):
+    """What tells one attempt of a job from all others, beside the executor that claimed it."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+    @property
+    def attempted_us(self) -> int: ...
 
 
 def claim(  # noqa: PLR0913 - what one statement takes
@@ -104,7 +118,7 @@ def complete(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[set[int]]:
     return {row[0] for row in rows}
 
 
-def finalize(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str) -> Steps[dict[int, str]]:
+def finalize(endings: Sequence[tuple[Fenced, Finalization]], incarnation: str) -> Steps[dict[int, str]]:
     """Write how attempts ended; return the state of every job that was written, by id."""
     finals = [final for _, final in endings]
     rows = yield Query(
@@ -197,7 +211,7 @@ def _write_in(statement: str, job: ClaimedJob, incarnation: str, patch: str | No
         raise StaleAttempt(job.id, job.attempt)
 
 
-def _wanted(endings: Sequence[tuple[ClaimedJob, Finalization]]) -> dict[str, object]:
+def _wanted(endings: Sequence[tuple[Fenced, Finalization]]) -> dict[str, object]:
     return {
         **_fence([job for job, _ in endings]),
         "states": [str(final.state) for _, final in endings],
@@ -205,7 +219,7 @@ def _wanted(endings: Sequence[tuple[ClaimedJob, Finalization]]) -> dict[str, obj
     }
 
 
-def _fence(jobs: Sequence[ClaimedJob]) -> dict[str, object]:
+def _fence(jobs: Sequence[Fenced]) -> dict[str, object]:
     return {
         "ids": int_array([job.id for job in jobs]),
         "attempts": int_array([job.attempt for job in jobs]),

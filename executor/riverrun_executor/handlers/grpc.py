@@ -172,7 +172,8 @@ def _record(output: bytes, context: Context) -> None:
 
 def _log(line: LogLine, context: Context) -> None:
     level = _LEVELS.get(line.level.lower(), logging.INFO)
-    context.log.log(level, "%s", line.message[:MAX_LOG_CHARACTERS])
+    lines = context.log
+    lines.log(level, "%s", line.message[:MAX_LOG_CHARACTERS])
 
 
 def _timestamp(microseconds: int) -> Timestamp:
