@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 
 from riverrun.calls import NO_SETTINGS
-from riverrun.context import OUTPUT_KEY, PROGRESS_KEY
+from riverrun.context import PROGRESS_KEY
 from riverrun.errors import Conflict
+from riverrun.members import OUTPUT_KEY
 from riverrun.names import check_job_id
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, Snoozed
 from riverrun.retry import RIVER_BACKOFF

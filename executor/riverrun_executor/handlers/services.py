@@ -64,15 +64,17 @@ class Services:
         """Take over what the registry says now."""
         self._surroundings.credentials = dict(credentials)
         self._breakers.learn(registered)
-        if self._http is not None:
-            self._http.forget({handler.kind for handler in registered if handler.registration.handler_type == "http"})
+        for protocol, name in ((self._http, "http"), (self._grpc, "grpc")):
+            if protocol is not None:
+                protocol.forget({known.kind for known in registered if known.registration.handler_type == name})
 
     async def watch(self) -> NoReturn:
         """Ask services how they are, until cancelled."""
         while True:
             await asyncio.sleep(HEALTH_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - lets a fleet drift apart
-            if self._http is not None:
-                await self._http.check()
+            for protocol in (self._http, self._grpc):
+                if protocol is not None:
+                    await protocol.check()
 
     @property
     def left_out(self) -> list[str]:
@@ -109,5 +111,5 @@ class Services:
                 from riverrun_executor.handlers.grpc import GrpcHandlers  # noqa: PLC0415
             except ImportError as error:
                 return Unusable(f"gRPC handlers need packages that are not installed here ({error}): riverrun[grpc]")
-            self._grpc = GrpcHandlers()
+            self._grpc = GrpcHandlers(self._surroundings)
         return self._grpc.connect(registered)
