@@ -11,6 +11,7 @@ from riverrun.database.statements import Steps
 from riverrun.errors import InvalidInput, JobFinalized, JobRunning, NotFound
 from riverrun.job import Job, JobState
 from riverrun.json_input import check_args
+from riverrun.members import object_of, output_member, own_members
 from riverrun.names import check_job_id, check_kind, check_priority, check_queue, check_server_id, check_tag
 from riverrun.new_job import NewJob
 from riverrun.store import jobs, listing, queues, river_leader
@@ -36,6 +37,37 @@ def get(job_id: object) -> Steps[Job]:
         NotFound: There is no such job.
     """
     return (yield from jobs.get(check_job_id(job_id, "job_id")))
+
+
+class Changes(TypedDict, total=False):
+    """What of a job may be changed at any time.
+
+    Attributes:
+        output: Any JSON value, at most 32 MiB; it takes the place of what the handler has recorded.
+        metadata: A mapping that is merged into the job's; names that begin with ``river:`` and ``riverrun:`` are
+            reserved.
+    """
+
+    output: object
+    metadata: Mapping[str, object]
+
+
+def update(job_id: object, changes: Changes) -> Steps[Job]:
+    """Change the output or the metadata of a job and return it.
+
+    Raises:
+        InvalidInput: Something is not allowed, or nothing is to be changed.
+        NotFound: There is no such job.
+    """
+    checked = check_job_id(job_id, "job_id")
+    if unknown := set(changes) - set(Changes.__annotations__):
+        raise InvalidInput(min(unknown), min(unknown), f"one of {', '.join(Changes.__annotations__)}", code="unknown")
+    if not changes:
+        raise InvalidInput("output", None, f"at least one of {', '.join(Changes.__annotations__)}", code="required")
+    members = own_members(changes["metadata"]) if "metadata" in changes else {}
+    if "output" in changes:
+        members |= output_member(changes["output"])
+    return (yield from jobs.update(checked, object_of(members) or "{}"))
 
 
 def cancel(job_id: object) -> Steps[CancelResult]:

@@ -14,8 +14,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from riverrun.egress import check_entry
 from riverrun.errors import ConfigError
 from riverrun.settings.admin import AdminSettings
 from riverrun.settings.connection import conninfo_from_parts, conninfo_from_url
@@ -87,6 +88,13 @@ class HandlerSettings(Section):
         [], description="imported by every executor; their @handler functions are registered"
     )
     path: list[Path] = Field([], description="folders put before the import path")
+    egress: list[Annotated[str, AfterValidator(check_entry)]] = Field(
+        [], description="networks, addresses and names where services may live; by default anywhere but link-local"
+    )
+    secrets: list[Annotated[str, Field(min_length=1)]] = Field(
+        ["HANDLER_*", "/run/secrets/*"],
+        description="variables and files of this host that headers of registered handlers may name; * stands for any",
+    )
 
 
 class ScheduleSettings(Section):
