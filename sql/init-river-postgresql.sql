@@ -320,13 +320,14 @@ COMMENT ON TABLE riverrun_idempotency_key IS 'Answers to requests that carried a
 
 INSERT INTO riverrun_migration (version, name) VALUES (2, '002_own_tables');
 
--- 003_job_claim_index
--- What a claim reads: the available jobs of one queue, best first.
-CREATE INDEX riverrun_job_claim_index
-ON river_job (queue, priority, scheduled_at, id)
-WHERE state = 'available';
+-- 003_job_live_index
+-- What claims, rescues and every look at unfinished jobs read: those of one state and queue, best first.
+--   A job that ends leaves this index, so it stays as small as the work that is left, however long the history.
+CREATE INDEX riverrun_job_live_index
+ON river_job (state, queue, priority, scheduled_at, id)
+WHERE state IN ('available', 'pending', 'retryable', 'running', 'scheduled');
 
-INSERT INTO riverrun_migration (version, name) VALUES (3, '003_job_claim_index');
+INSERT INTO riverrun_migration (version, name) VALUES (3, '003_job_live_index');
 
 -- 004_job_due_index
 -- What promotion reads: the jobs that wait for their time, earliest first.
@@ -353,7 +354,21 @@ ALTER TABLE river_job SET (
 
 INSERT INTO riverrun_migration (version, name) VALUES (5, '005_job_autovacuum');
 
--- 006_schedule_options
+-- 006_lean_job_indexes
+-- Drop those of River's indexes on river_job that no claim, run or end of a job reads.
+--   Each of them is written three times for every job. riverrun_job_live_index serves what River's clients read
+--   through the first; only searches by arguments, metadata or kind alone read the others.
+DROP INDEX river_job_prioritized_fetching_index;
+
+DROP INDEX river_job_kind;
+
+DROP INDEX river_job_args_index;
+
+DROP INDEX river_job_metadata_index;
+
+INSERT INTO riverrun_migration (version, name) VALUES (6, '006_lean_job_indexes');
+
+-- 007_schedule_options
 -- Let a schedule enqueue a job when a leader begins, and none while such a job is there.
 --   locks: ACCESS EXCLUSIVE on riverrun_schedule for an instant
 ALTER TABLE riverrun_schedule
@@ -362,6 +377,6 @@ ADD COLUMN IF NOT EXISTS unique_by jsonb;
 
 COMMENT ON COLUMN riverrun_schedule.unique_by IS 'What makes two jobs of it the same, as in the API; NULL: nothing does.';
 
-INSERT INTO riverrun_migration (version, name) VALUES (6, '006_schedule_options');
+INSERT INTO riverrun_migration (version, name) VALUES (7, '007_schedule_options');
 
 COMMIT;

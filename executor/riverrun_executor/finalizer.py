@@ -49,7 +49,6 @@ LATE_SECONDS = 2.0
 
 REASON = "endings wait"
 
-FINALIZE_SESSION = {"enable_seqscan": "off"}
 NOT_DURABLE = {"synchronous_commit": "off"}
 
 # Errors of the values, not of the server: trying the same batch again would fail for ever.
@@ -89,7 +88,7 @@ class Finalizer:
         self._incarnation = incarnation
         self._server_id = server_id
         self._slots = slots
-        self._session = FINALIZE_SESSION if durable else FINALIZE_SESSION | NOT_DURABLE
+        self._session = attempts.PLANS if durable else attempts.PLANS | NOT_DURABLE
         self._written = written
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._endings: dict[int, Ending] = {}
@@ -211,9 +210,9 @@ class Finalizer:
         wanted = [(ending.job, self._finalization(ending)) for ending in missing]
         states = await self._statements.run(conn, attempts.own_end(wanted, self._incarnation))
         left = [
-            (ending.job, ending.notes_json)
-            for ending in missing
-            if ending.notes_json is not None and states.get(ending.job.id) != "running"
+            (job, final.metadata_patch_json)
+            for job, final in wanted
+            if final.metadata_patch_json is not None and states.get(job.id) != "running"
         ]
         if left:
             await self._statements.run(conn, attempts.leave(left, self._incarnation))

@@ -3,7 +3,7 @@
 --   in:    generation, the leader's term
 --   out:   incarnation of each
 --   locks: their rows; locked ones, just being renewed, are left
---   index: river_job_prioritized_fetching_index (state); riverrun_executor has a row for each executor process
+--   index: riverrun_job_live_index (state); riverrun_executor has a row for each executor process
 WITH gone AS MATERIALIZED (
     SELECT incarnation
     FROM riverrun_executor AS executor

@@ -3,7 +3,7 @@
 --   in:    nothing
 --   out:   incarnation, in no promised order
 --   locks: none
---   index: river_job_prioritized_fetching_index (state)
+--   index: riverrun_job_live_index (state)
 SELECT DISTINCT running.incarnation
 FROM (
     SELECT attempted_by[cardinality(attempted_by)] AS incarnation

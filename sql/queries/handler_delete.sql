@@ -3,7 +3,7 @@
 --   in:    kind · revision it must have, NULL: any · force, whether unfinished jobs do not matter · cap
 --   out:   its revision · unfinished jobs of the kind, counted up to cap · whether it was deleted; no row: not known
 --   locks: the handler
---   index: riverrun_handler_pkey; river_job_kind
+--   index: riverrun_handler_pkey, riverrun_job_live_index
 WITH known AS MATERIALIZED (
     SELECT kind, revision
     FROM riverrun_handler

@@ -5,7 +5,7 @@
 --   out:   the claimed jobs in no promised order, fewer than slots when there are no more above the floors, none while
 --          the queue is paused; times as whole microseconds since 1970, which cost the executor nothing to carry
 --   locks: rows that another executor is claiming are skipped, never waited for
---   index: riverrun_job_claim_index
+--   index: riverrun_job_live_index
 -- Below the floor of its priority, (scheduled_at, id), no job is looked for: what lies there was claimed, and while an
 -- old transaction keeps vacuum away a scan from the beginning would step over every job claimed since.
 -- The attempt is counted here, so an executor that dies right after has used one up.

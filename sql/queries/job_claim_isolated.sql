@@ -3,7 +3,7 @@
 --   in:    queue · slots, 1 or more · incarnation · kinds_left_out, may be empty
 --   out:   as job_claim.sql
 --   locks: rows that another executor is claiming are skipped
---   index: river_job_prioritized_fetching_index (state, queue)
+--   index: riverrun_job_live_index (state, queue)
 -- Jobs of River's own clients that wait as pending for something else do not have the mark and are left alone.
 WITH due AS MATERIALIZED (
     SELECT id

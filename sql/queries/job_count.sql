@@ -1,8 +1,9 @@
 -- job_count.sql
 -- Count the jobs of each state, no further than is worth showing.
 --   in:    states to count · queue, NULL: any · cap
---   out:   one row with a count of at most cap for each state, by name; NULL for a state that was not asked for
---   index: river_job_prioritized_fetching_index
+--   out:   one row with a count of at most cap for each state, by name; NULL for a state that was not asked for, and for
+--          a last state of one queue when there are cap jobs in it: no index finds those of the queue among them
+--   index: riverrun_job_live_index; river_job_state_and_finalized_at_index, hence the IS NOT NULL
 -- The ORDER BY is that of the index and keeps the planner to a walk that LIMIT can end. States are literals and the
 -- queue is a parameter of a custom plan, because for a joined value the planner expects an average state or queue,
 -- and would sort a whole large one.
@@ -18,32 +19,38 @@ SELECT
         ) AS counted
     ) END AS available,
     CASE WHEN 'cancelled' = ANY (%(states)s::text[]) THEN (
-        SELECT count(*)
+        SELECT CASE WHEN %(queue)s::text IS NULL THEN count(*)
+            WHEN count(*) < %(cap)s::int THEN count(*) FILTER (WHERE queue = %(queue)s::text)
+        END
         FROM (
-            SELECT
+            SELECT queue
             FROM river_job
-            WHERE state = 'cancelled' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
-            ORDER BY queue, priority, scheduled_at, id
+            WHERE state = 'cancelled' AND finalized_at IS NOT NULL
+            ORDER BY finalized_at
             LIMIT %(cap)s::int
         ) AS counted
     ) END AS cancelled,
     CASE WHEN 'completed' = ANY (%(states)s::text[]) THEN (
-        SELECT count(*)
+        SELECT CASE WHEN %(queue)s::text IS NULL THEN count(*)
+            WHEN count(*) < %(cap)s::int THEN count(*) FILTER (WHERE queue = %(queue)s::text)
+        END
         FROM (
-            SELECT
+            SELECT queue
             FROM river_job
-            WHERE state = 'completed' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
-            ORDER BY queue, priority, scheduled_at, id
+            WHERE state = 'completed' AND finalized_at IS NOT NULL
+            ORDER BY finalized_at
             LIMIT %(cap)s::int
         ) AS counted
     ) END AS completed,
     CASE WHEN 'discarded' = ANY (%(states)s::text[]) THEN (
-        SELECT count(*)
+        SELECT CASE WHEN %(queue)s::text IS NULL THEN count(*)
+            WHEN count(*) < %(cap)s::int THEN count(*) FILTER (WHERE queue = %(queue)s::text)
+        END
         FROM (
-            SELECT
+            SELECT queue
             FROM river_job
-            WHERE state = 'discarded' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
-            ORDER BY queue, priority, scheduled_at, id
+            WHERE state = 'discarded' AND finalized_at IS NOT NULL
+            ORDER BY finalized_at
             LIMIT %(cap)s::int
         ) AS counted
     ) END AS discarded,

@@ -6,6 +6,7 @@
 --   out:   id and state of each job that was written; of one that is missing job_own_end.sql knows why
 --   locks: the jobs, in id order; one that somebody else holds keeps nobody waiting
 --   index: river_job_pkey; the state is compared as text so that no partial index full of dead entries is taken
+-- One look-up a row, whatever the planner believes of the table: a join would now and then read the whole index.
 -- A job that would run again although its cancellation was asked for is cancelled here: only the row knows.
 WITH held AS MATERIALIZED (
     SELECT
@@ -20,23 +21,30 @@ WITH held AS MATERIALIZED (
         done.error::jsonb AS error,
         done.delay,
         done.patch::jsonb AS patch
-    FROM unnest(
-        %(ids)s::bigint[],
-        %(attempts)s::smallint[],
-        %(attempted_us)s::bigint[],
-        %(states)s::text[],
-        %(given_back)s::bool[],
-        %(errors)s::text[],
-        %(delays)s::float8[],
-        %(patches)s::text[]
-    ) AS done (id, attempt, attempted_us, state, given_back, error, delay, patch)
-    JOIN river_job AS job ON job.id = done.id
-    WHERE job.state::text = 'running'
-        AND job.attempt = done.attempt
-        AND job.attempted_at = timestamptz 'epoch' + done.attempted_us * interval '1 microsecond'
-        AND job.attempted_by[cardinality(job.attempted_by)] = %(incarnation)s::text
-    ORDER BY job.id
-    FOR UPDATE OF job SKIP LOCKED
+    FROM (
+        SELECT id, attempt, attempted_us, state, given_back, error, delay, patch
+        FROM unnest(
+            %(ids)s::bigint[],
+            %(attempts)s::smallint[],
+            %(attempted_us)s::bigint[],
+            %(states)s::text[],
+            %(given_back)s::bool[],
+            %(errors)s::text[],
+            %(delays)s::float8[],
+            %(patches)s::text[]
+        ) AS given (id, attempt, attempted_us, state, given_back, error, delay, patch)
+        ORDER BY id
+    ) AS done
+    CROSS JOIN LATERAL (
+        SELECT id, metadata
+        FROM river_job
+        WHERE id = done.id
+            AND state::text = 'running'
+            AND attempt = done.attempt
+            AND attempted_at = timestamptz 'epoch' + done.attempted_us * interval '1 microsecond'
+            AND attempted_by[cardinality(attempted_by)] = %(incarnation)s::text
+        FOR UPDATE SKIP LOCKED
+    ) AS job
 )
 UPDATE river_job AS job
 SET state = held.state,

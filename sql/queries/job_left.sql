@@ -2,7 +2,7 @@
 -- Say how far the jobs of a measurement are, asked many times a second beside it.
 --   in:    queue · after, the id behind which to look for jobs that are not finalized
 --   out:   the best id that waits, or NULL · whether a job behind after is not finalized · seconds since 1970, now
---   index: riverrun_job_claim_index, river_job_pkey
+--   index: riverrun_job_live_index, river_job_pkey
 SELECT
     (
         SELECT id

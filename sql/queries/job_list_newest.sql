@@ -4,7 +4,7 @@
 --          contained), created_after, created_before; each NULL: any ·
 --          after_id, the last job of the page before, NULL: from the start · rows
 --   out:   up to rows jobs, whole, by id, descending
---   index: river_job_pkey, or river_job_kind when the kind is rare; a NULL filter is folded away by a custom plan
+--   index: river_job_pkey; a NULL filter is folded away by a custom plan
 SELECT
     job.id, job.state::text, job.attempt, job.max_attempts, job.attempted_at, job.created_at, job.finalized_at,
     job.scheduled_at, job.priority, job.args::text, job.attempted_by, job.errors::text[], job.kind, job.metadata::text,

@@ -4,7 +4,7 @@
 --          created_after, created_before; each NULL: any ·
 --          after_at and after_id, the last job of the page before, NULL: from the start · rows
 --   out:   up to rows jobs, whole, by attempted_at and id
---   index: river_job_prioritized_fetching_index (state); slots bound how many there are to sort
+--   index: riverrun_job_live_index (state); slots bound how many there are to sort
 SELECT
     job.id, job.state::text, job.attempt, job.max_attempts, job.attempted_at, job.created_at, job.finalized_at,
     job.scheduled_at, job.priority, job.args::text, job.attempted_by, job.errors::text[], job.kind, job.metadata::text,

@@ -4,12 +4,13 @@
 --          contained), created_after, created_before; each NULL: any ·
 --          after_priority, after_at and after_id, the last job of the page before, NULL: from the start · rows
 --   out:   up to rows jobs, whole, by priority, scheduled_at and id
---   index: river_job_prioritized_fetching_index, walked once a queue; the queues are found by skipping from one to the next
+--   index: riverrun_job_live_index, walked once a queue; it is partial, hence the IN. The queues are found by
+--          skipping from one to the next
 WITH RECURSIVE lanes (queue) AS (
     (
         SELECT job.queue
         FROM river_job AS job
-        WHERE job.state = %(state)s::text::river_job_state
+        WHERE job.state = %(state)s::text::river_job_state AND job.state IN ('available', 'pending')
         ORDER BY job.queue
         LIMIT 1
     )
@@ -17,7 +18,9 @@ WITH RECURSIVE lanes (queue) AS (
     SELECT (
         SELECT job.queue
         FROM river_job AS job
-        WHERE job.state = %(state)s::text::river_job_state AND job.queue > lanes.queue
+        WHERE job.state = %(state)s::text::river_job_state
+            AND job.state IN ('available', 'pending')
+            AND job.queue > lanes.queue
         ORDER BY job.queue
         LIMIT 1
     )
@@ -31,6 +34,7 @@ page AS MATERIALIZED (
         SELECT job.id, job.priority, job.scheduled_at
         FROM river_job AS job
         WHERE job.state = %(state)s::text::river_job_state
+            AND job.state IN ('available', 'pending')
             AND job.queue = lanes.queue
             AND (%(kinds)s::text[] IS NULL OR job.kind = ANY (%(kinds)s::text[]))
             AND (%(tags)s::varchar[] IS NULL OR job.tags && %(tags)s::varchar[])

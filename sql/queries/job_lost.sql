@@ -5,7 +5,7 @@
 --   out:   id, attempt, attempted_us, incarnation (the fence of a rescue), errors and rescues so far, and why it is
 --          lost: expired, missing or stuck; in the order of ids
 --   locks: none; the rescue compares the fence
---   index: river_job_prioritized_fetching_index (state)
+--   index: riverrun_job_live_index (state)
 -- attempted_at alone says nothing about executors of ours: a job may run for days while their lease is renewed.
 SELECT
     job.id,

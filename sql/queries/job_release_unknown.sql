@@ -3,7 +3,7 @@
 --   in:    queue · incarnation · known, the ids it does hold · older_than, seconds: a younger claim may be on its way
 --   out:   the ids that are available again; the attempt that nobody started does not count
 --   locks: the jobs, in id order; locked ones are left for the next time
---   index: river_job_prioritized_fetching_index (state, queue)
+--   index: riverrun_job_live_index (state, queue)
 WITH lost AS MATERIALIZED (
     SELECT id
     FROM river_job

@@ -3,7 +3,7 @@
 --   in:    incarnation
 --   out:   as job_lost.sql, in the order of ids
 --   locks: none; the rescue compares the fence
---   index: river_job_prioritized_fetching_index (state)
+--   index: riverrun_job_live_index (state)
 SELECT
     id,
     attempt,

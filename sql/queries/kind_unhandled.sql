@@ -3,12 +3,12 @@
 --   in:    rows, how many jobs of each queue and state to look at
 --   out:   kind · one of its queues · how many of its jobs were seen; the most frequent 20
 --   locks: none
---   index: river_job_prioritized_fetching_index, skipping from queue to queue; riverrun_handler_pkey
+--   index: riverrun_job_live_index, skipping from queue to queue; it is partial, hence the IN; riverrun_handler_pkey
 WITH RECURSIVE lanes (state, queue) AS (
     SELECT waiting.state, (
         SELECT job.queue
         FROM river_job AS job
-        WHERE job.state = waiting.state
+        WHERE job.state = waiting.state AND job.state IN ('available', 'retryable')
         ORDER BY job.queue
         LIMIT 1
     )
@@ -17,7 +17,7 @@ WITH RECURSIVE lanes (state, queue) AS (
     SELECT lanes.state, (
         SELECT job.queue
         FROM river_job AS job
-        WHERE job.state = lanes.state AND job.queue > lanes.queue
+        WHERE job.state = lanes.state AND job.state IN ('available', 'retryable') AND job.queue > lanes.queue
         ORDER BY job.queue
         LIMIT 1
     )
@@ -29,7 +29,7 @@ FROM lanes
 CROSS JOIN LATERAL (
     SELECT job.kind
     FROM river_job AS job
-    WHERE job.state = lanes.state AND job.queue = lanes.queue
+    WHERE job.state = lanes.state AND job.state IN ('available', 'retryable') AND job.queue = lanes.queue
     ORDER BY job.priority, job.scheduled_at, job.id
     LIMIT %(rows)s::int
 ) AS first

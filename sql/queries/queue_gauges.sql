@@ -4,8 +4,8 @@
 --   out:   queue · counts, one for each of states, capped · oldest_seconds, age of the oldest
 --          job that is due, 0 without one · paused · served
 --   locks: none
---   index: river_job_prioritized_fetching_index; the ORDER BY keeps each count within it, so that the cap bounds it;
---          riverrun_job_claim_index, one probe for each priority; riverrun_executor has a row for each process
+--   index: riverrun_job_live_index; it is partial, hence the IN; the ORDER BY keeps each count within it, so that the cap bounds
+--          it; one probe for each priority; riverrun_executor has a row for each process
 SELECT
     queue.name,
     waiting.counts,
@@ -35,7 +35,9 @@ CROSS JOIN LATERAL (
         FROM (
             SELECT
             FROM river_job AS job
-            WHERE job.state = live.state::river_job_state AND job.queue = queue.name
+            WHERE job.state = live.state::river_job_state
+                AND job.state IN ('available', 'pending', 'retryable', 'running', 'scheduled')
+                AND job.queue = queue.name
             ORDER BY job.queue, job.priority, job.scheduled_at, job.id
             LIMIT %(cap)s::int
         ) AS capped

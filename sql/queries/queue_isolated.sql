@@ -3,7 +3,7 @@
 --   in:    queues, those to look at
 --   out:   queue
 --   locks: none
---   index: river_job_prioritized_fetching_index (state, queue)
+--   index: riverrun_job_live_index (state, queue)
 SELECT queue
 FROM unnest(%(queues)s::text[]) AS given (queue)
 WHERE EXISTS (

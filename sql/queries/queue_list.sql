@@ -2,12 +2,13 @@
 -- Name every queue that anybody knows or works on, or that has unfinished jobs, and say how it stands.
 --   out:   name · paused_at · max_workers set at run time for all servers, NULL: as configured · slots and executors of
 --          live leases · scheduled_at of the oldest job that is due
---   index: river_job_prioritized_fetching_index, skipping from queue to queue, then one probe a priority
+--   index: riverrun_job_live_index, skipping from queue to queue, then one probe a priority; it is partial, hence the IN
 WITH RECURSIVE lanes (state, queue) AS (
     SELECT live.state, (
         SELECT job.queue
         FROM river_job AS job
         WHERE job.state = live.state
+            AND job.state IN ('available', 'pending', 'retryable', 'running', 'scheduled')
         ORDER BY job.queue
         LIMIT 1
     )
@@ -16,7 +17,9 @@ WITH RECURSIVE lanes (state, queue) AS (
     SELECT lanes.state, (
         SELECT job.queue
         FROM river_job AS job
-        WHERE job.state = lanes.state AND job.queue > lanes.queue
+        WHERE job.state = lanes.state
+            AND job.state IN ('available', 'pending', 'retryable', 'running', 'scheduled')
+            AND job.queue > lanes.queue
         ORDER BY job.queue
         LIMIT 1
     )

@@ -45,12 +45,12 @@ async def test_tables_as_they_were_made_are_healthy(database: str) -> None:
 
 
 BROKEN = {
-    "a missing claim index": ("DROP INDEX riverrun_job_claim_index", "indexes", "riverrun_job_claim_index is missing"),
+    "a missing live index": ("DROP INDEX riverrun_job_live_index", "indexes", "riverrun_job_live_index is missing"),
     "a missing due index": ("DROP INDEX riverrun_job_due_index", "indexes", "riverrun_job_due_index is missing"),
     "an index half built": (
-        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'riverrun_job_claim_index'::regclass",
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'riverrun_job_live_index'::regclass",
         "indexes",
-        "riverrun_job_claim_index is not valid",
+        "riverrun_job_live_index is not valid",
     ),
     "what a REINDEX left": (
         "CREATE INDEX riverrun_job_due_index_ccnew1 ON river_job (id)", "indexes", "left behind by a REINDEX",
@@ -93,7 +93,7 @@ async def test_a_schema_of_its_own_is_named_in_what_mends(empty_database: str) -
     settings = settings.model_copy(update={"postgresql": settings.postgresql.model_copy(update={"schema_name": "q"})})
     async with await AsyncConnection.connect(empty_database, autocommit=True) as conn:
         await migrate.up(conn, "q")
-        await conn.execute("DROP INDEX q.riverrun_job_claim_index")
+        await conn.execute("DROP INDEX q.riverrun_job_live_index")
         before = await found(empty_database, settings)
         await conn.execute(before["indexes"].mend.encode())
 

@@ -67,7 +67,7 @@ async def test_an_index_left_half_built_is_built_anew(conn: AsyncConnection[Tupl
         half_built = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
         await eventually(lambda: value(conn, half_built), within=5.0)
         await conn.execute("SELECT pg_terminate_backend(%s, 5000)", (victim.info.backend_pid,))
-        with pytest.raises(DatabaseUnavailable, match="step 003_job_claim_index lost its connection"):
+        with pytest.raises(DatabaseUnavailable, match="step 003_job_live_index lost its connection"):
             await building
         assert await value(conn, half_built) == 1
 

@@ -54,12 +54,12 @@ def statements() -> dict[str, tuple[Steps[Any], str]]:
         "promote one that takes up its key": (promote.promote_contested(1, 100), "river_job_unique_idx"),
         "look for lost jobs": (
             rescue.lost(missing=["a"], stuck_after=timedelta(hours=1), batch=500),
-            "river_job_prioritized_fetching_index",
+            "riverrun_job_live_index",
         ),
-        "look for executors without a lease": (rescue.missing_executors(), "river_job_prioritized_fetching_index"),
+        "look for executors without a lease": (rescue.missing_executors(), "riverrun_job_live_index"),
         "rescue": (rescue.rescue([LOST] * 500, {"expired": "gone"}, generation=1), "river_job_pkey"),
         "clean jobs": (clean.clean_jobs(1, KEPT, batch=1_000), "river_job_state_and_finalized_at_index"),
-        "measure queues": (gauges.queues(), "river_job_prioritized_fetching_index"),
+        "measure queues": (gauges.queues(), "riverrun_job_live_index"),
     }
 
 

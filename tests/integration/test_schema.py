@@ -104,18 +104,15 @@ CONSTRAINTS = {
 BTREE, JOB = "USING btree", "ON public.river_job"
 INDEXES = {
     "river_job_pkey": f"CREATE UNIQUE INDEX river_job_pkey {JOB} {BTREE} (id)",
-    "river_job_kind": f"CREATE INDEX river_job_kind {JOB} {BTREE} (kind)",
     "river_job_state_and_finalized_at_index": f"CREATE INDEX river_job_state_and_finalized_at_index {JOB} {BTREE}"
     " (state, finalized_at) WHERE (finalized_at IS NOT NULL)",
-    "river_job_prioritized_fetching_index": f"CREATE INDEX river_job_prioritized_fetching_index {JOB} {BTREE}"
-    " (state, queue, priority, scheduled_at, id)",
-    "river_job_args_index": f"CREATE INDEX river_job_args_index {JOB} USING gin (args)",
-    "river_job_metadata_index": f"CREATE INDEX river_job_metadata_index {JOB} USING gin (metadata)",
     "river_job_unique_idx": f"CREATE UNIQUE INDEX river_job_unique_idx {JOB} {BTREE} (unique_key)"
     " WHERE ((unique_key IS NOT NULL) AND (unique_states IS NOT NULL) AND"
     " river_job_state_in_bitmask(unique_states, state))",
-    "riverrun_job_claim_index": f"CREATE INDEX riverrun_job_claim_index {JOB} {BTREE}"
-    " (queue, priority, scheduled_at, id) WHERE (state = 'available'::river_job_state)",
+    "riverrun_job_live_index": f"CREATE INDEX riverrun_job_live_index {JOB} {BTREE}"
+    " (state, queue, priority, scheduled_at, id) WHERE (state = ANY (ARRAY['available'::river_job_state,"
+    " 'pending'::river_job_state, 'retryable'::river_job_state, 'running'::river_job_state,"
+    " 'scheduled'::river_job_state]))",
     "riverrun_job_due_index": f"CREATE INDEX riverrun_job_due_index {JOB} {BTREE} (scheduled_at, id) WHERE"
     " (state = ANY (ARRAY['retryable'::river_job_state, 'scheduled'::river_job_state]))",
     "river_queue_pkey": f"CREATE UNIQUE INDEX river_queue_pkey ON public.river_queue {BTREE} (name)",

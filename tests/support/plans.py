@@ -40,6 +40,10 @@ class Plan:
         """Return the ways in which rows were looked up, such as ``Index Scan``; a bitmap reads all that match first."""
         return {node["Node Type"] for node in self.nodes() if node["Node Type"].endswith("Scan")}
 
+    def most_rows(self) -> int:
+        """Return the most rows that any one node gave, over all its loops."""
+        return max(int(node["Actual Rows"] * node["Actual Loops"]) for node in self.nodes())
+
     def buffers(self, cte: str | None = None) -> int:
         """Return the pages that were touched in shared memory, by the whole statement or by one of its CTEs."""
         roots = [node for node in self.nodes() if cte is None or node.get("Subplan Name") == f"CTE {cte}"]

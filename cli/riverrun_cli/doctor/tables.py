@@ -28,7 +28,7 @@ NEEDED_PRIVILEGES = {
     "riverrun_revision_seq": "USAGE",
 }  # fmt: skip
 NEEDED_INDEXES = {
-    "riverrun_job_claim_index": "every claim sorts all waiting jobs of its queue",
+    "riverrun_job_live_index": "every claim sorts all waiting jobs of its queue",
     "riverrun_job_due_index": "every promotion reads all jobs that wait for their time",
 }
 _LEFTOVER = re.compile(r"_cc(new|old)\d*$")

@@ -54,4 +54,4 @@ def _part(step: Migration) -> str:
     text = re.sub(r"\A-- no transaction.*\n", "", step.up.text)
     if not step.up.in_transaction:
         text = re.sub(r"^--   locks:.*\n", "", text, flags=re.MULTILINE)
-    return f"-- {step.name}\n" + text.replace("INDEX CONCURRENTLY IF NOT EXISTS", "INDEX")
+    return f"-- {step.name}\n" + re.sub(r"INDEX CONCURRENTLY IF (NOT )?EXISTS", "INDEX", text)

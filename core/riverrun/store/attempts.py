@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
@@ -16,6 +17,19 @@ from riverrun.errors import StaleAttempt
 from riverrun.store import river_leader
 from riverrun.store.arrays import int_array
 from riverrun.transition import Finalization
+
+# What the statements below were written for, whatever a table that was just filled is believed to hold: from the ids
+# to the rows through the primary key. Left alone, PostgreSQL plans the first five runs of a statement for the very
+# arrays it is given, and reads whole indexes for them.
+PLANS = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Settings of the sessions that claim and finalize."""
+
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +49,7 @@ class Directives:
     cancelled: tuple[int, ...]
 
 
-def claim(
+def claim(  # noqa: PLR0913 - what one statement takes
     queue: str,
     *,
     slots: int,
@@ -43,6 +57,7 @@ def claim(
     floors_us: Sequence[int],
     floor_ids: Sequence[int],
     kinds_left_out: Collection[str] = (),
+    rooms: Mapping[str, int] = NO_LIMITS,
 ) -> Steps[list[ClaimedJob]]:
     """Mark up to ``slots`` available jobs of ``queue`` as running and return them.
 
@@ -56,18 +71,20 @@ def claim(
         floors_us: For each priority from 1 to 9, the ``scheduled_at`` below which not to look, in microseconds.
         floor_ids: For each priority, the id that goes with it.
         kinds_left_out: Kinds not to claim now.
+        rooms: Kinds of which no more than so many may be claimed now, 1 or more.
     """
-    rows = yield Query(
-        "job_claim",
-        {
-            "queue": queue,
-            "slots": slots,
-            "incarnation": incarnation,
-            "floors_us": int_array(floors_us),
-            "floor_ids": int_array(floor_ids),
-            "kinds_left_out": list(kinds_left_out),
-        },
-    )
+    params: dict[str, object] = {
+        "queue": queue,
+        "slots": slots,
+        "incarnation": incarnation,
+        "floors_us": int_array(floors_us),
+        "floor_ids": int_array(floor_ids),
+        "kinds_left_out": list(kinds_left_out),
+    }
+    if rooms:
+        rows = yield Query("job_claim_limited", {**params, "kinds": list(rooms), "rooms": int_array(rooms.values())})
+    else:
+        rows = yield Query("job_claim", params)
     return [ClaimedJob(row, queue) for row in rows]
 
 

@@ -111,6 +111,8 @@ def count(wanted: JobFilter) -> Steps[Count | None]:
     total, exact = 0, True
     for queue in wanted.queues or (None,):
         counts = yield from count_states(states, queue=queue)
+        if len(counts) < len(states):
+            return None
         total += sum(each.value for each in counts.values())
         exact = exact and all(each.relation == "eq" for each in counts.values())
     return Count(min(total, CAP), "eq" if exact and total <= CAP else "gte")
@@ -119,7 +121,10 @@ def count(wanted: JobFilter) -> Steps[Count | None]:
 def count_states(
     states: Collection[JobState] = tuple(JobState), *, queue: str | None = None
 ) -> Steps[dict[JobState, Count]]:
-    """Count the jobs of each of ``states``, in one queue or in all, up to ``CAP``."""
+    """Count the jobs of each of ``states``, in one queue or in all, up to ``CAP``.
+
+    A last state with more than that is left out when one queue is asked for: its jobs stand among all others.
+    """
     wanted = [str(state) for state in states]
     rows = yield Query("job_count", {"states": wanted, "queue": queue, "cap": CAP + 1})
     # The columns stand in the order of the enum.

@@ -22,7 +22,7 @@ SLOTS = 600
 
 class Riverrun(Peer):
     distribution = "riverrun"
-    configuration = f"{SLOTS} slots, durable finalize, all of River's indexes, finished jobs kept; copy_in for bulk"
+    configuration = f"{SLOTS} slots, durable finalize, finished jobs kept; copy_in for bulk"
     unfinished = "SELECT EXISTS (SELECT FROM river_job WHERE finalized_at IS NULL)"
     kind = "noop"
 
