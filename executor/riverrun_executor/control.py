@@ -57,6 +57,9 @@ class Executor(Protocol):
     def cancel(self, job_id: int) -> None:
         """Stop a running job."""
 
+    async def let_go(self, conn: AsyncConnection[Any]) -> None:
+        """Stop the handlers of jobs that are not ours any more."""
+
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
 
@@ -118,6 +121,8 @@ class Control:
             try:
                 name = f"riverrun/executor/{self._queue}/control"
                 async with await connect(self._dsn, name=name, prepared=True) as conn:
+                    with deadline(conn, ANSWER_SECONDS):
+                        await self._executor.let_go(conn)
                     while True:
                         with deadline(conn, ANSWER_SECONDS):
                             await self._beat(conn)

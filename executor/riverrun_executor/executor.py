@@ -178,6 +178,17 @@ class Executor:
         """Stop a running job."""
         self._runner.cancel(job_id)
 
+    async def let_go(self, conn: AsyncConnection[Any]) -> None:
+        """Stop the handlers of jobs that are not ours any more; asked when a connection was lost.
+
+        With the connection the server may have gone, and with it claims that it had not written to its disk, or to the
+        standby that has taken its place. Such a job is claimed again while its handler runs here.
+        """
+        jobs = [running.job for running in self._runner.running.values()]
+        taken = await self._statements.run(conn, attempts.taken(jobs, self._context.incarnation)) if jobs else []
+        for job in taken:
+            self._runner.revoke(job)
+
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
         if self._context.isolated:

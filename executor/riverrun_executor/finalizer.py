@@ -123,7 +123,7 @@ class Finalizer:
 
     async def run(self) -> None:
         """Write until cancelled, through any number of lost connections."""
-        backoff = Backoff(timedelta(seconds=0.1), timedelta(seconds=5))
+        backoff = Backoff(timedelta(seconds=0.1), timedelta(seconds=2))
         while True:
             try:
                 name = "riverrun/executor/finalize"

@@ -153,6 +153,21 @@ def refresh(jobs: Sequence[ClaimedJob], incarnation: str, *, older_than: timedel
     _take_over(jobs, dict(rows))
 
 
+def taken(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[list[ClaimedJob]]:
+    """Return those of ``jobs`` that are not this attempt's any more, among them claims that a crash has undone."""
+    rows = yield Query(
+        "job_own_end",
+        {
+            **_fence(jobs),
+            "states": ["running"] * len(jobs),
+            "given_back": [False] * len(jobs),
+            "incarnation": incarnation,
+        },
+    )
+    kept = {row[0] for row in rows}
+    return [job for job in jobs if job.id not in kept]
+
+
 def complete_in(job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[None]:
     """Complete a job in the caller's transaction and merge ``patch`` (JSON text) into its metadata.
 
