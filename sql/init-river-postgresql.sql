@@ -516,4 +516,15 @@ COMMENT ON TABLE riverrun_handler_health IS 'How the service of a handler is, as
 
 INSERT INTO riverrun_migration (version, name) VALUES (11, '011_remote_handlers');
 
+-- 012_schedule_options
+-- Let a schedule enqueue a job when a leader begins, and none while such a job is there.
+--   locks: ACCESS EXCLUSIVE on riverrun_schedule for an instant
+ALTER TABLE riverrun_schedule
+ADD COLUMN IF NOT EXISTS run_on_start boolean NOT NULL DEFAULT false,
+ADD COLUMN IF NOT EXISTS unique_by jsonb;
+
+COMMENT ON COLUMN riverrun_schedule.unique_by IS 'What makes two jobs of it the same, as in the API; NULL: nothing does.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (12, '012_schedule_options');
+
 COMMIT;

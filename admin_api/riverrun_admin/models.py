@@ -239,6 +239,8 @@ class ScheduleBody(Body):
     tags: Annotated[tuple[str, ...], shared(names.check_tags)] = ()
     metadata: dict[str, Any] | None = None
     missed: str = "latest"
+    run_on_start: bool = False
+    unique: UniqueBody | None = None
 
 
 class TokenBody(Body):

@@ -21,12 +21,14 @@ from riverrun.errors import DatabaseUnavailable
 from riverrun.job import Job
 from riverrun.job_spec import Args, EnqueueHook, EnqueueOptions, JobSpec
 from riverrun.new_job import NewJob
+from riverrun.schedule import Schedule
 from riverrun.store import bulk
 from riverrun.store.jobs import CancelResult, EnqueueResult
 from riverrun.store.listing import Page
 from riverrun.store.queues import Queue
 
 T = TypeVar("T")
+Schedules: TypeAlias = list[Schedule]  # a method of the client is called list
 Conn: TypeAlias = AsyncConnection[Any]
 Results: TypeAlias = list[EnqueueResult]
 Enqueue: TypeAlias = Callable[[Sequence[NewJob]], Awaitable[Results]]
@@ -210,6 +212,31 @@ class AsyncClient(ClientBase):
     ) -> Queue:
         """Replace what is said about ``queue`` and tell everybody who works on it; at most 7,000 bytes of JSON."""
         return await self.run(operations.set_queue_metadata(queue, metadata), conn=conn)
+
+    async def schedules(self, *, conn: Conn | None = None) -> Schedules:
+        """Return what is enqueued by the clock, in the order of its names."""
+        return await self.run(operations.list_schedules(), conn=conn)
+
+    async def add_schedule(
+        self, name: str, kind: str, *, conn: Conn | None = None, **options: Unpack[operations.ScheduleOptions]
+    ) -> Schedule:
+        """Let jobs of ``kind`` be enqueued by the clock from now on, and return the schedule.
+
+        Args:
+            name: What it is called.
+            kind: Kind of its jobs.
+            conn: The caller's own connection.
+            options: See `riverrun.operations.ScheduleOptions`.
+
+        Raises:
+            InvalidInput: Something is not allowed.
+            Conflict: There is one of that name.
+        """
+        return await self.run(operations.add_schedule(name, kind, options), conn=conn)
+
+    async def remove_schedule(self, name: str, *, conn: Conn | None = None) -> None:
+        """Delete a schedule that was not made by a configuration; jobs that it has enqueued stay."""
+        await self.run(operations.remove_schedule(name), conn=conn)
 
     async def request_resign(self, *, conn: Conn | None = None) -> None:
         """Ask whoever does the maintenance, our scheduler or a client of River, to let another have a try."""

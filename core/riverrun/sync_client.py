@@ -21,12 +21,14 @@ from riverrun.errors import DatabaseUnavailable
 from riverrun.job import Job
 from riverrun.job_spec import Args, EnqueueHook, EnqueueOptions, JobSpec
 from riverrun.new_job import NewJob
+from riverrun.schedule import Schedule
 from riverrun.store import bulk
 from riverrun.store.jobs import CancelResult, EnqueueResult
 from riverrun.store.listing import Page
 from riverrun.store.queues import Queue
 
 T = TypeVar("T")
+Schedules: TypeAlias = list[Schedule]  # a method of the client is called list
 Conn: TypeAlias = Connection[Any]
 Results: TypeAlias = list[EnqueueResult]
 Enqueue: TypeAlias = Callable[[Sequence[NewJob]], Results]
@@ -128,6 +130,20 @@ class Client(ClientBase):
     ) -> Queue:
         """Replace what is said about ``queue`` and tell everybody who works on it; at most 7,000 bytes of JSON."""
         return self.run(operations.set_queue_metadata(queue, metadata), conn=conn)
+
+    def schedules(self, *, conn: Conn | None = None) -> Schedules:
+        """Return what is enqueued by the clock, in the order of its names."""
+        return self.run(operations.list_schedules(), conn=conn)
+
+    def add_schedule(
+        self, name: str, kind: str, *, conn: Conn | None = None, **options: Unpack[operations.ScheduleOptions]
+    ) -> Schedule:
+        """Let jobs of ``kind`` be enqueued by the clock from now on, and return the schedule."""
+        return self.run(operations.add_schedule(name, kind, options), conn=conn)
+
+    def remove_schedule(self, name: str, *, conn: Conn | None = None) -> None:
+        """Delete a schedule that was not made by a configuration; jobs that it has enqueued stay."""
+        self.run(operations.remove_schedule(name), conn=conn)
 
     def request_resign(self, *, conn: Conn | None = None) -> None:
         """Ask whoever does the maintenance, our scheduler or a client of River, to let another have a try."""

@@ -37,7 +37,7 @@ MAX_TRACE_BYTES = 64 * 1024
 
 _NOW = timedelta(0)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_MOST_SNOOZES = 2**53
+_MOST_SNOOZES = 2**63 - 2
 
 
 class JobFacts(Protocol):

@@ -216,9 +216,9 @@ class Finalizer:
         wanted = [(ending.job, self._finalization(ending)) for ending in missing]
         states = await self._statements.run(conn, attempts.own_end(wanted, self._incarnation))
         left = [
-            (ending.job, ending.notes_json)
-            for ending in missing
-            if ending.notes_json is not None and states.get(ending.job.id) != "running"
+            (job, final.metadata_patch_json)
+            for job, final in wanted
+            if final.metadata_patch_json is not None and states.get(job.id) != "running"
         ]
         if left:
             await self._statements.run(conn, attempts.leave(left, self._incarnation))

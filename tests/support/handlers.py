@@ -101,6 +101,18 @@ async def wait_at_gate(ctx: Context) -> None:
     await gate.wait()
 
 
+@riverrun.handler("peer_work")
+async def work_as_the_peer() -> None:
+    """Do what a client of River in another language does as well, when both work on one queue."""
+
+
+@riverrun.handler("gate_output")
+async def leave_output_at_gate() -> str:
+    """Leave something when the test opens the gate."""
+    await gate.wait()
+    return "left"
+
+
 class Crowd:
     """Handlers of kind ``crowd`` enter it.
 
@@ -127,13 +139,6 @@ async def enter_crowd(args: dict[str, Any]) -> None:
     finally:
         crowd.inside -= 1
         crowd.passed += 1
-
-
-@riverrun.handler("gate_output")
-async def leave_output_at_gate() -> str:
-    """Leave something when the test opens the gate."""
-    await gate.wait()
-    return "left"
 
 
 @riverrun.handler("stubborn")
