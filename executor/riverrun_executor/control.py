@@ -1,8 +1,9 @@
 """Obey and report: what changes while an executor runs, and what it tells beside outcomes, over one connection.
 
-Once a second at most: progress of running jobs, and the lease where no supervisor renews it. Every two seconds:
+Once a second at most: progress of running jobs, what was learnt about services, and the lease where no supervisor
+renews it. Every two seconds:
 cancellations, slots set at run time, changes of the handler registry. Every five: statistics, and claims whose answer
-was lost. Every minute: that this queue is being worked on.
+was lost. Every minute: that this queue is being worked on, and that long jobs are young, if a client of River leads.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ BEAT_SECONDS = 1.0
 ANSWER_SECONDS = 12.0
 """The server itself gives a statement up after 10 s."""
 OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 2.0, 5.0, 5.0, 60.0
+YOUNG = 6
+"""A job is made to look young when it has run for so small a part of the time after which it is taken for stuck."""
 LOST_AFTER = timedelta(seconds=2)
 """So much older than the claim that is on its way must a job be that no claim will bring any more."""
 
@@ -48,6 +51,9 @@ class Executor(Protocol):
 
     def claim_age(self) -> float:
         """Return for how many seconds the answer to a claim has been on its way; 0 when none is."""
+
+    def running_for(self, seconds: float) -> Sequence[ClaimedJob]:
+        """Return the jobs that have run for so long."""
 
     def cancel(self, job_id: int) -> None:
         """Stop a running job."""
@@ -70,12 +76,26 @@ class Executor(Protocol):
     async def reload_handlers(self, conn: AsyncConnection[Any]) -> None:
         """Read the registry of handlers again."""
 
+    async def settle_services(self, conn: AsyncConnection[Any]) -> None:
+        """Write what was learnt about services."""
+
+    async def hear_callbacks(self, conn: AsyncConnection[Any]) -> None:
+        """Look whether attempts whose service works on have ended."""
+
 
 class Control:
     """Keeps one connection for everything that is neither claim nor finalize."""
 
-    def __init__(
-        self, executor: Executor, *, dsn: str, statements: Statements, queue: str, server_id: str, incarnation: str
+    def __init__(  # noqa: PLR0913 - where it works, and as whom
+        self,
+        executor: Executor,
+        *,
+        dsn: str,
+        statements: Statements,
+        queue: str,
+        server_id: str,
+        incarnation: str,
+        stuck_after: timedelta,
     ) -> None:
         self._executor = executor
         self._dsn = dsn
@@ -83,20 +103,27 @@ class Control:
         self._queue = queue
         self._server_id = server_id
         self._incarnation = incarnation
+        self._old = stuck_after / YOUNG
         self._registry: int | None = None
         self._now = asyncio.Event()
         self._due: dict[Callable[[AsyncConnection[Any]], Any], tuple[float, float]] = {
             executor.renew_own_lease: (BEAT_SECONDS, 0.0),
+            executor.settle_services: (0.0, 0.0),
             self._obey: (OBEY_EVERY, 0.0),
             self._report: (STATISTICS_EVERY, 0.0),
             self._reconcile: (RECONCILE_EVERY, time.monotonic() + RECONCILE_EVERY),
             self._announce: (ANNOUNCE_EVERY, 0.0),
+            self._refresh: (min(ANNOUNCE_EVERY, self._old.total_seconds()), 0.0),
         }
         self.obeyed = asyncio.Event()
 
     def look_now(self) -> None:
         """Somebody said that something changed: look at once instead of at the next beat."""
         self._due[self._obey] = (OBEY_EVERY, 0.0)
+        self._now.set()
+
+    def write_soon(self) -> None:
+        """Something is to be written: beat at once."""
         self._now.set()
 
     async def run(self) -> None:
@@ -149,6 +176,7 @@ class Control:
         self._executor.resize(directives.max_workers)
         for job_id in directives.cancelled:
             self._executor.cancel(job_id)
+        await self._executor.hear_callbacks(conn)
         if directives.registry != self._registry:
             await self._executor.reload_handlers(conn)
             self._registry = directives.registry
@@ -172,3 +200,8 @@ class Control:
 
     async def _announce(self, conn: AsyncConnection[Any]) -> None:
         await self._statements.run(conn, queues.announce(self._queue))
+
+    async def _refresh(self, conn: AsyncConnection[Any]) -> None:
+        """Keep long jobs from a client of River that leads: it would discard them, not knowing their kinds."""
+        if old := self._executor.running_for(self._old.total_seconds()):
+            await self._statements.run(conn, attempts.refresh(old, self._incarnation, older_than=self._old))

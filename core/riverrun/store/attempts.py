@@ -10,10 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
+from typing import Protocol
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
 from riverrun.errors import StaleAttempt
+from riverrun.store import river_leader
 from riverrun.store.arrays import int_array
 from riverrun.transition import Finalization
 
@@ -46,6 +48,19 @@ class Directives:
     max_workers: int | None
     registry: int
     cancelled: tuple[int, ...]
+
+
+class Fenced(Protocol):
+    """What tells one attempt of a job from all others, beside the executor that claimed it."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+    @property
+    def fence_us(self) -> int: ...
 
 
 def claim(  # noqa: PLR0913 - what one statement takes
@@ -104,7 +119,7 @@ def complete(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[set[int]]:
     return {row[0] for row in rows}
 
 
-def finalize(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str) -> Steps[dict[int, str]]:
+def finalize(endings: Sequence[tuple[Fenced, Finalization]], incarnation: str) -> Steps[dict[int, str]]:
     """Write how attempts ended; return the state of every job that was written, by id."""
     finals = [final for _, final in endings]
     rows = yield Query(
@@ -126,8 +141,30 @@ def own_end(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str
     ``running``: still this attempt's, but locked just now. Another state: ended by this attempt before, in a statement
     whose answer was lost or in the handler's own transaction. Missing: taken from this attempt.
     """
-    rows = yield Query("job_own_end", {**_wanted(endings), "incarnation": incarnation})
-    return dict(rows)
+    jobs = [job for job, _ in endings]
+    rows = yield Query("job_own_end", {**_wanted(endings), **_starts(jobs), "incarnation": incarnation})
+    _take_over(jobs, {row[0]: row[2] for row in rows})
+    return {row[0]: row[1] for row in rows}
+
+
+def leave(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[None]:
+    """Merge metadata (JSON text) into jobs that somebody else finalized while these attempts ran."""
+    yield Query("job_leave", _patches(patches, incarnation))
+
+
+def refresh(jobs: Sequence[ClaimedJob], incarnation: str, *, older_than: timedelta) -> Steps[None]:
+    """Make jobs whose row says that they have run for ``older_than`` look young, while a client of River leads."""
+    rows = yield Query(
+        "job_refresh",
+        {
+            **_fence(jobs),
+            **_starts(jobs),
+            "incarnation": incarnation,
+            "family": river_leader.FAMILY,
+            "older_than": older_than.total_seconds(),
+        },
+    )
+    _take_over(jobs, dict(rows))
 
 
 def taken(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[list[ClaimedJob]]:
@@ -151,22 +188,21 @@ def complete_in(job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[N
     Raises:
         StaleAttempt: The job no longer belongs to this attempt.
     """
-    fence = {"id": job.id, "attempt": job.attempt, "attempted_us": job.attempted_us, "incarnation": incarnation}
-    rows = yield Query("job_complete_in", {**fence, "patch": patch})
-    if not rows:
-        raise StaleAttempt(job.id, job.attempt)
+    yield from _write_in("job_complete_in", job, incarnation, patch)
+
+
+def save_in(job: ClaimedJob, incarnation: str, patch: str) -> Steps[None]:
+    """Merge ``patch`` (JSON text) into the metadata of a job that goes on, in the caller's transaction.
+
+    Raises:
+        StaleAttempt: The job no longer belongs to this attempt.
+    """
+    yield from _write_in("job_save_in", job, incarnation, patch)
 
 
 def note(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[set[int]]:
     """Merge metadata (JSON text) into running jobs; return the ids that still run under this incarnation."""
-    rows = yield Query(
-        "job_progress",
-        {
-            **_fence([job for job, _ in patches]),
-            "patches": [patch for _, patch in patches],
-            "incarnation": incarnation,
-        },
-    )
+    rows = yield Query("job_progress", _patches(patches, incarnation))
     return {row[0] for row in rows}
 
 
@@ -199,7 +235,14 @@ def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps
     return Directives(paused=row[0], max_workers=row[1], registry=row[2], cancelled=tuple(row[3]))
 
 
-def _wanted(endings: Sequence[tuple[ClaimedJob, Finalization]]) -> dict[str, object]:
+def _write_in(statement: str, job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[None]:
+    fence = {"id": job.id, "attempt": job.attempt, "attempted_us": job.fence_us, "incarnation": incarnation}
+    rows = yield Query(statement, {**fence, "patch": patch})
+    if not rows:
+        raise StaleAttempt(job.id, job.attempt)
+
+
+def _wanted(endings: Sequence[tuple[Fenced, Finalization]]) -> dict[str, object]:
     return {
         **_fence([job for job, _ in endings]),
         "states": [str(final.state) for _, final in endings],
@@ -207,9 +250,28 @@ def _wanted(endings: Sequence[tuple[ClaimedJob, Finalization]]) -> dict[str, obj
     }
 
 
-def _fence(jobs: Sequence[ClaimedJob]) -> dict[str, object]:
+def _fence(jobs: Sequence[Fenced]) -> dict[str, object]:
     return {
         "ids": int_array([job.id for job in jobs]),
         "attempts": int_array([job.attempt for job in jobs]),
-        "attempted_us": int_array([job.attempted_us for job in jobs]),
+        "attempted_us": int_array([job.fence_us for job in jobs]),
     }
+
+
+def _starts(jobs: Sequence[ClaimedJob]) -> dict[str, object]:
+    return {"started_us": int_array([job.attempted_us for job in jobs])}
+
+
+def _patches(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> dict[str, object]:
+    return {
+        **_fence([job for job, _ in patches]),
+        "patches": [patch for _, patch in patches],
+        "incarnation": incarnation,
+    }
+
+
+def _take_over(jobs: Sequence[ClaimedJob], rows: Mapping[int, int]) -> None:
+    """Let each attempt know what its row says now, so that its next write fits."""
+    for job in jobs:
+        if rows.get(job.id, job.attempted_us) != job.attempted_us:
+            job.refreshed_us = rows[job.id]
