@@ -35,12 +35,12 @@ class Gauges:
         if started >= self._queues_at:
             _show_queues(await self._term.run(gauges.queues()))
             self._queues_at = _next(started, QUEUES_SECONDS)
-        elif started >= self._services_at:
-            _show_services(await self._term.run(registry.handlers()))
-            self._services_at = _next(started, SERVICES_SECONDS)
         elif started >= self._server_at:
             _show_server(await self._term.run(gauges.server()))
             self._server_at = _next(started, SERVER_SECONDS)
+        elif started >= self._services_at:
+            _show_services(await self._term.run(registry.handlers()))
+            self._services_at = _next(started, SERVICES_SECONDS)
         return False
 
     def clear(self) -> None:
