@@ -127,8 +127,9 @@ INDEXES = {
 }
 
 OWN_TABLES = {
-    "riverrun_executor", "riverrun_handler", "riverrun_idempotency_key", "riverrun_leader", "riverrun_migration",
-    "riverrun_minute", "riverrun_queue_setting", "riverrun_schedule", "riverrun_schedule_tick", "riverrun_server",
+    "riverrun_executor", "riverrun_handler", "riverrun_hour", "riverrun_idempotency_key", "riverrun_leader",
+    "riverrun_migration", "riverrun_minute", "riverrun_queue_setting", "riverrun_schedule", "riverrun_schedule_tick",
+    "riverrun_server",
 }  # fmt: skip
 
 
