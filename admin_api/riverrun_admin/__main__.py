@@ -20,6 +20,7 @@ from riverrun_admin.database import Database
 from riverrun_admin.door import Door
 from riverrun_admin.enqueue_stream import MOST_STREAMS
 from riverrun_admin.overview import Overview
+from riverrun_admin.recent import Recent
 from riverrun_admin.services import Services
 
 log = logging.getLogger("riverrun_admin")
@@ -42,6 +43,7 @@ async def main(context: RoleContext) -> None:
         database=database,
         door=Door(context.settings),
         overview=Overview(database),
+        recent=Recent(),
         schema_checked=asyncio.Event(),
         streams=asyncio.Semaphore(MOST_STREAMS),
     )

@@ -15,12 +15,15 @@ from aiohttp import web
 
 from riverrun.telemetry import metrics
 from riverrun_admin.door import remember
+from riverrun_admin.forms import handler as handler_forms
+from riverrun_admin.forms import job as job_forms
+from riverrun_admin.forms import queue as queue_forms
+from riverrun_admin.forms import schedule as schedule_forms
 from riverrun_admin.negotiation import prefers_html
-from riverrun_admin.pages import forms
 from riverrun_admin.pages.render import error_page
 from riverrun_admin.problems import problem_of
 from riverrun_admin.roles import check_every_route_has_a_role
-from riverrun_admin.routes import handler, health, jobs, pages, queue, schedule, server
+from riverrun_admin.routes import error, handler, health, jobs, pages, queue, schedule, server
 from riverrun_admin.services import SERVICES, Services, services
 from riverrun_admin.transaction import answer_once
 
@@ -54,7 +57,8 @@ def build(parts: Services) -> web.Application:
     # Each body is read with a limit of its own; aiohttp's one for all is switched off.
     app = web.Application(middlewares=[observe, explain, admit, answer_once], client_max_size=0)
     app[SERVICES] = parts
-    for part in (queue, jobs, handler, schedule, server, health, pages, forms):
+    served = (queue, jobs, error, handler, schedule, server, health, pages)
+    for part in (*served, queue_forms, job_forms, schedule_forms, handler_forms):
         app.router.add_routes(part.ROUTES)
     check_every_route_has_a_role(app.router.routes())
     return app

@@ -11,6 +11,7 @@ from riverrun import names
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
 from riverrun.store.listing import JobFilter
+from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.rules import check_time
 
 T = TypeVar("T")
@@ -18,7 +19,7 @@ T = TypeVar("T")
 MOST_ROWS = 200
 USUAL_ROWS = 50
 _FILTERS = frozenset({"state", "queue", "kind", "tag", "priority", "id", "created_after", "created_before"})
-_OTHERS = frozenset({"limit", "cursor", "lang", "lenient", "notice"})
+_OTHERS = frozenset({"limit", "cursor", "lenient", "notice", "q", *CHOICES})
 _MOST_VALUES = 100
 
 

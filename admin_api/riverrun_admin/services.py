@@ -12,6 +12,7 @@ from riverrun.settings.schema import Settings
 from riverrun_admin.database import Database
 from riverrun_admin.door import Door
 from riverrun_admin.overview import Overview
+from riverrun_admin.recent import Recent
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class Services:
         context: The process: its settings, its way to the supervisor, whether it drains.
         door: Who may come in; replaced when the configuration is read again.
         schema_checked: Set once the tables were found to be those of this release.
+        recent: Answers that are a few seconds old.
         streams: Lets in few requests at once whose bodies are taken while a transaction is open.
     """
 
@@ -29,6 +31,7 @@ class Services:
     database: Database
     door: Door
     overview: Overview
+    recent: Recent
     schema_checked: asyncio.Event
     streams: asyncio.Semaphore
 

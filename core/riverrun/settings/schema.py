@@ -97,6 +97,10 @@ class AdminSettings(Section):
         [], validate_default=True, description="bearer tokens; required unless the host is a loopback address"
     )
     allowed_hosts: list[str] = Field([], description="names that a request's Host header may carry besides loopback")
+    environment: str = Field("", max_length=40, description="what the pages call this fleet, such as production")
+    colour: Literal["blue", "green", "amber", "red", "violet", "grey"] = Field(
+        "blue", description="colour of the frame and the icon of the pages, to tell fleets apart"
+    )
 
     @field_validator("tokens")
     @classmethod
