@@ -15,6 +15,7 @@ from psycopg.pq import TransactionStatus
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements
 from riverrun.errors import InvalidInput
+from riverrun.job import decode_json
 from riverrun.sanitize import clean_json, clean_text
 from riverrun.store import attempts
 
@@ -147,6 +148,11 @@ class Context:
         """Return everything noted in this attempt as a JSON object, for its last write; None when nothing."""
         with self._lock:
             return _object(self._notes)
+
+    def relay(self, notes: str | None) -> None:
+        """Take over what this attempt has noted in another process, a JSON object."""
+        for key, value in decode_json(notes or "{}").items():
+            self._note(key, clean_json(value, limit=MAX_OUTPUT_BYTES))
 
     def _note(self, key: str, json_text: str) -> None:
         with self._lock:

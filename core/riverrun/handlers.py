@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
@@ -34,6 +34,9 @@ class Handler:
         arguments: Builds the positional arguments of a call from a job and its context; may raise `InvalidArguments`.
         timeout: Time limit of an attempt; ``None`` takes the configured one.
         backoff: How long failed jobs wait.
+        concurrency: Attempts that may run in one executor process at once; ``None``: as many as it has slots.
+        isolated: Run in a process of its own.
+        memory_mb: What an attempt in a process of its own may take beyond what that has; ``None``: no limit.
     """
 
     kind: str
@@ -42,13 +45,22 @@ class Handler:
     arguments: Callable[[ClaimedJob, Context], list[object]]
     timeout: timedelta | None
     backoff: Backoff
+    concurrency: int | None = None
+    isolated: bool = False
+    memory_mb: int | None = None
 
 
 _registered: dict[str, Handler] = {}
 
 
 def handler(
-    kind: str, *, timeout: timedelta | float | None = None, backoff: Backoff = RIVER_BACKOFF
+    kind: str,
+    *,
+    timeout: timedelta | float | None = None,
+    backoff: Backoff = RIVER_BACKOFF,
+    concurrency: int | None = None,
+    isolation: Literal["process"] | None = None,
+    memory_mb: int | None = None,
 ) -> Callable[[F], F]:
     """Register a function as the handler of ``kind``.
 
@@ -63,14 +75,24 @@ def handler(
         kind: The jobs to run.
         timeout: Time limit of an attempt in seconds; by default ``river.job_timeout``.
         backoff: How long failed jobs wait; by default River's policy.
+        concurrency: Attempts that may run in one executor process at once; by default as many as it has slots.
+        isolation: ``process`` for code that may crash, hold the interpreter or fill the memory: each attempt runs in a
+            process that no other attempt shares, and that is killed when it does not end in time.
+        memory_mb: With ``isolation``, what an attempt may take beyond what its process has; only Linux enforces it.
 
     Raises:
-        InvalidInput: ``kind`` or ``timeout`` is not allowed.
+        InvalidInput: ``kind`` or another argument is not allowed.
         TypeError: The function cannot be called with arguments and a context.
         ValueError: Another function is registered for ``kind``.
     """
     check_kind(kind, "kind")
     limit = None if timeout is None else _limit(timeout)
+    _check_number("concurrency", concurrency, most=10_000)
+    _check_number("memory_mb", memory_mb, most=1024 * 1024)
+    if isolation not in (None, "process"):
+        raise InvalidInput("isolation", isolation, "process or None", code="unknown")
+    if memory_mb is not None and isolation is None:
+        raise InvalidInput("memory_mb", memory_mb, 'nothing without isolation="process"', code="format")
 
     def register(function: F) -> F:
         new = Handler(
@@ -80,6 +102,9 @@ def handler(
             arguments=arguments_of(function),
             timeout=limit,
             backoff=backoff,
+            concurrency=concurrency,
+            isolated=isolation is not None,
+            memory_mb=memory_mb,
         )
         # A module that is loaded anew registers its functions again, under the same names.
         known = _registered.setdefault(kind, new)
@@ -123,6 +148,13 @@ def _place(error: BaseException) -> str:
     if isinstance(error, SyntaxError) or len(frames) < 2 or frames[-1].filename.startswith("<frozen"):
         return ""
     return f" ({frames[-1].filename}, line {frames[-1].lineno})"
+
+
+def _check_number(field: str, value: object, *, most: int) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InvalidInput(field, value, f"a whole number from 1 to {most}")
 
 
 def _limit(timeout: timedelta | float) -> timedelta:

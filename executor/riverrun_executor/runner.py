@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Literal
 
@@ -79,6 +80,7 @@ class Runner:
         may_start: Whether a job that was claimed is still ours; asked before each is run.
         abandoned: Called when a handler goes on after its attempt was ended; again, with False, when it ends.
         started: Told what runs whenever jobs were started, before any line of their handlers.
+        room_came_free: Called when a job has ended of a kind of which only so many may run at once.
         ended: Takes the ending of an attempt; called without waiting.
     """
 
@@ -94,6 +96,7 @@ class Runner:
         may_start: Callable[[], bool],
         abandoned: Callable[[bool], None],
         started: Callable[[Running], None],
+        room_came_free: Callable[[], None],
         ended: Callable[[Ending], None],
     ) -> None:
         self._handlers = handlers
@@ -105,6 +108,7 @@ class Runner:
         self._may_start = may_start
         self._abandoned = abandoned
         self._started = started
+        self._room_came_free = room_came_free
         self._changed = False
         self._ended = ended
         self._loop = asyncio.get_running_loop()
@@ -138,6 +142,14 @@ class Runner:
         deadlines = [running.deadline for running in self.running.values() if running.deadline is not None]
         jobs = list(itertools.islice(self.running, MOST_NAMED))
         return Running(jobs, len(self.running), min(deadlines, default=None))
+
+    def rooms(self) -> Mapping[str, int]:
+        """Return how many more jobs may be started of each kind of which only so many may run at once."""
+        limits = self._handlers.limits
+        if not limits:
+            return limits
+        running = Counter(running.job.kind for running in self.running.values())
+        return {kind: max(0, most - running[kind]) for kind, most in limits.items()}
 
     def _tell(self) -> None:
         self._changed = False
@@ -257,6 +269,8 @@ class Runner:
         if running.timer is not None:
             running.timer.cancel()
         self._slots.give_back()
+        if self._handlers.limits and running.job.kind in self._handlers.limits:
+            self._room_came_free()
         if not self.running:
             self._idle.set()
         seconds = time.monotonic() - running.started

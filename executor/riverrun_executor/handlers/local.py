@@ -51,6 +51,7 @@ class LocalHandler:
         self._stuck_after = stuck_after
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
         self.timeout = handler.timeout
+        self.concurrency = handler.concurrency
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Validate the arguments, call the function, and return how it ended, whatever it raises.
