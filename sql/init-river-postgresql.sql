@@ -368,7 +368,71 @@ DROP INDEX river_job_metadata_index;
 
 INSERT INTO riverrun_migration (version, name) VALUES (6, '006_lean_job_indexes');
 
--- 007_hour
+-- 007_token
+-- Tokens of the HTTP API, and the sessions that browsers make from them.
+--   locks: new objects only
+CREATE TABLE riverrun_token (
+    id text PRIMARY KEY,
+    sha256 bytea NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL,
+    queues text[] NOT NULL DEFAULT '{}',
+    parent text,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz,
+    last_used_at timestamptz,
+    revoked_at timestamptz,
+    CONSTRAINT riverrun_token_id_length CHECK (char_length(id) BETWEEN 1 AND 64),
+    CONSTRAINT riverrun_token_sha256_length CHECK (octet_length(sha256) = 32),
+    CONSTRAINT riverrun_token_name_length CHECK (char_length(name) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_token_role_is_known CHECK (role IN ('read', 'enqueue', 'operate', 'edit', 'admin')),
+    CONSTRAINT riverrun_token_parent_length CHECK (char_length(parent) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_token_created_by_length CHECK (char_length(created_by) BETWEEN 1 AND 255)
+);
+
+CREATE UNIQUE INDEX riverrun_token_sha256_index ON riverrun_token (sha256);
+CREATE INDEX riverrun_token_parent_index ON riverrun_token (parent) WHERE parent IS NOT NULL;
+
+COMMENT ON TABLE riverrun_token IS 'Who may use the HTTP API: the digest of each token, what it may do and where; one with a parent is the session of a browser.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (7, '007_token');
+
+-- 008_audit
+-- Who changed what through the API, the pages and the shell, as a chain of digests.
+--   locks: new objects only
+CREATE TABLE riverrun_audit (
+    number bigint PRIMARY KEY,
+    at timestamptz NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL,
+    entry text NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT riverrun_audit_number_is_positive CHECK (number > 0),
+    CONSTRAINT riverrun_audit_hash_length CHECK (octet_length(hash) = 32)
+);
+
+CREATE INDEX riverrun_audit_at_index ON riverrun_audit (at);
+
+COMMENT ON TABLE riverrun_audit IS 'One entry for each change that somebody made; hash is the SHA-256 of the hash before it and of the entry.';
+
+-- The end of the chain, so that the newest entries cannot be cut off unseen; its row lock keeps entries in order.
+CREATE TABLE riverrun_audit_head (
+    name text PRIMARY KEY DEFAULT 'audit',
+    number bigint NOT NULL DEFAULT 0,
+    hash bytea NOT NULL,
+    CONSTRAINT riverrun_audit_head_name_is_audit CHECK (name = 'audit'),
+    CONSTRAINT riverrun_audit_head_hash_length CHECK (octet_length(hash) = 32)
+) WITH (fillfactor = 50);
+
+COMMENT ON TABLE riverrun_audit_head IS 'Number and hash of the newest entry of riverrun_audit.';
+
+INSERT INTO riverrun_audit_head (number, hash) VALUES (0, sha256(''));
+
+INSERT INTO riverrun_migration (version, name) VALUES (8, '008_audit');
+
+-- 009_hour
 -- Figures by the hour, which outlive those by the minute and are small enough for charts of weeks.
 --   locks: a new object only
 CREATE TABLE riverrun_hour (
@@ -393,6 +457,6 @@ CREATE TABLE riverrun_hour (
 
 COMMENT ON TABLE riverrun_hour IS 'The rows of riverrun_minute summed up by the hour, one for each hour, queue and kind.';
 
-INSERT INTO riverrun_migration (version, name) VALUES (7, '007_hour');
+INSERT INTO riverrun_migration (version, name) VALUES (9, '009_hour');
 
 COMMIT;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from riverrun.errors import Conflict, JobFinalized, JobRunning, NotFound, RiverrunError
 from riverrun.job import Job, JobState
 from riverrun.store import jobs
+from riverrun_admin.scope import theirs
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run, transaction
 
@@ -20,7 +21,7 @@ Outcome = JobState | RiverrunError
 
 async def cancel(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:
     """Cancel jobs; one that runs stays ``running`` until its executor has stopped it."""
-    found = await run(request, jobs.cancel(ids))
+    found = await run(request, jobs.cancel(await theirs(request, ids)))
     outcomes: dict[int, Outcome] = {}
     for job_id in ids:
         result = found.get(job_id)
@@ -30,24 +31,25 @@ async def cancel(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]
             outcomes[job_id] = JobFinalized(job_id, result.state_before)
         else:
             outcomes[job_id] = result.state
-    services(request).overview.forget()
     return outcomes
 
 
 async def retry(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:
     """Make jobs available again."""
     outcomes: dict[int, Outcome] = {}
+    known = set(await theirs(request, ids))
     async with transaction(request) as conn:
         for job_id in ids:
             try:
-                outcomes[job_id] = (await _retry(request, conn, job_id)).state
+                outcomes[job_id] = (await _retry(request, conn, job_id, known)).state
             except (NotFound, Conflict) as error:
                 outcomes[job_id] = error
-    services(request).overview.forget()
     return outcomes
 
 
-async def _retry(request: web.Request, conn: AsyncConnection[Any], job_id: int) -> Job:
+async def _retry(request: web.Request, conn: AsyncConnection[Any], job_id: int, known: Collection[int]) -> Job:
+    if job_id not in known:
+        raise NotFound("job", job_id)
     # A savepoint: a unique conflict of one job must not undo the others.
     async with conn.transaction():
         return await services(request).database.statements.run(conn, jobs.retry(job_id))
@@ -55,7 +57,7 @@ async def _retry(request: web.Request, conn: AsyncConnection[Any], job_id: int) 
 
 async def delete(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:
     """Delete jobs that do not run; the outcome is the state they were in."""
-    found = await run(request, jobs.delete(ids))
+    found = await run(request, jobs.delete(await theirs(request, ids)))
     outcomes: dict[int, Outcome] = {}
     for job_id in ids:
         state = found.get(job_id)
@@ -63,5 +65,4 @@ async def delete(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]
             outcomes[job_id] = NotFound("job", job_id)
         else:
             outcomes[job_id] = JobRunning(job_id) if state is JobState.RUNNING else state
-    services(request).overview.forget()
     return outcomes

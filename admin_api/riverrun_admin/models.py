@@ -125,6 +125,21 @@ class ScheduleBody(Body):
     missed: str = "latest"
 
 
+class TokenBody(Body):
+    """A token to make; `riverrun.access` checks the values."""
+
+    name: Any
+    role: Any = "read"
+    queues: list[Any] = Field([], max_length=50)
+    expires_in_s: float | None = Field(None, ge=1, le=315_360_000, allow_inf_nan=False)
+
+
+class TokenIdBody(Body):
+    """Which token."""
+
+    token_id: str = Field(min_length=1, max_length=64)
+
+
 class ScheduleNameBody(Body):
     """Which schedule."""
 

@@ -20,6 +20,4 @@ async def run_now(request: web.Request, name: str) -> Job:
     schedule = await run(request, schedules.get(name))
     queue = river.queues.get(schedule.queue)
     steps = schedules.run_now(name, priority=queue.priority if queue else 1, max_attempts=river.max_attempts)
-    job = (await run(request, steps)).job
-    services(request).overview.forget()
-    return job
+    return (await run(request, steps)).job

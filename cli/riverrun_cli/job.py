@@ -14,9 +14,11 @@ from riverrun_cli.job_import import import_jobs
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
+from riverrun_cli.writing import write
 
 if TYPE_CHECKING:
     from riverrun import Client, Job
+    from riverrun.masking import Mask
     from riverrun.store.listing import Page
 
 _COLUMNS = ("id", "state", "kind", "queue", "priority", "attempt", "max_attempts", "scheduled_at")
@@ -55,18 +57,22 @@ def list_jobs(
             filters[name] = moment_of(filters[name], name)
         with access.client() as client:
             first = client.list(limit=_LONGEST_PAGE if everything else limit, cursor=cursor, **filters)
-            rows = _rows(client, first, filters) if everything else map(_row, first.jobs)
-            write_rows(rows, columns=_COLUMNS, output=output, wide=_WIDE)
+            found = _all(client, first, filters) if everything else iter(first.jobs)
+            write_rows(_rows(found, access.mask), columns=_COLUMNS, output=output, wide=_WIDE)
     if first.next_cursor and not everything:
         click.echo(f"more: --cursor {first.next_cursor}", err=True)
 
 
-def _rows(client: Client, page: Page, filters: dict[str, Any]) -> Iterator[dict[str, object]]:
+def _all(client: Client, page: Page, filters: dict[str, Any]) -> Iterator[Job]:
     """Return the jobs of ``page`` and of all pages after it."""
-    yield from map(_row, page.jobs)
+    yield from page.jobs
     while page.next_cursor is not None:
         page = client.list(limit=_LONGEST_PAGE, cursor=page.next_cursor, **filters)
-        yield from map(_row, page.jobs)
+        yield from page.jobs
+
+
+def _rows(jobs: Iterator[Job], mask: Mask) -> Iterator[dict[str, object]]:
+    return (_row(mask.job(job)) for job in jobs)
 
 
 @job.command
@@ -76,11 +82,12 @@ def _rows(client: Client, page: Page, filters: dict[str, Any]) -> Iterator[dict[
 def get(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
     """Show jobs whole."""
     wanted = ids_of(ids)
+    mask = access.mask
     with access.client() as client:
         if len(wanted) == 1:
-            write_record(_document(client.get(wanted[0])), output=output)
+            write_record(_document(mask.job(client.get(wanted[0]))), output=output)
         else:
-            _write_each(wanted, lambda job_id: _document(client.get(job_id)), columns=_COLUMNS, output=output)
+            _write_each(wanted, lambda job_id: _document(mask.job(client.get(job_id))), columns=_COLUMNS, output=output)
 
 
 @job.command
@@ -89,11 +96,13 @@ def get(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
 @with_database
 def cancel(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
     """Cancel jobs; those that run are asked to stop and stay running until they do."""
+    from riverrun import operations  # noqa: PLC0415 - the help does not wait for the driver
+
     wanted = ids_of(ids)
     with access.client() as client:
 
         def one(job_id: int) -> dict[str, object]:
-            result = client.cancel(job_id)
+            result = write(client, operations.cancel(job_id), "job.cancel", f"job:{job_id}")
             return {"id": job_id, "state": result.state, "state_before": result.state_before}
 
         _write_each(wanted, one, columns=("id", "state", "state_before"), output=output)
@@ -105,9 +114,16 @@ def cancel(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
 @with_database
 def retry(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
     """Make jobs available now, with one more attempt where all were used."""
+    from riverrun import operations  # noqa: PLC0415 - the help does not wait for the driver
+
     wanted = ids_of(ids)
     with access.client() as client:
-        _write_each(wanted, lambda job_id: _row(client.retry(job_id)), columns=_COLUMNS, output=output)
+
+        def one(job_id: int) -> dict[str, object]:
+            job = write(client, operations.retry(job_id), "job.retry", f"job:{job_id}")
+            return _row(access.mask.job(job))
+
+        _write_each(wanted, one, columns=_COLUMNS, output=output)
 
 
 @job.command
@@ -117,12 +133,14 @@ def retry(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
 @with_database
 def delete(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str) -> None:
     """Delete jobs that do not run."""
+    from riverrun import operations  # noqa: PLC0415 - the help does not wait for the driver
+
     wanted = ids_of(ids)
     confirm(f"Delete {len(wanted)} {'job' if len(wanted) == 1 else 'jobs'}?", yes=yes)
     with access.client() as client:
 
         def one(job_id: int) -> dict[str, object]:
-            client.delete(job_id)
+            write(client, operations.delete(job_id), "job.delete", f"job:{job_id}")
             return {"id": job_id, "deleted": True}
 
         _write_each(wanted, one, columns=("id", "deleted"), output=output)

@@ -101,9 +101,9 @@ class Client(ClientBase):
         """Let a paused queue go on, or every known one with ``*``."""
         self.run(operations.resume_queue(queue), conn=conn)
 
-    def run(self, steps: Steps[T], *, conn: Conn | None = None) -> T:
-        """Run any operation of `riverrun.store` and return its result."""
-        with self._connection(conn) as active:
+    def run(self, steps: Steps[T], *, conn: Conn | None = None, whole: bool = False) -> T:
+        """Run any operation of `riverrun.store` and return its result; ``whole``: in one transaction."""
+        with self._connection(conn, whole=whole) as active:
             return self._statements.run_sync(active, steps)
 
     def close(self) -> None:

@@ -127,9 +127,9 @@ INDEXES = {
 }
 
 OWN_TABLES = {
-    "riverrun_executor", "riverrun_handler", "riverrun_hour", "riverrun_idempotency_key", "riverrun_leader",
-    "riverrun_migration", "riverrun_minute", "riverrun_queue_setting", "riverrun_schedule", "riverrun_schedule_tick",
-    "riverrun_server",
+    "riverrun_audit", "riverrun_audit_head", "riverrun_executor", "riverrun_handler", "riverrun_hour",
+    "riverrun_idempotency_key", "riverrun_leader", "riverrun_migration", "riverrun_minute", "riverrun_queue_setting",
+    "riverrun_schedule", "riverrun_schedule_tick", "riverrun_server", "riverrun_token",
 }  # fmt: skip
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import NoReturn
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from riverrun.errors import InvalidInput
-from riverrun_admin.body import JOB_BODY_BYTES, read_body
-from riverrun_admin.problems import Problem
+from riverrun_admin.form_fields import given_fields
 
-MOST_FIELDS = 250
 # A path below /admin/ and a query; nothing that a browser could take for another host.
 _BACK = re.compile(r"(?:queue|error|handler|schedule|server|page)/[A-Za-z0-9_/.%-]+(?:\?[!-~]*)?")
 
@@ -60,19 +58,8 @@ class Fields:
 
 
 async def read_fields(request: web.Request) -> Fields:
-    """Return the fields of the form that was sent.
-
-    Raises:
-        Problem: 415 it is no form; 400 it is not one in UTF-8, or has too many fields; 413 it is too large.
-    """
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise Problem(415, "unsupported-media-type", "a form has Content-Type: application/x-www-form-urlencoded")
-    body = await read_body(request, JOB_BODY_BYTES)
-    try:
-        given = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
-    except (UnicodeDecodeError, ValueError) as error:
-        raise Problem(400, "invalid-form", "the body is not a form in UTF-8") from error
-    return Fields(given)
+    """Return the fields of the form that was sent; raises as `form_fields.given_fields`."""
+    return Fields(await given_fields(request))
 
 
 def leave(request: web.Request, path: str, notice: str) -> NoReturn:

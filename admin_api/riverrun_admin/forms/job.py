@@ -11,11 +11,12 @@ from riverrun.job import JobState
 from riverrun.names import check_job_id, check_kind
 from riverrun.store import failures
 from riverrun_admin import enqueueing, job_actions
+from riverrun_admin.auditing import note
 from riverrun_admin.forms.fields import leave, read_fields
 from riverrun_admin.job_actions import Outcome
 from riverrun_admin.models import EnqueueBody
 from riverrun_admin.rules import validated
-from riverrun_admin.services import services
+from riverrun_admin.transaction import run
 
 Act = Callable[[web.Request, Sequence[int]], Awaitable[Mapping[int, Outcome]]]
 
@@ -47,6 +48,7 @@ async def several(request: web.Request) -> web.StreamResponse:
     ids = [check_job_id(value, "id") for value in dict.fromkeys(fields.every("id"))]
     if not ids:
         raise InvalidInput("id", None, "at least one job, ticked in the list", code="required")
+    note(request, target=f"jobs:{','.join(map(str, ids))}"[:255])
     outcomes = await act(request, ids)
     leave(request, fields.back("queue/jobs"), _notice(outcomes))
 
@@ -56,9 +58,9 @@ async def group(request: web.Request) -> web.StreamResponse:
     act, _ = _action(request)
     fields = await read_fields(request)
     kind = check_kind(fields.text("kind"), "kind")
-    found = await services(request).database.run(failures.group(kind, fields.text("fingerprint")[:16]))
+    found = await run(request, failures.group(kind, fields.text("fingerprint")[:16]))
+    note(request, target=f"error:{found.fingerprint}", before={"jobs": found.ids})
     outcomes = await act(request, found.ids)
-    services(request).recent.forget()
     leave(request, fields.back("error/list"), _notice(outcomes))
 
 
@@ -75,7 +77,6 @@ async def enqueue(request: web.Request) -> web.StreamResponse:
         "tags": tuple(tag.strip() for tag in fields.text("tags").split(",") if tag.strip()),
     }
     results, _ = await enqueueing.enqueue(request, [validated(EnqueueBody, given)])
-    services(request).overview.forget()
     leave(request, f"queue/jobs/{results[0].job.id}", "enqueued")
 
 

@@ -7,12 +7,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from riverrun.names import check_queue
-from riverrun.store import queues
 from riverrun_admin import queue_actions
 from riverrun_admin.forms.fields import Fields, leave, read_fields
 from riverrun_admin.rules import check_slots
-from riverrun_admin.services import services
-from riverrun_admin.transaction import run
 
 
 async def act(request: web.Request) -> web.StreamResponse:
@@ -22,7 +19,6 @@ async def act(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     fields = await read_fields(request)
     notice = await action(request, check_queue(fields.text("queue"), "queue"), fields)
-    services(request).overview.forget()
     leave(request, fields.back("queue/list"), notice)
 
 
@@ -38,7 +34,7 @@ async def _resume(request: web.Request, queue: str, _fields: Fields) -> str:
 
 async def _scale(request: web.Request, queue: str, fields: Fields) -> str:
     slots = fields.number("max_workers")
-    await run(request, queues.scale(queue, None if slots is None else check_slots(slots, "max_workers")))
+    await queue_actions.scale(request, queue, None if slots is None else check_slots(slots, "max_workers"))
     return "scaled"
 
 

@@ -9,13 +9,14 @@ from typing import Any
 from aiohttp import web
 
 from riverrun.job import FINALIZED, Job, JobState
-from riverrun.store import jobs, listing, registry
+from riverrun.store import registry
 from riverrun_admin.documents import encoded, safe
 from riverrun_admin.filters import job_filter, rows_wanted
 from riverrun_admin.pages.copies import copies
 from riverrun_admin.pages.render import page
 from riverrun_admin.pages.timeline import timeline
 from riverrun_admin.pages.view import CHOICES
+from riverrun_admin.reading import read_job, read_page
 from riverrun_admin.services import services
 
 _RETRYABLE_BY_HAND = frozenset(JobState) - {JobState.RUNNING, JobState.AVAILABLE}
@@ -25,10 +26,7 @@ _SHOWN_APART = frozenset({"output", "riverrun:progress", "river:log"})
 async def jobs_page(request: web.Request) -> web.Response:
     """Return one page of the jobs that the query asks for."""
     wanted = job_filter(request)
-    database = services(request).database
-    found = await database.run(
-        listing.page(wanted, limit=rows_wanted(request), cursor=request.query.get("cursor") or None)
-    )
+    found = await read_page(request, wanted, limit=rows_wanted(request), cursor=request.query.get("cursor") or None)
     snapshot = await services(request).overview.snapshot()
     query = request.rel_url.query.copy()
     for name in ("cursor", "notice", *CHOICES):
@@ -60,7 +58,7 @@ async def jobs_page(request: web.Request) -> web.Response:
 
 async def job_page(request: web.Request, job_id: int) -> web.Response:
     """Return one job with its life, arguments, metadata, output, log and errors."""
-    job = await services(request).database.run(jobs.get(job_id))
+    job = await read_job(request, job_id)
     metadata = {name: value for name, value in job.metadata.items() if name not in _SHOWN_APART}
     return page(
         request,
@@ -87,7 +85,7 @@ async def enqueue_page(request: web.Request) -> web.Response:
     model = request.query.get("like", "")
     like = None
     if model.isascii() and model.isdigit() and len(model) < 19:
-        like = await services(request).database.run(jobs.get(int(model)))
+        like = await read_job(request, int(model))
     handlers = await services(request).database.run(registry.handlers())
     kind = request.query.get("kind", "")
     return page(request, "enqueue", like=like, kind=kind, kinds=[handler.kind for handler in handlers])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from riverrun.store import failures, schedules
 from riverrun.store.failures import Failure
 from riverrun.store.figures import PERIODS, Period, Point
 from riverrun.store.statistics import QueueStatistics, Statistics
+from riverrun_admin.callers import caller_of
 from riverrun_admin.pages import figures
 from riverrun_admin.pages.render import page
 from riverrun_admin.pages.schedules import late
@@ -82,11 +83,14 @@ def period_of(request: web.Request) -> Period:
 
 
 async def recent_failures(request: web.Request) -> tuple[list[Failure], bool]:
-    """Return the groups of failures, a few seconds old, and whether there are more."""
-    database = services(request).database
-    return await services(request).recent.get(
-        "failures", lambda: database.run(failures.groups()), seconds=FAILURES_SECONDS
+    """Return the groups of failures that the sender may see, a few seconds old, and whether there are more."""
+    served_by, caller = services(request), caller_of(request)
+    found, more = await served_by.recent.get(
+        "failures", lambda: served_by.database.run(failures.groups()), seconds=FAILURES_SECONDS
     )
+    seen = [each for each in found if all(map(caller.may_use, each.queues))]
+    words = served_by.mask.words
+    return [replace(each, message=words(each.message), example=words(each.example)) for each in seen], more
 
 
 def _summary(statistics: Statistics, points: Sequence[Point]) -> Summary:

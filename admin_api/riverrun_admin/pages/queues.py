@@ -10,6 +10,7 @@ from riverrun.errors import NotFound
 from riverrun.names import check_queue
 from riverrun.store.figures import PERIODS
 from riverrun.telemetry.metrics import RUN, WAIT
+from riverrun_admin.callers import caller_of
 from riverrun_admin.pages import figures
 from riverrun_admin.pages.charts import histogram
 from riverrun_admin.pages.overview import period_of
@@ -27,12 +28,12 @@ async def queue_page(request: web.Request) -> web.Response:
     """Return one queue: its figures, its kinds, and how long its jobs waited and ran.
 
     Raises:
-        NotFound: Nobody knows the queue.
+        NotFound: Nobody knows the queue, or the sender may not see it.
     """
     name = check_queue(request.query.get("name"), "?name")
     snapshot = await services(request).overview.snapshot()
     queue = next((each for each in snapshot.statistics.queues if each.name == name), None)
-    if queue is None:
+    if queue is None or not caller_of(request).may_use(name):
         raise NotFound("queue", name)
     period = period_of(request)
     history = await figures.history(request, period, queue=name)

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from riverrun import __version__
 from riverrun.job import JobState
 from riverrun.names import MAX_PRIORITY
+from riverrun_admin.callers import caller_of, is_known
 from riverrun_admin.pages import formats
 from riverrun_admin.pages.assets import modules, version
 from riverrun_admin.pages.charts import spark
@@ -81,7 +82,8 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
             server_id=settings.server_id,
             environment=settings.admin.environment,
             colour=settings.admin.colour,
-            is_open=not settings.admin.tokens,
+            is_open=services(request).door.is_open,
+            caller=caller_of(request) if is_known(request) else None,
             notice=notice if notice in NOTICES else None,
             view_link=lambda name, value: f"?{_with(request, name, value)}",
             searched=request.query.get("q", ""),

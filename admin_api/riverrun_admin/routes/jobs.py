@@ -9,7 +9,7 @@ from aiohttp import web
 from riverrun.errors import RiverrunError
 from riverrun.job import JobState
 from riverrun.names import check_job_id
-from riverrun.store import jobs, listing
+from riverrun.store import listing
 from riverrun_admin import job_actions
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import count, job_document, job_summary, respond
@@ -19,7 +19,9 @@ from riverrun_admin.models import JobIdsBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.jobs import job_page, jobs_page
 from riverrun_admin.problems import FieldError, invalid, problem_of
+from riverrun_admin.reading import read_job, read_page
 from riverrun_admin.rules import validated
+from riverrun_admin.scope import narrowed
 from riverrun_admin.services import services
 
 Act = Callable[[web.Request, Sequence[int]], Awaitable[Mapping[int, Outcome]]]
@@ -32,8 +34,8 @@ async def list_jobs(request: web.Request) -> web.Response:
     wanted = job_filter(request)
     limit, cursor = rows_wanted(request), request.query.get("cursor") or None
     database = services(request).database
-    page = await database.run(listing.page(wanted, limit=limit, cursor=cursor))
-    number = await database.run(listing.count(wanted)) if cursor is None else None
+    page = await read_page(request, wanted, limit=limit, cursor=cursor)
+    number = await database.run(listing.count(await narrowed(request, wanted))) if cursor is None else None
     if number is None and cursor is None:
         number = listing.Count(len(page.jobs), "gte" if page.next_cursor else "eq")
     return respond(
@@ -46,7 +48,7 @@ async def show(request: web.Request) -> web.Response:
     job_id = check_job_id(request.match_info["job_id"], "job_id")
     if accepts_page_or_json(request):
         return await job_page(request, job_id)
-    return respond(job_document(await services(request).database.run(jobs.get(job_id))))
+    return respond(job_document(await read_job(request, job_id)))
 
 
 async def cancel(request: web.Request) -> web.Response:

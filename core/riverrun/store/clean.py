@@ -60,6 +60,16 @@ def clean_hours(generation: int, *, batch: int) -> Steps[Cleaning]:
     return (yield from _clean("hour_clean", generation, batch))
 
 
+def clean_tokens(generation: int, *, batch: int) -> Steps[Cleaning]:
+    """Forget sessions a day after their end, and tokens 90 days after."""
+    return (yield from _clean("token_clean", generation, batch))
+
+
+def clean_audit(generation: int, kept: timedelta, *, batch: int) -> Steps[Cleaning]:
+    """Forget who changed what when it was kept long enough."""
+    return (yield from _clean("audit_clean", generation, batch, seconds=kept.total_seconds()))
+
+
 def _clean(statement: str, generation: int, batch: int, **params: object) -> Steps[Cleaning]:
     (row,) = yield Query(statement, {"generation": generation, "batch": batch, **params})
     return Cleaning(*row)
