@@ -41,6 +41,7 @@ COMMANDS = {
     "doctor": Command("riverrun_cli.doctor.command", "doctor", "Say what is wrong, and what mends it."),
     "token": Command("riverrun_cli.token", "token", "Make, list and revoke tokens of the HTTP API."),
     "audit": Command("riverrun_cli.audit", "audit", "List, verify and export who changed what."),
+    "top": Command("riverrun_cli.top", "top", "Watch the fleet in a terminal."),
     "server": Command("riverrun_cli.server", "server", "List the hosts of the fleet."),
 }
 
