@@ -432,7 +432,58 @@ INSERT INTO riverrun_audit_head (number, hash) VALUES (0, sha256(''));
 
 INSERT INTO riverrun_migration (version, name) VALUES (8, '008_audit');
 
--- 009_hour
+-- 009_bulk
+-- Operations on every job that a filter names, done in batches while they are watched.
+--   locks: new objects only
+CREATE TABLE riverrun_bulk (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    action text NOT NULL,
+    params jsonb NOT NULL DEFAULT '{}',
+    filter text NOT NULL,
+    wanted jsonb NOT NULL,
+    actor text NOT NULL,
+    state text NOT NULL DEFAULT 'running',
+    first_id bigint NOT NULL,
+    last_id bigint NOT NULL,
+    position bigint NOT NULL,
+    matched bigint NOT NULL DEFAULT 0,
+    changed bigint NOT NULL DEFAULT 0,
+    error text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    CONSTRAINT riverrun_bulk_action_is_known CHECK (
+        action IN ('retry', 'run', 'cancel', 'delete', 'snooze', 'reprioritize', 'move')
+    ),
+    CONSTRAINT riverrun_bulk_state_is_known CHECK (state IN ('running', 'done', 'aborted', 'failed')),
+    CONSTRAINT riverrun_bulk_finished_when_not_running CHECK ((state = 'running') = (finished_at IS NULL)),
+    CONSTRAINT riverrun_bulk_params_is_object CHECK (jsonb_typeof(params) = 'object'),
+    CONSTRAINT riverrun_bulk_wanted_is_object CHECK (jsonb_typeof(wanted) = 'object')
+) WITH (fillfactor = 50);
+
+CREATE INDEX riverrun_bulk_running_index ON riverrun_bulk (updated_at) WHERE state = 'running';
+
+COMMENT ON TABLE riverrun_bulk IS 'One action on all jobs that a filter names, up to the newest one when it began; position is the id it has come to.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (9, '009_bulk');
+
+-- 010_notice
+-- What people were told, so that they are told once, whoever leads.
+--   locks: new objects only
+CREATE TABLE riverrun_notice (
+    rule text NOT NULL,
+    subject text NOT NULL,
+    sent_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (rule, subject),
+    CONSTRAINT riverrun_notice_rule_length CHECK (char_length(rule) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_notice_subject_length CHECK (char_length(subject) BETWEEN 1 AND 255)
+);
+
+COMMENT ON TABLE riverrun_notice IS 'When a rule of the notifications last told somebody about a subject.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (10, '010_notice');
+
+-- 011_hour
 -- Figures by the hour, which outlive those by the minute and are small enough for charts of weeks.
 --   locks: a new object only
 CREATE TABLE riverrun_hour (
@@ -457,6 +508,6 @@ CREATE TABLE riverrun_hour (
 
 COMMENT ON TABLE riverrun_hour IS 'The rows of riverrun_minute summed up by the hour, one for each hour, queue and kind.';
 
-INSERT INTO riverrun_migration (version, name) VALUES (9, '009_hour');
+INSERT INTO riverrun_migration (version, name) VALUES (11, '011_hour');
 
 COMMIT;

@@ -17,6 +17,7 @@ from riverrun.messages import Control
 from riverrun.process import RoleContext, run_role
 from riverrun.settings.admin import AdminSettings
 from riverrun_admin.app import build
+from riverrun_admin.bulk_worker import BulkWorker
 from riverrun_admin.database import Database
 from riverrun_admin.door import Door
 from riverrun_admin.enqueue_stream import MOST_STREAMS
@@ -53,6 +54,7 @@ async def main(context: RoleContext) -> None:
         events=Events(database, overview),
         recent=Recent(),
         tls=Tls(context.settings.admin),
+        bulk=BulkWorker(database),
         schema_checked=asyncio.Event(),
         streams=asyncio.Semaphore(MOST_STREAMS),
     )
@@ -99,6 +101,7 @@ async def _until_drained(parts: Services) -> None:
         asyncio.create_task(_check_schema(parts), name="schema check"),
         asyncio.create_task(_reload(parts), name="reload"),
         asyncio.create_task(parts.events.run(), name="events"),
+        asyncio.create_task(parts.bulk.run(), name="bulk operations"),
     }
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -27,6 +27,8 @@ from riverrun_admin.problems import problem_of
 from riverrun_admin.roles import check_every_route_has_a_role
 from riverrun_admin.routes import (
     audit,
+    bulk,
+    changes,
     error,
     events,
     handler,
@@ -34,6 +36,7 @@ from riverrun_admin.routes import (
     jobs,
     pages,
     queue,
+    reference,
     schedule,
     server,
     session,
@@ -63,6 +66,12 @@ _HEADERS = {
 }
 
 
+_PARTS = (
+    queue, events, jobs, changes, bulk, error, handler, schedule, server, session, token, audit, reference, health,
+    pages, queue_forms, job_forms, schedule_forms, handler_forms,
+)  # fmt: skip
+
+
 def build(parts: Services) -> web.Application:
     """Return the application.
 
@@ -73,8 +82,8 @@ def build(parts: Services) -> web.Application:
     app = web.Application(middlewares=[observe, explain, admit, answer_once, record_changes], client_max_size=0)
     app[SERVICES] = parts
     app.on_response_prepare.append(_put_headers)
-    served = (queue, events, jobs, error, handler, schedule, server, session, token, audit, health, pages)
-    for part in (*served, queue_forms, job_forms, schedule_forms, handler_forms):
+    app.on_startup.append(reference.remember_document)
+    for part in _PARTS:
         app.router.add_routes(part.ROUTES)
     check_every_route_has_a_role(app.router.routes())
     return app

@@ -28,6 +28,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LARGEST_KEPT = 16 * 1024
 _NOTES = web.RequestKey("_NOTES", dict[str, Any])
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OF_SESSIONS = frozenset({"/admin/login", "/admin/logout"})
 _TARGETS = (
     ("job_id", "job"), ("job_ids", "jobs"), ("token_id", "token"), ("bulk_id", "bulk"), ("name", "schedule"),
     ("task_type", "handler"), ("queue", "queue"), ("server_id", "server"),
@@ -60,7 +61,11 @@ async def record_changes(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def _changes(request: web.Request) -> bool:
-    return request.match_info.route.resource is not None and needed_role(request) is not Role.ENQUEUE
+    resource = request.match_info.route.resource
+    if resource is None:
+        return False
+    role = needed_role(request)
+    return resource.canonical in _OF_SESSIONS if role is Role.PUBLIC else role is not Role.ENQUEUE
 
 
 def _is_known(request: web.Request) -> bool:

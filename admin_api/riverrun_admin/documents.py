@@ -12,6 +12,7 @@ from aiohttp import web
 
 from riverrun.job import AttemptError, Job
 from riverrun.store.audit import Entry
+from riverrun.store.bulk_operations import Bulk
 from riverrun.store.jobs import EnqueueResult
 from riverrun.store.listing import Count
 from riverrun.store.registry import RegisteredHandler
@@ -186,6 +187,25 @@ def handler_document(handler: RegisteredHandler) -> dict[str, object]:
         "version": handler.revision,
         "created_at": moment(handler.created_at),
         "updated_at": moment(handler.updated_at),
+    }
+
+
+def bulk_document(bulk: Bulk) -> dict[str, object]:
+    """Return an operation on many jobs and how far it is."""
+    return {
+        "bulk_id": bulk.id,
+        "action": bulk.action,
+        "params": dict(bulk.params),
+        "filter": bulk.filter,
+        "actor": bulk.actor,
+        "state": bulk.state,
+        "progress": round(bulk.progress, 4),
+        "matched": bulk.matched,
+        "changed": bulk.changed,
+        "error": bulk.error,
+        "created_at": moment(bulk.created_at),
+        "updated_at": moment(bulk.updated_at),
+        "finished_at": moment(bulk.finished_at),
     }
 
 

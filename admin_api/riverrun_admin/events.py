@@ -12,17 +12,18 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from riverrun.errors import RiverrunError
+from riverrun.errors import NotFound, RiverrunError
+from riverrun.store import bulk_operations
 from riverrun.store.watching import watch
 from riverrun_admin.database import Database
-from riverrun_admin.documents import encoded, queue_document, statistics_document, watched_document
+from riverrun_admin.documents import bulk_document, encoded, queue_document, statistics_document, watched_document
 from riverrun_admin.overview import Overview
 from riverrun_admin.problems import Problem
-from riverrun_admin.topics import OVERVIEW, job_ids_of
+from riverrun_admin.topics import OVERVIEW, ids_of
 
 log = logging.getLogger(__name__)
 
@@ -143,12 +144,16 @@ class Events:
 
     async def _documents(self, watched: frozenset[str]) -> dict[str, Mapping[str, object]]:
         found: dict[str, Mapping[str, object]] = {}
-        if any(not topic.startswith("job:") for topic in watched):
+        if any(topic.startswith((OVERVIEW, "queue:")) for topic in watched):
             snapshot = await self._overview.snapshot()
             # When it was taken would make every overview a new one.
             found[OVERVIEW] = {name: part for name, part in statistics_document(snapshot).items() if name != "as_of"}
             found |= {f"queue:{queue.name}": queue_document(queue) for queue in snapshot.statistics.queues}
-        ids = job_ids_of(watched)
+        for bulk_id in ids_of("bulk", watched):
+            with suppress(NotFound):
+                bulk = await self._database.run(bulk_operations.get(bulk_id))
+                found[f"bulk:{bulk_id}"] = bulk_document(bulk)
+        ids = ids_of("job", watched)
         jobs = await self._database.run(watch(ids))
         found |= {f"job:{job_id}": watched_document(job_id, jobs.get(job_id)) for job_id in ids}
         return {topic: document for topic, document in found.items() if topic in watched}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from riverrun.errors import NotFound
-from riverrun.store import queues
+from riverrun.job import JobState
+from riverrun.store import listing, queues
+from riverrun.store.listing import Count
 from riverrun_admin.scope import check_queue_is_theirs
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
@@ -27,6 +29,12 @@ async def resume(request: web.Request, queue: str) -> list[str]:
     check_queue_is_theirs(request, queue)
     await _make_known(request, queue)
     return await run(request, queues.resume(queue))
+
+
+async def running(request: web.Request, queue: str) -> Count:
+    """Return how many jobs of a queue run now."""
+    found = await run(request, listing.count_states((JobState.RUNNING,), queue=queue))
+    return found[JobState.RUNNING]
 
 
 async def scale(request: web.Request, queue: str, max_workers: int | None, *, server_id: str | None = None) -> None:

@@ -13,24 +13,31 @@ from riverrun.store.listing import JobFilter, Page
 from riverrun_admin.callers import caller_of
 from riverrun_admin.scope import narrowed
 from riverrun_admin.services import services
+from riverrun_admin.transaction import run
 
 
 async def read_job(request: web.Request, job_id: int) -> Job:
-    """Return one job as the sender may see it.
+    """Return one job as the sender may see it, and as their transaction has left it.
 
     Raises:
         NotFound: There is none, or it is in a queue that the sender's token is not for.
     """
-    served_by = services(request)
-    job = await served_by.database.run(jobs.get(job_id))
+    job = await run(request, jobs.get(job_id))
     if not caller_of(request).may_use(job.queue):
         raise NotFound("job", job_id)
-    return served_by.mask.job(job)
+    return services(request).mask.job(job)
 
 
-async def read_page(request: web.Request, wanted: JobFilter, *, limit: int, cursor: str | None = None) -> Page:
+async def read_page(
+    request: web.Request,
+    wanted: JobFilter,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    order: listing.Order | None = None,
+) -> Page:
     """Return one page of jobs as the sender may see them; see `listing.page`."""
     served_by = services(request)
     seen = await narrowed(request, wanted)
-    page = await served_by.database.run(listing.page(seen, limit=limit, cursor=cursor))
+    page = await served_by.database.run(listing.page(seen, limit=limit, cursor=cursor, order=order))
     return replace(page, jobs=[served_by.mask.job(job) for job in page.jobs])

@@ -11,6 +11,7 @@ from riverrun.masking import Mask
 from riverrun.role import RoleContext
 from riverrun.settings.admin import AdminSettings
 from riverrun.settings.schema import Settings
+from riverrun_admin.bulk_worker import BulkWorker
 from riverrun_admin.database import Database
 from riverrun_admin.door import Door
 from riverrun_admin.events import Events
@@ -40,6 +41,7 @@ class Services:
     known_tokens: KnownTokens
     mask: Mask
     tls: Tls
+    bulk: BulkWorker
     overview: Overview
     recent: Recent
     events: Events

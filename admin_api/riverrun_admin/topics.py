@@ -1,4 +1,4 @@
-"""What can be watched live: the overview, a queue, a job."""
+"""What can be watched live: the overview, a queue, a job, a bulk operation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from riverrun_admin.filters import refuse_unknown
 
 MOST_TOPICS = 50
 OVERVIEW = "overview"
-_ALLOWED = f"1 to {MOST_TOPICS} of overview, queue:<name> and job:<id>, with commas between them"
+_ALLOWED = f"1 to {MOST_TOPICS} of overview, queue:<name>, job:<id> and bulk:<id>, with commas between them"
 
 
 def topics_wanted(request: web.Request) -> frozenset[str]:
@@ -34,9 +34,11 @@ def _topic(text: str) -> str:
         return f"queue:{check_queue(name, '?topics')}"
     if kind == "job":
         return f"job:{check_job_id(name, '?topics')}"
+    if kind == "bulk":
+        return f"bulk:{check_job_id(name, '?topics')}"
     raise InvalidInput("?topics", text, _ALLOWED, code="unknown")
 
 
-def job_ids_of(topics: frozenset[str]) -> list[int]:
-    """Return the ids of the jobs among ``topics``."""
-    return [int(topic.removeprefix("job:")) for topic in topics if topic.startswith("job:")]
+def ids_of(kind: str, topics: frozenset[str]) -> list[int]:
+    """Return the ids of the jobs, or of whatever ``kind`` is, among ``topics``."""
+    return [int(topic.removeprefix(f"{kind}:")) for topic in topics if topic.startswith(f"{kind}:")]

@@ -36,6 +36,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Run = Callable[[Steps[Any]], Awaitable[Any]]
 
 LONGEST_KEY = 255
+_UNKEPT = frozenset({"/admin/token/create", "/admin/login"})
+"""Their answers hold what is kept nowhere."""
+
 _CONNECTION = web.RequestKey("_CONNECTION", AsyncConnection[tuple[Any, ...]])
 
 
@@ -71,7 +74,8 @@ async def whole(request: web.Request) -> AsyncIterator[Run]:
 async def answer_once(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a repeated POST that carries an Idempotency-Key as it was answered first."""
     key = request.headers.get("Idempotency-Key")
-    if key is None or request.method != "POST" or request.match_info.route.resource is None:
+    resource = request.match_info.route.resource
+    if key is None or request.method != "POST" or resource is None or resource.canonical in _UNKEPT:
         return await handler(request)
     if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
         raise Problem(400, "invalid-idempotency-key", f"an Idempotency-Key has 1 to {LONGEST_KEY} printable characters")

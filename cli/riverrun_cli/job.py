@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from riverrun_cli.bulk import act_instead, filter_options
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.inputs import confirm, ids_of, moment_of, named, yes_option
 from riverrun_cli.job_enqueue import enqueue
@@ -18,6 +19,7 @@ from riverrun_cli.writing import write
 
 if TYPE_CHECKING:
     from riverrun import Client, Job
+    from riverrun.database.statements import Steps
     from riverrun.masking import Mask
     from riverrun.store.listing import Page
 
@@ -40,34 +42,50 @@ job.add_command(import_jobs)
 @click.option("-q", "--queue", multiple=True, help="Queue.")
 @click.option("--kind", multiple=True, help="Kind.")
 @click.option("--tag", multiple=True, help="Tag.")
+@click.option("--all-tags", "tags_all", metavar="TAG", multiple=True, help="Tag; of these a job must have every one.")
+@click.option("--metadata", metavar="JSON", help="Object that the job's metadata contains.")
+@click.option("--id", multiple=True, type=int, help="Id.")
 @click.option("--priority", multiple=True, type=int, help="1 (first) to 9.")
 @click.option("--created-after", metavar="TIME", help="Enqueued at this time or later.")
 @click.option("--created-before", metavar="TIME", help="Enqueued before this time.")
+@click.option("--order", type=click.Choice(["newest", "oldest"]), help="By id; otherwise as the states are looked for.")
+@click.option("--filter", "filter_text", help="Terms such as 'state:discarded kind:email created:>-1h args.user:7'.")
 @click.option("--limit", default=50, show_default=True, help="1 to 1000.")
 @click.option("--cursor", help="Where the next page begins, as the page before said.")
 @click.option("--all", "everything", is_flag=True, help="All of them, however many.")
 @output_option
 @with_database
 def list_jobs(
-    access: Access, /, *, limit: int, cursor: str | None, everything: bool, output: str, **filters: Any
+    access: Access,
+    /,
+    *,
+    limit: int,
+    cursor: str | None,
+    everything: bool,
+    output: str,
+    filter_text: str | None,
+    **filters: Any,
 ) -> None:
     """List jobs; what was left out is told on stderr."""
-    with named():
+    from riverrun import operations  # noqa: PLC0415 - the help does not wait for the driver
+
+    with named(tags_all="--all-tags"):
         for name in ("created_after", "created_before"):
             filters[name] = moment_of(filters[name], name)
+        steps = operations.pages(cast("operations.ListFilters", filters), filter_text)
         with access.client() as client:
-            first = client.list(limit=_LONGEST_PAGE if everything else limit, cursor=cursor, **filters)
-            found = _all(client, first, filters) if everything else iter(first.jobs)
+            first = client.run(steps(_LONGEST_PAGE if everything else limit, cursor))
+            found = _all(client, first, steps) if everything else iter(first.jobs)
             write_rows(_rows(found, access.mask), columns=_COLUMNS, output=output, wide=_WIDE)
     if first.next_cursor and not everything:
         click.echo(f"more: --cursor {first.next_cursor}", err=True)
 
 
-def _all(client: Client, page: Page, filters: dict[str, Any]) -> Iterator[Job]:
+def _all(client: Client, page: Page, steps: Callable[[int, str | None], Steps[Page]]) -> Iterator[Job]:
     """Return the jobs of ``page`` and of all pages after it."""
     yield from page.jobs
     while page.next_cursor is not None:
-        page = client.list(limit=_LONGEST_PAGE, cursor=page.next_cursor, **filters)
+        page = client.run(steps(_LONGEST_PAGE, page.next_cursor))
         yield from page.jobs
 
 
@@ -91,13 +109,17 @@ def get(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
 
 
 @job.command
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID...]", nargs=-1)
+@filter_options
+@yes_option
 @output_option
 @with_database
-def cancel(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
+def cancel(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str, **filtered: Any) -> None:
     """Cancel jobs; those that run are asked to stop and stay running until they do."""
     from riverrun import operations  # noqa: PLC0415 - the help does not wait for the driver
 
+    if act_instead(access, "cancel", ids, yes=yes, output=output, **filtered):
+        return
     wanted = ids_of(ids)
     with access.client() as client:
 
@@ -109,13 +131,17 @@ def cancel(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
 
 
 @job.command
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID...]", nargs=-1)
+@filter_options
+@yes_option
 @output_option
 @with_database
-def retry(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
+def retry(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str, **filtered: Any) -> None:
     """Make jobs available now, with one more attempt where all were used."""
     from riverrun import operations  # noqa: PLC0415 - the help does not wait for the driver
 
+    if act_instead(access, "retry", ids, yes=yes, output=output, **filtered):
+        return
     wanted = ids_of(ids)
     with access.client() as client:
 
@@ -127,14 +153,17 @@ def retry(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
 
 
 @job.command
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID...]", nargs=-1)
+@filter_options
 @yes_option
 @output_option
 @with_database
-def delete(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str) -> None:
+def delete(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str, **filtered: Any) -> None:
     """Delete jobs that do not run."""
     from riverrun import operations  # noqa: PLC0415 - the help does not wait for the driver
 
+    if act_instead(access, "delete", ids, yes=yes, output=output, **filtered):
+        return
     wanted = ids_of(ids)
     confirm(f"Delete {len(wanted)} {'job' if len(wanted) == 1 else 'jobs'}?", yes=yes)
     with access.client() as client:

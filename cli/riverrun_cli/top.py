@@ -49,6 +49,8 @@ class View:
                 self.held = not self.held
             case "1" | "2" | "3" | "4":
                 self.tab, self.first = int(key) - 1, 0
+            case _:
+                pass
 
 
 @click.command

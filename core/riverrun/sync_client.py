@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar, Unpack
@@ -23,6 +23,7 @@ from riverrun.new_job import NewJob
 from riverrun.store import bulk
 from riverrun.store.jobs import CancelResult, EnqueueResult
 from riverrun.store.listing import Page
+from riverrun.store.queues import Queue
 
 T = TypeVar("T")
 Conn: TypeAlias = Connection[Any]
@@ -100,6 +101,20 @@ class Client(ClientBase):
     def resume_queue(self, queue: str, *, conn: Conn | None = None) -> None:
         """Let a paused queue go on, or every known one with ``*``."""
         self.run(operations.resume_queue(queue), conn=conn)
+
+    def get_queue(self, queue: str, *, conn: Conn | None = None) -> Queue:
+        """Return a queue as River keeps it."""
+        return self.run(operations.get_queue(queue), conn=conn)
+
+    def set_queue_metadata(
+        self, queue: str, metadata: Mapping[str, object] | str, *, conn: Conn | None = None
+    ) -> Queue:
+        """Replace what is said about ``queue`` and tell everybody who works on it; at most 7,000 bytes of JSON."""
+        return self.run(operations.set_queue_metadata(queue, metadata), conn=conn)
+
+    def request_resign(self, *, conn: Conn | None = None) -> None:
+        """Ask whoever does the maintenance, our scheduler or a client of River, to let another have a try."""
+        self.run(operations.request_resign(), conn=conn)
 
     def run(self, steps: Steps[T], *, conn: Conn | None = None, whole: bool = False) -> T:
         """Run any operation of `riverrun.store` and return its result; ``whole``: in one transaction."""

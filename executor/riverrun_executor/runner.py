@@ -18,6 +18,7 @@ from riverrun.durations import LONGEST
 from riverrun.messages import Running
 from riverrun.new_job import TIMEOUT_KEY
 from riverrun.outcome import Cancelled, Failed, Interrupted, Outcome, Snoozed
+from riverrun_executor.deadlines import Deadlines
 from riverrun_executor.ending import Ending
 from riverrun_executor.handlers.choose import Handlers, Transport
 from riverrun_executor.slots import Slots
@@ -42,12 +43,13 @@ Reason = Literal["cancel", "shutdown", "timeout", "lease"]
 class RunningJob:
     """A job between its claim and its outcome."""
 
-    __slots__ = ("context", "handler", "job", "reason", "started", "task", "timer")
+    __slots__ = ("context", "handler", "job", "limit", "reason", "started", "task", "timer")
 
     def __init__(self, job: ClaimedJob, context: Context, handler: Transport | None) -> None:
         self.job = job
         self.handler = handler
         self.context = context
+        self.limit = context.limit_seconds
         self.started = time.monotonic()
         self.reason: Reason | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -56,8 +58,7 @@ class RunningJob:
     @property
     def deadline(self) -> float | None:
         """When its time is over, by the monotonic clock."""
-        limit = self.context.limit_seconds
-        return None if limit is None else self.started + limit
+        return None if self.limit is None else self.started + self.limit
 
     def stop(self, reason: Reason) -> None:
         """Ask the handler to end; the first reason counts."""
@@ -112,6 +113,7 @@ class Runner:
         self._changed = False
         self._ended = ended
         self._loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines[RunningJob](lambda running: self._stop(running, "timeout"))
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -166,6 +168,12 @@ class Runner:
         for running in list(self.running.values()):
             self._stop(running, "lease")
 
+    def revoke(self, job: ClaimedJob) -> None:
+        """Stop the attempt of a job that is not ours any more."""
+        if (running := self.running.get(job.id)) is not None and running.job is job:
+            log.warning("attempt_revoked", extra=job_fields(job, self._server_id))
+            self._stop(running, "lease")
+
     def take_notes(self) -> list[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call, as JSON objects to merge into their metadata."""
         noted = ((running.job, running.context.take_notes()) for running in self.running.values())
@@ -213,8 +221,8 @@ class Runner:
         job, handler = running.job, running.handler
         if handler is None:
             return self._unknown(job)
-        if running.context.limit_seconds is not None:
-            running.timer = self._loop.call_later(running.context.limit_seconds, self._stop, running, "timeout")
+        if running.limit is not None:
+            self._deadlines.watch(running, running.limit)
         return await handler.run(job, running.context)
 
     def _unknown(self, job: ClaimedJob) -> Outcome:
@@ -245,7 +253,7 @@ class Runner:
             case "cancel":
                 return Cancelled(CANCELLED_REMOTELY)
             case "timeout":
-                limit = running.context.limit_seconds
+                limit = running.limit
                 return Failed(error=f"the handler did not finish within {limit:g} s", error_type="timeout")
             case "shutdown" | "lease":
                 return Interrupted()
@@ -266,6 +274,8 @@ class Runner:
         if self.running.get(running.job.id) is not running:
             return
         del self.running[running.job.id]
+        if running.limit is not None:
+            self._deadlines.forget(running, running.limit)
         if running.timer is not None:
             running.timer.cancel()
         self._slots.give_back()

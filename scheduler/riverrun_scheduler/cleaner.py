@@ -53,6 +53,8 @@ class Cleaner:
             Chore("servers", 3600, False, lambda term, batch: clean.clean_servers(term, batch=batch)),
             Chore("idempotency keys", 600, False, lambda term, batch: clean.clean_idempotency_keys(term, batch=batch)),
             Chore("tokens", 3600, False, lambda term, batch: clean.clean_tokens(term, batch=batch)),
+            Chore("bulk operations", 3600, False, lambda term, batch: clean.clean_bulk(term, batch=batch)),
+            Chore("notices", 3600, False, lambda term, batch: clean.clean_notices(term, batch=batch)),
             Chore("audit", 3600, False, self._clean_audit),
             Chore("schedule ticks", 3600, False, lambda term, batch: clean.clean_ticks(term, batch=batch)),
             Chore("minutes of statistics", 3600, False, lambda term, batch: clean.clean_minutes(term, batch=batch)),

@@ -49,7 +49,7 @@ async def test_every_page_is_drawn(database: str, browser: Browser, look: str) -
 
     async with (
         running_admin(database, environment="production", colour="red") as admin,
-        open_page(browser, color_scheme=look, viewport={"width": 1280, "height": 860}) as page,
+        open_page(browser, color_scheme=look, viewport={"width": 1280, "height": 780}) as page,
     ):
         for name, path in PAGES.items():
             await page.goto(f"{admin.url}/admin/{path.format(**ids)}")

@@ -170,7 +170,7 @@ async def test_the_keyboard_leads_everywhere(fleet: Admin, browser: Browser) -> 
         await expect(page.locator("#search")).to_be_focused()
         await page.keyboard.type("kind:thumbnail")
         await page.keyboard.press("Enter")
-        await expect(page).to_have_url(re.compile("kind=thumbnail"))
+        await expect(page).to_have_url(re.compile("filter=kind(:|%3A)thumbnail"))
 
 
 async def test_help_and_palette_open_and_close(fleet: Admin, browser: Browser) -> None:

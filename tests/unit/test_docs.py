@@ -46,7 +46,7 @@ def test_every_command_exists_with_its_options(page: Path) -> None:
 
 @every_page
 def test_every_setting_exists(page: Path) -> None:
-    sections = "postgresql|river|admin|handlers|schedules|log|embedded"
+    sections = "postgresql|river|admin|handlers|schedules|log|embedded|notifications"
     named = re.findall(rf"`((?:{sections})\.[a-z_.<>]+)`", page.read_text(encoding="utf-8"))
     files = (".py", ".sql", ".log", ".md", ".yaml")
 

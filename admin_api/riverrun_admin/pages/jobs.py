@@ -47,7 +47,7 @@ async def jobs_page(request: web.Request) -> web.Response:
         counts=snapshot.statistics.states,
         next_cursor=found.next_cursor,
         on_first_page="cursor" not in request.query,
-        filtered=bool(query.keys() - {"state", "q"}),
+        filtered=bool(query.keys() - {"state", "filter"}),
         wanted=wanted,
         query=request.query,
         link=link,

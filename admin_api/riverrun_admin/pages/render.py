@@ -86,7 +86,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
             caller=caller_of(request) if is_known(request) else None,
             notice=notice if notice in NOTICES else None,
             view_link=lambda name, value: f"?{_with(request, name, value)}",
-            searched=request.query.get("q", ""),
+            searched=request.query.get("filter", ""),
             span=formats.spans(text),
             moment=formats.moments(text, datetime.now(UTC)),
             **values,

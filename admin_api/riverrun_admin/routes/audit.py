@@ -6,10 +6,9 @@ import asyncio
 
 from aiohttp import web
 
-from riverrun.errors import InvalidInput
 from riverrun.store import audit
 from riverrun_admin.documents import encoded, entry_document, respond
-from riverrun_admin.filters import refuse_unknown, rows_wanted
+from riverrun_admin.filters import number_of, refuse_unknown, rows_wanted, words_of
 from riverrun_admin.services import services
 from riverrun_admin.stream import NDJSON
 
@@ -21,8 +20,8 @@ async def list_entries(request: web.Request) -> web.Response:
     """List changes, the newest first."""
     refuse_unknown(request, _FILTERS)
     rows = rows_wanted(request)
-    wanted = {name: request.query.get(name) or None for name in ("actor", "action", "target")}
-    steps = audit.listed(**wanted, before=_before(request), rows=rows + 1)
+    wanted = {name: words_of(request, name) for name in ("actor", "action", "target")}
+    steps = audit.listed(**wanted, before=number_of(request, "cursor"), rows=rows + 1)
     found = await services(request).database.run(steps)
     more = str(found[rows - 1].number) if len(found) > rows else None
     return respond({"data": [entry_document(entry) for entry in found[:rows]], "next_cursor": more})
@@ -55,15 +54,6 @@ async def verify(request: web.Request) -> web.Response:
             "reason": verdict.reason,
         }
     )
-
-
-def _before(request: web.Request) -> int | None:
-    text = request.query.get("cursor")
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise InvalidInput("cursor", text, "the next_cursor of an earlier page", code="cursor")
-    return int(text)
 
 
 ROUTES = (

@@ -13,7 +13,7 @@ from riverrun.store import listing
 from riverrun_admin import job_actions
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import count, job_document, job_summary, respond
-from riverrun_admin.filters import is_lenient, job_filter, rows_wanted
+from riverrun_admin.filters import is_lenient, job_filter, order_wanted, rows_wanted
 from riverrun_admin.job_actions import Outcome
 from riverrun_admin.models import JobIdsBody
 from riverrun_admin.negotiation import accepts_page_or_json
@@ -25,6 +25,7 @@ from riverrun_admin.scope import narrowed
 from riverrun_admin.services import services
 
 Act = Callable[[web.Request, Sequence[int]], Awaitable[Mapping[int, Outcome]]]
+Told = Callable[[JobState], dict[str, object]]
 
 
 async def list_jobs(request: web.Request) -> web.Response:
@@ -34,7 +35,7 @@ async def list_jobs(request: web.Request) -> web.Response:
     wanted = job_filter(request)
     limit, cursor = rows_wanted(request), request.query.get("cursor") or None
     database = services(request).database
-    page = await read_page(request, wanted, limit=limit, cursor=cursor)
+    page = await read_page(request, wanted, limit=limit, cursor=cursor, order=order_wanted(request))
     number = await database.run(listing.count(await narrowed(request, wanted))) if cursor is None else None
     if number is None and cursor is None:
         number = listing.Count(len(page.jobs), "gte" if page.next_cursor else "eq")
@@ -70,9 +71,13 @@ def _cancelled(state: JobState) -> dict[str, object]:
     return {"state": str(state), "cancel_requested": state is JobState.RUNNING}
 
 
-async def _act(request: web.Request, act: Act, told: Callable[[JobState], dict[str, object]]) -> web.Response:
-    """Do something about the jobs of the body: one error for one job, an answer for each of several."""
+async def _act(request: web.Request, act: Act, told: Told) -> web.Response:
     body = validated(JobIdsBody, await read_object(request), lenient=is_lenient(request))
+    return await respond_for_each(request, body, act, told)
+
+
+async def respond_for_each(request: web.Request, body: JobIdsBody, act: Act, told: Told) -> web.Response:
+    """Do something about the jobs of the body: one error for one job, an answer for each of several."""
     if (body.job_id is None) == (body.job_ids is None):
         detail = "job_id: exactly one of job_id and job_ids is needed"
         raise invalid((FieldError("/job_id", "required", detail),))
@@ -88,7 +93,7 @@ async def _act(request: web.Request, act: Act, told: Callable[[JobState], dict[s
     return respond({"job_id": body.job_id, **document}, status=202 if document.get("cancel_requested") else 200)
 
 
-def _result(job_id: int, outcome: Outcome, told: Callable[[JobState], dict[str, object]]) -> dict[str, object]:
+def _result(job_id: int, outcome: Outcome, told: Told) -> dict[str, object]:
     if isinstance(outcome, JobState):
         return {"job_id": job_id, "ok": True, **told(outcome)}
     problem = problem_of(outcome)

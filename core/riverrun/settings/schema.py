@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from riverrun.errors import ConfigError
 from riverrun.settings.admin import AdminSettings
 from riverrun.settings.connection import conninfo_from_parts, conninfo_from_url
+from riverrun.settings.notifications import NotificationSettings
 from riverrun.settings.river import RiverSettings
 from riverrun.settings.values import (
     Cron,
@@ -138,6 +139,7 @@ class Settings(Section):
     admin: AdminSettings = AdminSettings()
     handlers: HandlerSettings = HandlerSettings()
     schedules: dict[ScheduleName, ScheduleSettings] = Field({}, description="jobs that are enqueued by the clock")
+    notifications: NotificationSettings = NotificationSettings()
 
     @property
     def database_configured(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -35,9 +36,8 @@ async def guarded(database: str) -> AsyncIterator[Admin]:
 
 
 def _path(template: str) -> str:
-    for name, filled in (("{job_id}", "1"), ("{code}", "validation"), ("{name}", "style.css"), ("{action}", "pause")):
-        template = template.replace(name, filled)
-    return template
+    filled = {"code": "validation", "name": "style.css", "action": "pause"}
+    return re.sub(r"{(\w+)}", lambda part: filled.get(part[1], "1"), template)
 
 
 async def test_every_route_but_the_public_ones_wants_a_token(guarded: Admin, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -257,8 +257,8 @@ async def test_a_first_visit_costs_less_than_150_kb(admin: Admin) -> None:
 async def test_a_search_leads_to_a_job_or_to_a_filtered_list(admin: Admin) -> None:
     for asked, target in (
         ("17", "../queue/jobs/17"),
-        ("email", "../queue/jobs?kind=email&q=email"),
-        ("state:discarded queue:mail", "../queue/jobs?state=discarded&queue=mail&q=state:discarded+queue:mail"),
+        ("email", "../queue/jobs?filter=kind:email"),
+        ("state:discarded queue:mail", "../queue/jobs?filter=state:discarded+queue:mail"),
     ):
         assert (await admin.page(f"/admin/page/find?q={asked}")).headers["Location"] == target
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -42,9 +43,8 @@ async def make(admin: Admin, role: str, **fields: Any) -> dict[str, Any]:
 
 
 def _path(template: str) -> str:
-    for name, filled in (("{job_id}", "1"), ("{code}", "validation"), ("{name}", "style.css"), ("{action}", "pause")):
-        template = template.replace(name, filled)
-    return template
+    filled = {"code": "validation", "name": "style.css", "action": "pause"}
+    return re.sub(r"{(\w+)}", lambda part: filled.get(part[1], "1"), template)
 
 
 MAY = {
