@@ -24,6 +24,7 @@ from riverrun_admin.enqueue_stream import MOST_STREAMS
 from riverrun_admin.events import Events
 from riverrun_admin.known_tokens import KnownTokens
 from riverrun_admin.overview import Overview
+from riverrun_admin.recent import Recent
 from riverrun_admin.services import Services, mask_of
 from riverrun_admin.tls import Tls
 
@@ -51,6 +52,7 @@ async def main(context: RoleContext) -> None:
         mask=mask_of(context.settings.admin),
         overview=overview,
         events=Events(database, overview),
+        recent=Recent(),
         tls=Tls(context.settings.admin),
         bulk=BulkWorker(database),
         schema_checked=asyncio.Event(),

@@ -16,8 +16,11 @@ from aiohttp import web
 from riverrun.telemetry import metrics
 from riverrun_admin.auditing import record_changes
 from riverrun_admin.callers import remember
+from riverrun_admin.forms import handler as handler_forms
+from riverrun_admin.forms import job as job_forms
+from riverrun_admin.forms import queue as queue_forms
+from riverrun_admin.forms import schedule as schedule_forms
 from riverrun_admin.negotiation import prefers_html
-from riverrun_admin.pages import forms
 from riverrun_admin.pages.login import login_page
 from riverrun_admin.pages.render import error_page
 from riverrun_admin.problems import problem_of
@@ -27,6 +30,7 @@ from riverrun_admin.routes import (
     bulk,
     callback,
     changes,
+    error,
     events,
     handler,
     health,
@@ -64,8 +68,8 @@ _HEADERS = {
 
 
 _PARTS = (
-    queue, callback, events, jobs, changes, bulk, handler, schedule, server, session, token, audit, reference, health,
-    pages, forms,
+    queue, callback, events, jobs, changes, bulk, error, handler, schedule, server, session, token, audit, reference,
+    health, pages, queue_forms, job_forms, schedule_forms, handler_forms,
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from riverrun.store import audit
 from riverrun.store.audit import Change
 from riverrun_admin.body import MANY_BODY_BYTES, read_body
 from riverrun_admin.callers import address_of, caller_of
+from riverrun_admin.form_fields import MOST_FIELDS
 from riverrun_admin.roles import needed_role
 from riverrun_admin.services import services
 from riverrun_admin.transaction import whole
@@ -94,7 +95,7 @@ def _said(request: web.Request, body: bytes) -> object:
         return {"cut": f"{len(body)} bytes"}
     if request.content_type == "application/json" and body:
         return orjson.loads(body)
-    return {**request.query, **dict(parse_qsl(body.decode(errors="replace"), max_num_fields=50))}
+    return {**request.query, **dict(parse_qsl(body.decode(errors="replace"), max_num_fields=MOST_FIELDS))}
 
 
 def _target(fields: Mapping[str, object]) -> str:

@@ -15,6 +15,7 @@ from riverrun.operations import check_order
 from riverrun.sanitize import UNSTORABLE
 from riverrun.store import listing
 from riverrun.store.listing import JobFilter
+from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.rules import check_time
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ _FILTERS = frozenset(
         "created_before",
     }
 )  # fmt: skip
-_OTHERS = frozenset({"limit", "cursor", "order", "lang", "lenient", "notice"})
+_OTHERS = frozenset({"limit", "cursor", "order", "lenient", "notice", *CHOICES})
 _MOST_VALUES = 100
 _LONGEST_WORDS = 255
 

@@ -51,7 +51,15 @@ BODIES: Mapping[tuple[str, str], type[Body]] = {
 }
 """What validates the body of each route that has one."""
 
-FOR_BROWSERS = ("/admin/form/", "/admin/static/", "/admin/problems/", "/robots.txt", "/admin/login", "/admin/logout")
+FOR_BROWSERS = (
+    "/admin/form/",
+    "/admin/page/",
+    "/admin/static/",
+    "/admin/problems/",
+    "/robots.txt",
+    "/admin/login",
+    "/admin/logout",
+)
 """Beginnings of the paths that only browsers need."""
 
 _WORD: Schema = {"type": "string"}

@@ -17,6 +17,7 @@ from riverrun_admin.door import Door
 from riverrun_admin.events import Events
 from riverrun_admin.known_tokens import KnownTokens
 from riverrun_admin.overview import Overview
+from riverrun_admin.recent import Recent
 from riverrun_admin.tls import Tls
 
 
@@ -30,6 +31,7 @@ class Services:
         known_tokens: The tokens in the database.
         mask: What of jobs is not shown.
         schema_checked: Set once the tables were found to be those of this release.
+        recent: Answers that are a few seconds old.
         streams: Lets in few requests at once whose bodies are taken while a transaction is open.
     """
 
@@ -41,6 +43,7 @@ class Services:
     tls: Tls
     bulk: BulkWorker
     overview: Overview
+    recent: Recent
     events: Events
     schema_checked: asyncio.Event
     streams: asyncio.Semaphore
@@ -53,6 +56,7 @@ class Services:
     def changed(self) -> None:
         """Let those who look see at once what has just been changed."""
         self.overview.forget()
+        self.recent.forget()
         self.events.look_now()
 
 

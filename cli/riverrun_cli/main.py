@@ -42,6 +42,7 @@ COMMANDS = {
     "bulk": Command("riverrun_cli.bulk", "bulk", "List, watch and abort operations on many jobs."),
     "token": Command("riverrun_cli.token", "token", "Make, list and revoke tokens of the HTTP API."),
     "audit": Command("riverrun_cli.audit", "audit", "List, verify and export who changed what."),
+    "top": Command("riverrun_cli.top", "top", "Watch the fleet in a terminal."),
     "server": Command("riverrun_cli.server", "server", "List the hosts of the fleet."),
 }
 

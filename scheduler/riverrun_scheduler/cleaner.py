@@ -58,6 +58,7 @@ class Cleaner:
             Chore("audit", 3600, False, self._clean_audit),
             Chore("schedule ticks", 3600, False, lambda term, batch: clean.clean_ticks(term, batch=batch)),
             Chore("minutes of statistics", 3600, False, lambda term, batch: clean.clean_minutes(term, batch=batch)),
+            Chore("hours of statistics", 3600, False, lambda term, batch: clean.clean_hours(term, batch=batch)),
         )
         # Not all at once, and not in the first second, when a new leader has more urgent things to do.
         first = time.monotonic() + random.uniform(1, 3)  # noqa: S311 - spreads load, guards nothing

@@ -27,6 +27,7 @@ from riverrun_scheduler.promoter import Promoter
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.schedules import Schedules
+from riverrun_scheduler.statistics import Statistics
 from riverrun_scheduler.term import PULSE_SECONDS, Term
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Reign:
             Rescuer(term, self._river),
             Promoter(term, self._river),
             Cleaner(term, self._river),
+            Statistics(term),
             self._gauges,
             self._horizon,
             self._notifier,

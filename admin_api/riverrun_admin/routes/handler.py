@@ -29,6 +29,7 @@ from riverrun_admin.models import (
 )
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.handlers import handlers_page
+from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.problems import Problem
 from riverrun_admin.rules import validated
 from riverrun_admin.services import services
@@ -37,7 +38,7 @@ from riverrun_admin.transaction import run
 
 async def list_handlers(request: web.Request) -> web.Response:
     """List the registered handlers."""
-    refuse_unknown(request, frozenset({"task_type", "lenient", "lang"}))
+    refuse_unknown(request, frozenset({"task_type", "lenient", "notice", *CHOICES}))
     if accepts_page_or_json(request):
         return await handlers_page(request)
     kinds = [check_kind(kind, "?task_type") for kind in request.query.getall("task_type", [])]

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
@@ -70,6 +70,10 @@ class AdminSettings(Section):
         None, validate_default=True, description="certificate and those between it and its root, in PEM form"
     )
     proxies: list[Network] = Field([], description="proxies whose X-Forwarded-For and sso headers are believed")
+    environment: str = Field("", max_length=40, description="what the pages call this fleet, such as production")
+    colour: Literal["blue", "green", "amber", "red", "violet", "grey"] = Field(
+        "blue", description="colour of the frame and the icon of the pages, to tell fleets apart"
+    )
     sso: SsoSettings = SsoSettings()
     session_hours: WholeNumber = Field(12, ge=1, le=720, description="how long a browser stays logged in")
     mask_names: list[Annotated[str, Field(min_length=2, max_length=64)]] = Field(

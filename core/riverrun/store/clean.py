@@ -51,8 +51,13 @@ def clean_ticks(generation: int, *, batch: int) -> Steps[Cleaning]:
 
 
 def clean_minutes(generation: int, *, batch: int) -> Steps[Cleaning]:
-    """Forget statistics after 90 days."""
+    """Forget minutes of statistics after three days, once they are summed up by the hour."""
     return (yield from _clean("minute_clean", generation, batch))
+
+
+def clean_hours(generation: int, *, batch: int) -> Steps[Cleaning]:
+    """Forget hours of statistics after 90 days."""
+    return (yield from _clean("hour_clean", generation, batch))
 
 
 def clean_tokens(generation: int, *, batch: int) -> Steps[Cleaning]:
