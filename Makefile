@@ -21,7 +21,7 @@ UPGRADE ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-smoke test-fault soak bench lint fmt lock build clean
+.PHONY: help setup run test test-smoke test-fault soak bench lint fmt lock proto build clean
 
 help: ## Show what make can do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -72,8 +72,12 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal --ge
 
 lock: setup ## Write the requirement locks anew from pyproject.toml
 	@.ci/venv-pip $(VENV) install --quiet uv
-	$(LOCK) --output-file requirements.lock
-	$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) --group dev --output-file requirements-dev.lock
+	$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock
+
+proto: setup ## Generate the stubs of the gRPC contract anew
+	cd executor && $(abspath $(BIN))/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. \
+		riverrun_executor/proto/riverrun/v1/handler.proto
 
 build: setup ## Build the wheel and the source archive in dist/
 	$(BIN)/python -m hatchling build

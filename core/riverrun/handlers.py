@@ -6,10 +6,10 @@ import importlib
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
@@ -35,6 +35,9 @@ class Handler:
         arguments: Builds the positional arguments of a call from a job and its context; may raise `InvalidArguments`.
         timeout: Time limit of an attempt; ``None`` takes the configured one.
         backoff: How long failed jobs wait.
+        concurrency: Attempts that may run in one executor process at once; ``None``: as many as it has slots.
+        isolated: Run in a process of its own.
+        memory_mb: What an attempt in a process of its own may take beyond what that has; ``None``: no limit.
     """
 
     kind: str
@@ -43,17 +46,23 @@ class Handler:
     arguments: Callable[[ClaimedJob, Context], list[object]]
     timeout: timedelta | None
     backoff: Backoff
+    concurrency: int | None = None
+    isolated: bool = False
+    memory_mb: int | None = None
 
 
 _registered: dict[str, Handler] = {}
 
 
-def handler(
+def handler(  # noqa: PLR0913 - one argument for each thing that may be said of a handler
     kind: str,
     *,
     aliases: Sequence[str] = (),
     timeout: timedelta | float | None = None,
     retry: RetryPolicy = RIVER_BACKOFF,
+    concurrency: int | None = None,
+    isolation: Literal["process"] | None = None,
+    memory_mb: int | None = None,
 ) -> Callable[[F], F]:
     """Register a function as the handler of ``kind``.
 
@@ -70,20 +79,40 @@ def handler(
         timeout: Time limit of an attempt in seconds; by default ``river.job_timeout``.
         retry: How long failed jobs wait: seconds, a list of seconds for the first, second … error, a function of the
             job, or a policy of `riverrun.retry`; by default River's.
+        concurrency: Attempts that may run in one executor process at once; by default as many as it has slots.
+        isolation: ``process`` for code that may crash, hold the interpreter or fill the memory: each attempt runs in a
+            process that no other attempt shares, and that is killed when it does not end in time.
+        memory_mb: With ``isolation``, what an attempt may take beyond what its process has; only Linux enforces it.
 
     Raises:
-        InvalidInput: ``kind``, one of ``aliases``, ``timeout`` or ``retry`` is not allowed.
+        InvalidInput: ``kind`` or another argument is not allowed.
         TypeError: The function cannot be called with arguments and a context.
         ValueError: Another function is registered for ``kind``.
     """
     kinds = [check_kind(kind, "kind"), *(check_kind(alias, "aliases") for alias in _several(aliases))]
     limit = None if timeout is None else _limit(timeout)
     backoff = backoff_of(retry, "retry")
+    _check_number("concurrency", concurrency, most=10_000)
+    _check_number("memory_mb", memory_mb, most=1024 * 1024)
+    if isolation not in (None, "process"):
+        raise InvalidInput("isolation", isolation, "process or None", code="unknown")
+    if memory_mb is not None and isolation is None:
+        raise InvalidInput("memory_mb", memory_mb, 'nothing without isolation="process"', code="format")
 
     def register(function: F) -> F:
-        takes = arguments_of(function)
+        first = Handler(
+            kind=kind,
+            function=function,
+            is_async=is_async(function),
+            arguments=arguments_of(function),
+            timeout=limit,
+            backoff=backoff,
+            concurrency=concurrency,
+            isolated=isolation is not None,
+            memory_mb=memory_mb,
+        )
         for each in kinds:
-            _register(Handler(each, function, is_async(function), takes, timeout=limit, backoff=backoff))
+            _register(replace(first, kind=each))
         return function
 
     return register
@@ -135,6 +164,13 @@ def _several(aliases: object) -> Sequence[object]:
     if isinstance(aliases, str | bytes) or not isinstance(aliases, Sequence):
         raise InvalidInput("aliases", aliases, "a list of kinds", code="type")
     return aliases
+
+
+def _check_number(field: str, value: object, *, most: int) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InvalidInput(field, value, f"a whole number from 1 to {most}")
 
 
 def _limit(timeout: timedelta | float) -> timedelta:

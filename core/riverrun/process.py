@@ -59,7 +59,7 @@ def run_role(role: str, main: Callable[[RoleContext], Awaitable[None]]) -> int:
     """Run ``main`` as a process of its own and return the exit code; see the module for what is around it."""
     arguments = _arguments(role)
     pipe = ChildPipe.from_environment()
-    _die_with(pipe.parent_pid())
+    die_with(pipe.parent_pid())
     try:
         loaded = load(arguments.config, environ=os.environ, flags={})
         incarnation = arguments.incarnation or new_incarnation(loaded.settings.server_id)
@@ -167,8 +167,8 @@ def _share(text: str) -> tuple[int, int]:
     return int(number), int(of)
 
 
-def _die_with(parent: int | None) -> None:
-    """Let the kernel kill this process when its supervisor dies, also if that has happened already."""
+def die_with(parent: int | None) -> None:
+    """Let the kernel kill this process when its parent dies, also if that has happened already."""
     if parent is None or sys.platform != "linux":
         return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

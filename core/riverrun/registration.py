@@ -16,6 +16,7 @@ from riverrun.names import MAX_ATTEMPTS, check_kind
 TYPES = ("local", "http", "grpc")
 SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 0.1, 86_400.0
 
+_GRPC_METHODS = ("", "/", "/Run", "/RunStream")
 _SCHEMES = {"http": ("http", "https"), "grpc": ("grpc", "grpcs")}
 
 
@@ -134,8 +135,9 @@ def _endpoint(value: object, handler_type: str) -> str | None:
         raise InvalidInput("endpoint_url", url, allowed, code="format") from error
     if parts.scheme not in schemes or not parts.hostname or port == 0:
         raise InvalidInput("endpoint_url", url, allowed, code="format")
-    if handler_type == "grpc" and port is None:
-        raise InvalidInput("endpoint_url", url, "a URL with a port, such as grpc://host:50051", code="format")
+    if handler_type == "grpc" and (port is None or parts.path not in _GRPC_METHODS or parts.query):
+        allowed = "a URL with a port, such as grpc://host:50051, and /RunStream behind it for a service that streams"
+        raise InvalidInput("endpoint_url", url, allowed, code="format")
     _check_host(url, parts)
     return url
 

@@ -79,11 +79,12 @@ class Client(ClientBase):
 
     def copy_in(self, jobs: Iterable[JobSpec | NewJob], *, conn: Conn | None = None) -> int:
         """Enqueue a stream of any length in constant memory, all of it or nothing; return how many jobs are new."""
+        checked = self._checked(jobs)
         with self._connection(conn, whole=True) as active:
             if conn is None:
-                self._statements.run_sync(active, bulk.wait_for_source())
-            chunks = bulk.chunks(self._checked(jobs))
-            return sum(len(self._statements.run_sync(active, bulk.copy_in(chunk))) for chunk in chunks)
+                return self._statements.run_sync(active, bulk.copy_stream(checked))
+            # The source may read from the caller's own connection, between two statements.
+            return sum(len(self._statements.run_sync(active, bulk.copy_in(chunk))) for chunk in bulk.chunks(checked))
 
     def get(self, job_id: int, *, conn: Conn | None = None) -> Job:
         """Return one job."""

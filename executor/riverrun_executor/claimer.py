@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 MAX_CLAIM = 300
 """Jobs of one claim: more are no faster and delay the first of them."""
 
-ANSWER_SECONDS = 4.5
+ANSWER_SECONDS = 3.6
 """The server itself gives a claim up after 3 s; a connection that is silent for longer is taken for dead."""
 
 LOOK_EVERYWHERE_SECONDS = 1.0
@@ -58,6 +58,7 @@ class Claimer:
         poll_interval: How often to look when nobody wakes us.
         start: Takes a claimed job; called without waiting.
         claim: What to ask: `attempts.claim`, or its like for other jobs.
+        rooms: How many more jobs may be started of each kind of which only so many may run at once.
 
     Attributes:
         kinds_left_out: Kinds not to claim now.
@@ -74,6 +75,7 @@ class Claimer:
         poll_interval: timedelta,
         start: Callable[[ClaimedJob], None],
         claim: Claim = attempts.claim,
+        rooms: Callable[[], Mapping[str, int]] = lambda: attempts.NO_LIMITS,
     ) -> None:
         self._dsn = dsn
         self._statements = statements
@@ -83,6 +85,8 @@ class Claimer:
         self._poll_seconds = poll_interval.total_seconds()
         self._start = start
         self._ask = claim
+        self._rooms = rooms
+        self._room_came_free = False
         self.kinds_left_out: Collection[str] = ()
         self._floors = Floors()
         self._looked_everywhere = 0.0
@@ -99,6 +103,11 @@ class Claimer:
 
     def wake(self) -> None:
         """Look for jobs now: somebody said that there are some."""
+        self._wake.set()
+
+    def room_came_free(self) -> None:
+        """Look for jobs now, below the floors too: of a kind that was full, the best ones were passed by."""
+        self._room_came_free = True
         self._wake.set()
 
     async def stop(self) -> None:
@@ -131,9 +140,10 @@ class Claimer:
             wanted = min(await self._slots.wait_free(), MAX_CLAIM)
             if wanted == 0:
                 continue
-            found = await self._claim(conn, wanted, everywhere=everywhere)
+            below = self._room_came_free and self._may_look_everywhere()
+            more = await self._claim(conn, wanted, everywhere=everywhere or below)
             backoff.reset()
-            if found == wanted:
+            if more:
                 everywhere = self._time_to_look_everywhere()
             elif not everywhere and self._look_seconds < CHEAP_SECONDS:
                 everywhere = True
@@ -141,17 +151,21 @@ class Claimer:
                 pause = self._poll_seconds * random.uniform(1.0, 1.1)  # noqa: S311 - lets a fleet drift apart
                 everywhere = not await _happened(self._wake, within=pause)
 
-    async def _claim(self, conn: AsyncConnection[Any], wanted: int, *, everywhere: bool) -> int:
-        """Claim up to ``wanted`` jobs, start them, and return how many there were."""
+    async def _claim(self, conn: AsyncConnection[Any], wanted: int, *, everywhere: bool) -> bool:
+        """Claim up to ``wanted`` jobs, start them, and return whether there may be more."""
         self._wake.clear()
         floors = NOWHERE if everywhere else self._floors
+        all_rooms = self._rooms()
+        rooms = {kind: room for kind, room in all_rooms.items() if 0 < room < wanted}
+        full = [kind for kind, room in all_rooms.items() if room == 0]
         steps = self._ask(
             self._queue,
             slots=wanted,
             incarnation=self._incarnation,
             floors_us=floors.us,
             floor_ids=floors.ids,
-            kinds_left_out=self.kinds_left_out,
+            kinds_left_out=[*self.kinds_left_out, *full],
+            rooms=rooms,
         )
         self._asked = started = time.monotonic()
         try:
@@ -161,13 +175,17 @@ class Claimer:
             self._asked = None  # the answer is here, or will never come
         ended = time.monotonic()
         if everywhere:
-            self._looked_everywhere, self._look_seconds = ended, ended - started
-        self._floors.rise(jobs, exhausted=len(jobs) < wanted)
+            self._looked_everywhere, self._look_seconds, self._room_came_free = ended, ended - started, False
+        self._floors.rise(jobs, exhausted=len(jobs) < wanted and not rooms)
         metrics.fetch_duration.labels(queue=self._queue).observe(ended - started)
         metrics.fetch_jobs.labels(queue=self._queue).observe(len(jobs))
         for job in jobs:
             self._start(job)
-        return len(jobs)
+        filled_up = bool(rooms) and any(self._rooms()[kind] == 0 for kind in rooms)
+        return len(jobs) == wanted or filled_up
+
+    def _may_look_everywhere(self) -> bool:
+        return self._look_seconds < CHEAP_SECONDS or self._time_to_look_everywhere()
 
     def _time_to_look_everywhere(self) -> bool:
         pause = max(LOOK_EVERYWHERE_SECONDS, self._look_seconds / SHARE_OF_TIME)

@@ -9,33 +9,33 @@ import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg import AsyncConnection
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
 from riverrun.extensions import extensions
-from riverrun.handlers import load_handlers
+from riverrun.handlers import Handler, load_handlers
 from riverrun.messages import Control as ControlMessage
 from riverrun.messages import LeaseRenewed, Running, Wake
 from riverrun.role import RoleContext
 from riverrun.store import attempts, leases, registry
 from riverrun.telemetry import metrics
+from riverrun_executor.children.pool import Children
+from riverrun_executor.children.wire import Hello
 from riverrun_executor.claimer import Claimer
 from riverrun_executor.control import Control
 from riverrun_executor.ending import Ending
 from riverrun_executor.finalizer import Finalizer
-from riverrun_executor.handlers.choose import Handlers
+from riverrun_executor.handlers.choose import Handlers, Transport
+from riverrun_executor.handlers.isolated import IsolatedHandler
 from riverrun_executor.handlers.local import LocalHandler
+from riverrun_executor.handlers.services import Services
 from riverrun_executor.lease import Lease
 from riverrun_executor.runner import Runner
 from riverrun_executor.slots import Slots
 from riverrun_executor.statistics import Statistics
-
-if TYPE_CHECKING:
-    from riverrun_executor.handlers.choose import Transport
-    from riverrun_executor.handlers.http import HttpHandlers
 
 IDLE_SECONDS = 30
 """For so long an isolated executor waits for another job."""
@@ -71,13 +71,14 @@ class Executor:
         # A crash of an isolated executor is laid at the door of every job that it has not written to its end.
         self._slots = Slots(slots, most_unwritten=1) if context.isolated else Slots(slots)
         self._left_behind = 0
-        self._http: HttpHandlers | None = None
+        self._services = Services()
         self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")
         self._local = load_handlers(settings.handlers.modules, settings.handlers.path)
+        self._children = Children(self._hello(), most_idle=os.cpu_count() or 1)
         self._announced = False
         self._handlers = Handlers(
-            {kind: LocalHandler(handler, self._threads, self._left) for kind, handler in self._local.items()},
-            connect_http=self._connect_http,
+            {kind: self._transport(handler) for kind, handler in self._local.items()},
+            connect=self._services.connect,
         )
         self._statistics = Statistics(settings.server_id)
         self._finalizer = Finalizer(
@@ -102,6 +103,7 @@ class Executor:
             abandoned=self._left,
             started=self._tell_running,
             extensions=extensions(),
+            room_came_free=lambda: self._claimer.room_came_free(),  # noqa: PLW0108 - made below
             ended=self._finalizer.add,
         )
         self._claimer = Claimer(
@@ -113,6 +115,7 @@ class Executor:
             poll_interval=settings.river.poll_interval,
             start=self._runner.start,
             claim=attempts.claim_isolated if context.isolated else attempts.claim,
+            rooms=self._runner.rooms,
         )
         self._control = Control(
             self,
@@ -148,8 +151,8 @@ class Executor:
                 for part in steering:
                     part.cancel()
         finally:
-            if self._http is not None:
-                await self._http.close()
+            await self._services.close()
+            await self._children.close()
 
     @property
     def threads_left_behind(self) -> bool:
@@ -207,13 +210,21 @@ class Executor:
         self._handlers.use(registered)
         self._claimer.kinds_left_out = [handler.kind for handler in registered if handler.paused_at is not None]
 
-    def _connect_http(self, registered: registry.RegisteredHandler) -> Transport:
-        """Return the transport of an HTTP service; an executor without one never loads an HTTP client."""
-        if self._http is None:
-            from riverrun_executor.handlers.http import HttpHandlers  # noqa: PLC0415
+    def _transport(self, handler: Handler) -> Transport:
+        if handler.isolated:
+            return IsolatedHandler(handler, self._children)
+        return LocalHandler(handler, self._threads, self._left)
 
-            self._http = HttpHandlers()
-        return self._http.connect(registered)
+    def _hello(self) -> Hello:
+        settings = self._context.settings
+        return Hello(
+            modules=tuple(settings.handlers.modules),
+            path=tuple(map(str, settings.handlers.path)),
+            schema=settings.postgresql.schema_name,
+            server_id=settings.server_id,
+            incarnation=self._context.incarnation,
+            log_level=logging.getLogger().getEffectiveLevel(),
+        )
 
     async def _drain(self, claiming: asyncio.Task[None]) -> None:
         river = self._context.settings.river

@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Literal
@@ -20,6 +21,7 @@ from riverrun.job_log import job_fields
 from riverrun.messages import Running
 from riverrun.new_job import TIMEOUT_KEY
 from riverrun.outcome import Cancelled, Completed, Failed, Interrupted, Outcome, Snoozed
+from riverrun_executor.deadlines import Deadlines
 from riverrun_executor.ending import Ending
 from riverrun_executor.handlers.choose import Handlers, Transport
 from riverrun_executor.slots import Slots
@@ -44,12 +46,13 @@ Reason = Literal["cancel", "shutdown", "timeout", "lease"]
 class RunningJob:
     """A job between its claim and its outcome."""
 
-    __slots__ = ("context", "handler", "job", "reason", "started", "task", "timer")
+    __slots__ = ("context", "handler", "job", "limit", "reason", "started", "task", "timer")
 
     def __init__(self, job: ClaimedJob, context: Context, handler: Transport | None) -> None:
         self.job = job
         self.handler = handler
         self.context = context
+        self.limit = context.limit_seconds
         self.started = time.monotonic()
         self.reason: Reason | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -58,8 +61,7 @@ class RunningJob:
     @property
     def deadline(self) -> float | None:
         """When its time is over, by the monotonic clock."""
-        limit = self.context.limit_seconds
-        return None if limit is None else self.started + limit
+        return None if self.limit is None else self.started + self.limit
 
     def stop(self, reason: Reason) -> None:
         """Ask the handler to end; the first reason counts."""
@@ -83,6 +85,7 @@ class Runner:
         abandoned: Called when a handler goes on after its attempt was ended; again, with False, when it ends.
         started: Told what runs whenever jobs were started, before any line of their handlers.
         extensions: What users have put around their handlers; ``None`` when nothing.
+        room_came_free: Called when a job has ended of a kind of which only so many may run at once.
         ended: Takes the ending of an attempt; called without waiting.
     """
 
@@ -99,6 +102,7 @@ class Runner:
         abandoned: Callable[[bool], None],
         started: Callable[[Running], None],
         extensions: Extensions | None,
+        room_came_free: Callable[[], None],
         ended: Callable[[Ending], None],
     ) -> None:
         self._handlers = handlers
@@ -111,9 +115,11 @@ class Runner:
         self._abandoned = abandoned
         self._started = started
         self._extensions = extensions
+        self._room_came_free = room_came_free
         self._changed = False
         self._ended = ended
         self._loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines[RunningJob](lambda running: self._stop(running, "timeout"))
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -144,6 +150,14 @@ class Runner:
         deadlines = [running.deadline for running in self.running.values() if running.deadline is not None]
         jobs = list(itertools.islice(self.running, MOST_NAMED))
         return Running(jobs, len(self.running), min(deadlines, default=None))
+
+    def rooms(self) -> Mapping[str, int]:
+        """Return how many more jobs may be started of each kind of which only so many may run at once."""
+        limits = self._handlers.limits
+        if not limits:
+            return limits
+        running = Counter(running.job.kind for running in self.running.values())
+        return {kind: max(0, most - running[kind]) for kind, most in limits.items()}
 
     def _tell(self) -> None:
         self._changed = False
@@ -209,8 +223,8 @@ class Runner:
         job, handler = running.job, running.handler
         if handler is None:
             return self._unknown(job)
-        if running.context.limit_seconds is not None:
-            running.timer = self._loop.call_later(running.context.limit_seconds, self._stop, running, "timeout")
+        if running.limit is not None:
+            self._deadlines.watch(running, running.limit)
         if self._extensions is not None:
             return await self._extensions.run(running.context, partial(handler.run, job, running.context))
         return await handler.run(job, running.context)
@@ -243,7 +257,7 @@ class Runner:
             case "cancel":
                 return Cancelled(CANCELLED_REMOTELY)
             case "timeout":
-                limit = running.context.limit_seconds
+                limit = running.limit
                 return Failed(error=f"the handler did not finish within {limit:g} s", error_type="timeout")
             case "shutdown" | "lease":
                 return Interrupted()
@@ -264,9 +278,13 @@ class Runner:
         if self.running.get(running.job.id) is not running:
             return
         del self.running[running.job.id]
+        if running.limit is not None:
+            self._deadlines.forget(running, running.limit)
         if running.timer is not None:
             running.timer.cancel()
         self._slots.give_back()
+        if self._handlers.limits and running.job.kind in self._handlers.limits:
+            self._room_came_free()
         if not self.running:
             self._idle.set()
         seconds = time.monotonic() - running.started

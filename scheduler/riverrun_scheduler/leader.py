@@ -9,8 +9,8 @@ begins:
 
 - the leader stops: it unlocks and says so, followers ask at once;
 - it is killed: the server ends its session, a follower's next question is answered with the lock (below 1 s);
-- its host is cut off: the server's keepalives end the session (5 s), and the leader itself gives up after 3 s without
-  an answer, counted from before it asked;
+- its host is cut off: the server ends the session after four seconds in which nothing was acknowledged (5 s), and the
+  leader itself gives up after 3 s without an answer, counted from before it asked;
 - it is stopped or hangs: after six seconds without a pulse a follower ends its session (7 s). When it wakes up, the
   session that its writes would run on is gone.
 """

@@ -24,7 +24,13 @@ from riverrun.settings.schema import Settings
 T = TypeVar("T")
 
 CHANNELS = ("riverrun_leadership", "river_leadership")
-LIMITS = {"statement_timeout": "1500ms", "lock_timeout": "500ms", "timezone": "UTC"}
+LIMITS = {
+    "statement_timeout": "1500ms",
+    "lock_timeout": "500ms",
+    # The server ends the session of a leader that is cut off, also in the middle of an answer that nobody acknowledges.
+    "tcp_user_timeout": "4000",
+    "timezone": "UTC",
+}
 
 
 class Session:

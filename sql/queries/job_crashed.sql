@@ -1,17 +1,19 @@
 -- job_crashed.sql
 -- Take back the running jobs of an executor process that has ended in the middle of them, and count what happened.
 --   in:    incarnation · counts, whether the end may be the fault of one of them · alone, whether the process ran one job
---          at a time and apart from others · reason, how it ended · details, JSON text kept with a job that is given up ·
---          last_words, what the process wrote last
+--          at a time and apart from others · by_hand, whether somebody killed it for reasons of their own · reason, how
+--          it ended · details, JSON text kept with a job that is given up · last_words, what the process wrote last
 --   out:   id, attempt that ended, state, queue and kind of each job; one that is locked, just being finished, is missing
 --   locks: the jobs in id order; locked ones are left to the next time
 --   index: riverrun_job_live_index (state)
 -- A job is never charged for running beside one that crashes: it is given back with its attempt. From its second crash
--- on it waits as pending, which nothing claims but the isolated executor of its queue; a crash there is its own.
+-- on it waits as pending, which nothing claims but the isolated executor of its queue; a crash there is its own. A kill
+-- by hand there proves nothing and costs an attempt, so that a job which kills its own process comes to an end as well.
 WITH held AS MATERIALIZED (
     SELECT
         id,
         attempt,
+        max_attempts,
         metadata ? 'cancel_attempted_at' AS cancelled,
         %(counts)s::bool::int + CASE
             WHEN jsonb_typeof(metadata -> 'riverrun:crashes') = 'number'
@@ -30,7 +32,8 @@ decided AS (
         crashes,
         CASE
             WHEN cancelled THEN 'cancelled'
-            WHEN %(counts)s::bool AND %(alone)s::bool THEN 'discarded'
+            WHEN %(counts)s::bool AND %(alone)s::bool AND (NOT %(by_hand)s::bool OR attempt >= max_attempts)
+                THEN 'discarded'
             WHEN crashes >= 2 THEN 'pending'
             ELSE 'available'
         END::river_job_state AS state
@@ -39,6 +42,7 @@ decided AS (
 UPDATE river_job AS job
 SET state = decided.state,
     attempt = CASE
+        WHEN %(counts)s::bool AND %(alone)s::bool THEN job.attempt
         WHEN decided.state IN ('available', 'pending') THEN greatest(job.attempt - 1, 0)
         ELSE job.attempt
     END,
@@ -50,7 +54,7 @@ SET state = decided.state,
                 'at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                 'attempt', job.attempt,
                 'error', %(reason)s::text || CASE decided.state
-                    WHEN 'pending' THEN '; the job runs alone from now on'
+                    WHEN 'pending' THEN '; the job runs alone ' || CASE WHEN %(alone)s::bool THEN 'again' ELSE 'from now on' END
                     WHEN 'discarded' THEN ' while the job ran alone; it is quarantined'
                     ELSE ''
                 END,

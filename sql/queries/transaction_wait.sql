@@ -1,4 +1,10 @@
 -- transaction_wait.sql
--- Let this transaction, and no later one of the session, stay idle for longer between two statements.
+-- Let this transaction, and no later one of the session, wait for longer: between two statements, and within one.
 --   in:    limit, such as 10min
-SELECT set_config('idle_in_transaction_session_timeout', %(limit)s::text, true)
+--   out:   the time at which the transaction began
+SELECT now()
+FROM (
+    SELECT
+        set_config('idle_in_transaction_session_timeout', %(limit)s::text, true),
+        set_config('statement_timeout', %(limit)s::text, true)
+) AS allowed

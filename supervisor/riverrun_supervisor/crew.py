@@ -21,6 +21,7 @@ class Crew:
         self._launch = launch
         self._reports = reports
         self._tasks: dict[Child, asyncio.Task[None]] = {}
+        self._left: set[str] = set()
 
     @property
     def children(self) -> Sequence[Child]:
@@ -43,8 +44,8 @@ class Crew:
             self._start(plan, grace)
 
     def add(self, plan: ChildPlan, grace: Grace) -> None:
-        """Start one more by a plan that the configuration does not name, unless it runs."""
-        if all(child.plan.name != plan.name for child in self.children):
+        """Start one more by a plan that the configuration does not name, unless it runs or its role has left."""
+        if plan.role not in self._left and all(child.plan.name != plan.name for child in self.children):
             self._start(plan, grace)
 
     def tell(self, message: Message) -> None:
@@ -56,6 +57,7 @@ class Crew:
 
     async def leave(self, *roles: str) -> None:
         """Let every child of these roles drain and return when they are gone; the child sees to the time it takes."""
+        self._left.update(roles)
         leaving = [child for child in self.children if child.plan.role in roles]
         for child in leaving:
             child.drain()

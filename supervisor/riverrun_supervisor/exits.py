@@ -18,11 +18,12 @@ class Exit:
 
     Attributes:
         code: As the operating system gave it: negative for a signal.
-        out_of_memory: Whether the kernel killed something for want of memory while the process ran.
+        out_of_memory: Whether the kernel killed something for want of memory while the process ran; None where it
+            does not tell.
     """
 
     code: int
-    out_of_memory: bool = False
+    out_of_memory: bool | None = None
 
     @property
     def is_clean(self) -> bool:
@@ -35,10 +36,15 @@ class Exit:
         return self.code not in (0, EXIT_CONFIG, EXIT_DATABASE)
 
     @property
+    def is_by_hand(self) -> bool:
+        """Whether somebody killed the process for reasons of their own: it did nothing that the kernel kills for."""
+        return self.code == -signal.SIGKILL and self.out_of_memory is False
+
+    @property
     def reason(self) -> str:
         """The end of a sentence that begins with the name of the process."""
         if self.code == -signal.SIGKILL and self.out_of_memory:
-            return "was killed by SIGKILL, probably by the kernel for want of memory"
+            return "was killed by SIGKILL, probably by the kernel for want of memory (oom)"
         if self.code < 0:
             return f"was killed by {_signal_name(-self.code)}"
         known = {
@@ -60,10 +66,10 @@ class MemoryWitness:
         """Remember how often it has happened until now."""
         return cls(_kills())
 
-    def saw_a_kill(self) -> bool:
-        """Return whether it has happened since; False where the kernel does not tell."""
+    def saw_a_kill(self) -> bool | None:
+        """Return whether it has happened since; None where the kernel does not tell."""
         now = _kills()
-        return now is not None and self._kills is not None and now > self._kills
+        return None if now is None or self._kills is None else now > self._kills
 
 
 def _kills() -> int | None:

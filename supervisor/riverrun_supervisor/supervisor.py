@@ -13,39 +13,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import socket
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import TypeVar
 
-import riverrun
 from riverrun.errors import ConfigError
-from riverrun.messages import LeaseRenewed, MetricsRequest
+from riverrun.messages import MetricsRequest
 from riverrun.process import EXIT_CLEAN, EXIT_CONFIG
 from riverrun.settings.schema import Settings
-from riverrun.store.leases import Death, LivingExecutor, Server
 from riverrun.telemetry import metrics
 from riverrun_supervisor import status
 from riverrun_supervisor.child import Child, Reports
 from riverrun_supervisor.configuration import Configuration, Request
 from riverrun_supervisor.control import ControlSocket
 from riverrun_supervisor.crew import Crew
+from riverrun_supervisor.executors import Executors
 from riverrun_supervisor.exits import Exit
 from riverrun_supervisor.farewell import Grace
 from riverrun_supervisor.gauges import HostMetrics
 from riverrun_supervisor.greeting import greet
-from riverrun_supervisor.kernel import is_stopped
-from riverrun_supervisor.lease import Lease
-from riverrun_supervisor.plan import MODULES, ROLES, ChildPlan
+from riverrun_supervisor.plan import MODULES, ChildPlan
 from riverrun_supervisor.storage import until_usable
 from riverrun_supervisor.systemd import Systemd
+from riverrun_supervisor.waiting import unless
 from riverrun_supervisor.wakeups import pass_on
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 WATCH_SECONDS = 2.0
 MORE_TIME = timedelta(seconds=15)
@@ -71,7 +64,6 @@ class Supervisor:
         self._leaving = asyncio.Event()
         self._is_ready = False
         self._crew: Crew | None = None
-        self._lease: Lease | None = None
         self._exit_code = EXIT_CLEAN
 
     @property
@@ -140,7 +132,7 @@ class Supervisor:
             if self._configuration.embedded is not None:
                 await self._configuration.embedded.start()
             else:
-                await self._unless_leaving(until_usable(self.settings))
+                await unless(self._leaving, until_usable(self.settings))
             if not self._leaving.is_set():
                 await self._run_with_lease()
         finally:
@@ -149,28 +141,27 @@ class Supervisor:
 
     async def _run_with_lease(self) -> None:
         """Have the lease while the children run."""
-        dsn, schema = self.settings.dsn(), self.settings.postgresql.schema_name
-        roles = tuple(role for role in ROLES if role in {plan.role for plan in self._configuration.plans})
-        server = Server(self.settings.server_id, socket.gethostname(), os.getpid(), riverrun.__version__, roles)
-        lease = self._lease = Lease(
-            dsn,
-            schema,
-            server=server,
-            executors=self._executors,
-            renewed=self._tell_renewed,
-            isolate=self._isolate,
-        )
-        await self._unless_leaving(lease.take_over())
+        executors = Executors(self._configuration)
+        lease = executors.lease
+        await unless(self._leaving, lease.take_over())
         if self._leaving.is_set():
             return
         async with asyncio.TaskGroup() as group:
             services = [group.create_task(lease.run(), name="lease"), group.create_task(self._watch(), name="watch")]
-            reports = Reports(
-                metrics=self._metrics.add, asked=self._answer, ready=self._check_ready, ended=self._child_ended
+            crew = self._crew = Crew(
+                group,
+                launch=self._configuration.launch(self._modules),
+                reports=Reports(
+                    metrics=self._metrics.add,
+                    asked=self._answer,
+                    ready=self._check_ready,
+                    ended=lambda child, exited: self._child_ended(child, exited, executors),
+                ),
             )
-            crew = self._crew = Crew(group, launch=self._configuration.launch(self._modules), reports=reports)
+            executors.join(crew)
             crew.follow(self._configuration.plans, Grace.of(self.settings.river))
             if not self.settings.river.poll_only:
+                dsn, schema = self.settings.dsn(), self.settings.postgresql.schema_name
                 services.append(group.create_task(pass_on(dsn, schema, crew.tell), name="listen"))
             await self._leaving.wait()
             await crew.leave("executor")
@@ -203,17 +194,11 @@ class Supervisor:
             log.info("daemon_ready", extra={"children": len(self._children())})
             greet(self.settings, self._configuration.plans, dev=self._configuration.request.dev)
 
-    def _child_ended(self, child: Child, exited: Exit) -> None:
+    def _child_ended(self, child: Child, exited: Exit, executors: Executors) -> None:
         self._metrics.forget(child)
         if not child.is_leaving:
             metrics.process_restarts.labels(role=child.plan.role, name=child.plan.name).inc()
-        if self._lease is not None and child.plan.role == "executor":
-            if exited.is_clean:
-                self._lease.ended(child.incarnation)
-            else:
-                self._lease.died(child.incarnation, _death(child, exited))
-        if child.plan.isolated and exited.is_clean:
-            child.drain()
+        executors.ended(child, exited)
         if exited.code == EXIT_CONFIG and not child.was_ready and not self._is_ready:
             log.error("start_given_up", extra={"child": child.plan.name, "reason": exited.reason, "do": READ_ITS_LINES})
             self._exit_code = EXIT_CONFIG
@@ -241,61 +226,11 @@ class Supervisor:
     def _answer(self, child: Child, request: MetricsRequest) -> None:
         self._metrics.answer(child, request, children=self._children())
 
-    def _executors(self) -> list[LivingExecutor]:
-        """Return the executors that live; one that was stopped by a signal runs no job and is left to its lease."""
-        return [
-            LivingExecutor(child.incarnation, child.plan.queue, child.plan.slots or 0, child.pid)
-            for child in self._children()
-            if child.plan.queue is not None and child.pid is not None and not is_stopped(child.pid)
-        ]
-
-    def _tell_renewed(self, executors: Sequence[LivingExecutor], until: float) -> None:
-        renewed = {executor.incarnation for executor in executors}
-        for child in self._children():
-            if child.incarnation in renewed:
-                child.send(LeaseRenewed(until))
-
     def _children(self) -> tuple[Child, ...]:
         return tuple(self._crew.children) if self._crew is not None else ()
-
-    def _isolate(self, queue: str) -> None:
-        """Start the isolated executor of a queue that this host serves; it leaves by itself when it is idle."""
-        served = next((plan for plan in self._configuration.plans if plan.queue == queue), None)
-        if served is not None and self._crew is not None and not self._leaving.is_set():
-            self._crew.add(served.isolate(), Grace.of(self.settings.river))
-
-    async def _unless_leaving(self, work: Coroutine[object, object, T]) -> None:
-        """Do something that may take long, but leave it when we are told to stop."""
-        task = asyncio.create_task(work, name="start")
-        leaving = asyncio.create_task(self._leaving.wait(), name="leaving")
-        try:
-            await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                task.result()
-        finally:
-            task.cancel()
-            leaving.cancel()
-            await asyncio.wait((task, leaving))
 
     def _hear_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
-
-
-def _death(child: Child, exited: Exit) -> Death:
-    """Return how an executor ended, and whether one of its jobs may be at fault for it."""
-    overran = child.silence.overran
-    if child.silence.killed:
-        reason = "executor killed: it did not answer, and a job had run out of time"
-    else:
-        reason = f"executor died: process {exited.reason}"
-    return Death(
-        reason,
-        counts=exited.is_crash and not child.was_told_to_leave and overran is None,
-        alone=child.plan.isolated,
-        overran=overran,
-        peak_bytes=child.last_words.peak_bytes,
-        last_words=child.last_words.text,
-    )

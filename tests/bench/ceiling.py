@@ -19,7 +19,7 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Statements, Steps
 from riverrun.settings.connection import url_from_conninfo
 from riverrun.store import attempts
-from riverrun_executor.claimer import CLAIM_SESSION, MAX_CLAIM
+from riverrun_executor.claimer import MAX_CLAIM
 from riverrun_executor.floors import NOWHERE
 
 ME = "pgbench:000000000000"
@@ -38,10 +38,11 @@ def ceiling(server: Server, template: str, *, clients: int, jobs: int) -> dict[s
     with server.connect(database) as conn, tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "claim_and_complete.sql")
         script.write_text(_script(conn), encoding="utf-8")
+        settings = {**attempts.PLANS, "jit": "off"}
         count = [f"--client={clients}", f"--jobs={clients}", f"--transactions={turns}"]
         done = subprocess.run(
             [str(server.pgbench), "--no-vacuum", *count, f"--file={script}", url_from_conninfo(dsn)],
-            env={**os.environ, "PGOPTIONS": f"-c enable_seqscan={CLAIM_SESSION['enable_seqscan']} -c jit=off"},
+            env={**os.environ, "PGOPTIONS": " ".join(f"-c {name}={value}" for name, value in settings.items())},
             capture_output=True,
             text=True,
             check=True,
@@ -63,9 +64,8 @@ def _script(conn: Connection[Any]) -> str:
     job = ClaimedJob((0, "noop", "{}", 1, 25, 1, "{}", [], 0, 0, 0, 0), QUEUE)
     query = next(attempts.complete([job], ME))
     assert isinstance(query, Query)
-    marked = {name: f":{name}" if isinstance(value, list) else value for name, value in query.params.items()}
-    complete = _inlined(conn, Query(query.name, marked))
     arrays = {"ids": "id", "attempts": "attempt", "attempted_us": "attempted_us"}
+    complete = _inlined(conn, Query(query.name, {**query.params, **{name: f":{name}" for name in arrays}}))
     gathered = ", ".join(f"array_agg({column})::text AS {name}" for name, column in arrays.items())
     commit = "set_config('synchronous_commit', '{}', false)"
     return (

@@ -90,6 +90,13 @@ class Lab:
         )
         return str(rows[0][0]) if rows else None
 
+    def grown_up(self) -> None:
+        """Wait until every scheduler has been there for so long that it may rescue as soon as it leads."""
+        young = "application_name = 'riverrun/scheduler' AND backend_start > now() - interval '10.5 seconds'"
+        self.until(
+            f"NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND {young})", within=15
+        )
+
     def until(self, condition: str, *, within: float, every: float = 0.05) -> float:
         """Wait until the database says yes to ``condition`` and return when it did."""
         eventually_sync(lambda: self.rows(f"SELECT {condition}")[0][0], within=within, every=every)

@@ -50,8 +50,8 @@ def test_a_segfault_takes_no_other_job_with_it_for_good(lab: Lab) -> None:
 
     witnessed = lab.history()
     crashed = [rescue for rescue in witnessed.rescues() if rescue.kind == "segfault"]
-    begun = {(effect.job_id, effect.attempt): effect.at for effect in witnessed.effects if effect.phase == "begin"}
-    seen = [rescue.at - begun[rescue.job_id, rescue.old_attempt or 0] for rescue in crashed]
+    begun = {(effect.job_id, effect.attempted_us): effect.at for effect in witnessed.effects if effect.phase == "begin"}
+    seen = [rescue.at - begun[rescue.job_id, rescue.old_attempted_us or 0] for rescue in crashed]
     lab.conclude("F3", f"{len(crashed)} handlers crash the process", seen_after=seen, target=2.0)
 
 
@@ -77,6 +77,7 @@ def test_a_killed_supervisor_leaves_no_process_and_its_successor_takes_the_jobs_
 def test_jobs_of_a_host_that_died_run_on_another_host(lab: Lab) -> None:
     """F6: every process of the host that leads is killed."""
     lab.hosts("a", "b", river=TEN_SLOTS)
+    lab.grown_up()
     lab.producer(kind="long", args=lambda _: {"ms": 2000}).enqueue(20)
     eventually_sync(lambda: lab.effects("begin") == 20, within=10)
     dies = next(host for host in lab.fleet.hosts if host.name == lab.leader())

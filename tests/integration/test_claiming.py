@@ -72,6 +72,22 @@ async def test_neither_future_nor_other_queues_nor_left_out_kinds_are_claimed(
     assert await Statements().run(conn, steps) == []
 
 
+async def test_of_a_kind_with_little_room_only_the_best_are_claimed(
+    client: AsyncClient, conn: AsyncConnection[Any]
+) -> None:
+    crowd = [(await client.enqueue("crowd", {}, priority=2 + n % 2)).job.id for n in range(6)]
+    other = (await client.enqueue("noop", {}, priority=4)).job.id
+    steps = attempts.claim(
+        "default", slots=9, incarnation="me", floors_us=NOWHERE.us, floor_ids=NOWHERE.ids, rooms={"crowd": 4, "x": 1}
+    )
+
+    jobs = await Statements().run(conn, steps)
+
+    assert {job.id for job in jobs} == {crowd[0], crowd[2], crowd[4], crowd[1], other}
+    assert {job.attempt for job in jobs} == {1}
+    assert await claimed(conn, 9) == [crowd[3], crowd[5]]
+
+
 async def test_two_executors_never_claim_the_same_job(client: AsyncClient, database: str) -> None:
     await client.enqueue_many([{"kind": "noop", "args": {}} for _ in range(200)])
 

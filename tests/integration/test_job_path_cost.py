@@ -7,7 +7,7 @@ analysed before the load, and full of dead rows that an old transaction keeps.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -115,8 +115,10 @@ def session(dsn: str, settings: dict[str, str] | None = None) -> Connection[Any]
     return psycopg.connect(session_dsn(dsn, name="test", session=settings), autocommit=True)
 
 
-def claiming(floors: Floors) -> Steps[list[ClaimedJob]]:
-    return attempts.claim("default", slots=SLOTS, incarnation=ME, floors_us=floors.us, floor_ids=floors.ids)
+def claiming(floors: Floors, rooms: Mapping[str, int] = attempts.NO_LIMITS) -> Steps[list[ClaimedJob]]:
+    return attempts.claim(
+        "default", slots=SLOTS, incarnation=ME, floors_us=floors.us, floor_ids=floors.ids, rooms=rooms
+    )
 
 
 def claimed(dsn: str) -> Sequence[ClaimedJob]:
@@ -152,6 +154,15 @@ def test_a_claim_reads_its_index_alone(table: str, generic: bool) -> None:
     assert "Bitmap Index Scan" not in plan.scans()
     assert plan.indexes() - {"river_queue_pkey"} == {"riverrun_job_live_index", "river_job_pkey"}
     assert plan.buffers("due") / SLOTS < 4
+
+
+def test_a_claim_with_little_room_for_a_kind_reads_its_index_alone(table: str, generic: bool) -> None:
+    with session(table, CLAIM_SESSION) as conn:
+        plan = executed(conn, claiming(NOWHERE, {"noop": 7}), generic=generic)
+
+    assert plan.read_in_full() <= {"river_queue"}
+    assert plan.indexes() - {"river_queue_pkey"} == {"riverrun_job_claim_index", "river_job_pkey"}
+    assert plan.buffers("best") / SLOTS < 4
 
 
 @pytest.mark.parametrize("write", [complete, finalize])

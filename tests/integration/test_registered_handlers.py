@@ -10,10 +10,13 @@ import pytest
 from riverrun import AsyncClient, Job, JobState
 from riverrun.registration import registration
 from riverrun.store import registry
+from riverrun_executor.proto.riverrun.v1.handler_pb2 import Progress, RunEvent, RunResult
 from support import handlers
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
+from support.grpc_server import Script as GrpcScript
+from support.grpc_server import fault_service
 from support.http_server import FaultServer, Script, fault_server
 
 WITHIN = 10.0
@@ -199,25 +202,46 @@ async def test_the_time_limit_of_a_registration_wins_over_the_functions_own(clie
     assert other.errors[0].error == "the handler did not finish within 0.4 s"
 
 
-@pytest.mark.parametrize(
-    ("said", "error"),
-    [
-        (
-            {"type": "grpc", "endpoint_url": "grpc://127.0.0.1:50051"},
-            "grpc handlers can be registered, but this release cannot run them yet",
-        ),
-        (
-            {"type": "local", "name": "nobody"},
-            "the handler 'nobody' is registered, but no configured module exports it",
-        ),
-    ],
-)
-async def test_a_registration_that_cannot_be_run_fails_with_the_reason(
-    client: AsyncClient, database: str, said: dict[str, str], error: str
-) -> None:
-    await register(client, "custom_task", **said)
+async def test_a_registration_that_cannot_be_run_fails_with_the_reason(client: AsyncClient, database: str) -> None:
+    await register(client, "custom_task", type="local", name="nobody")
 
     job = await finished(client, database, "custom_task")
 
     assert job.state == JobState.AVAILABLE
-    assert job.errors[0].error == error
+    assert job.errors[0].error == "the handler 'nobody' is registered, but no configured module exports it"
+
+
+async def test_a_grpc_service_runs_jobs(client: AsyncClient, database: str) -> None:
+    async with fault_service() as service:
+        service.script = GrpcScript(result=RunResult(output_json=b'{"big": 98765432109876543210}'))
+        await register(client, "custom_task", type="grpc", endpoint_url=service.url(), timeout=30)
+
+        job = await finished(client, database, "custom_task", '{"f":1.10}')
+
+        assert (job.state, job.metadata["output"]) == (JobState.COMPLETED, {"big": 98765432109876543210})
+        assert service.received[0].args_json == job.args_text.encode()
+        assert 0 < (service.remaining[0] or 0) <= 30
+
+
+async def test_a_grpc_service_that_hangs_runs_out_of_time_and_one_that_is_cancelled_is_told(
+    client: AsyncClient, database: str
+) -> None:
+    async with fault_service() as service:
+        service.script = GrpcScript(delay=60, events=[RunEvent(progress=Progress(fraction=0.5))])
+        await register(client, "hangs", type="grpc", endpoint_url=service.url(), timeout=0.3)
+        await register(client, "streams", type="grpc", endpoint_url=service.url("/RunStream"))
+
+        hung = await finished(client, database, "hangs", max_attempts=1)
+        assert hung.state == JobState.DISCARDED
+        # The deadline of the call and the time limit of the attempt are the same moment; either may come first.
+        assert hung.errors[0].error in {
+            "the handler did not finish within 0.3 s",
+            "DEADLINE_EXCEEDED: Deadline Exceeded",
+        }
+
+        job = (await client.enqueue("streams", {})).job
+        async with running_executor(settings_for(database)):
+            await eventually(lambda: len(service.received) == 2, within=WITHIN)
+            await client.cancel(job.id)
+            assert (await attempted(client, job.id)).state == JobState.CANCELLED
+        await eventually(lambda: service.dropped == 2, within=WITHIN)

@@ -157,6 +157,20 @@ def test_a_handler_is_registered_changed_and_deleted(queuectl: Queuectl) -> None
     assert queuectl("handler", "get", "fax").returncode == 3
 
 
+def test_a_kind_that_was_paused_for_its_crashes_is_resumed(queuectl: Queuectl, table: Table) -> None:
+    queuectl("handler", "register", "fax", "--type", "http", "--url", "http://localhost:8080/handle")
+    table.execute("UPDATE riverrun_handler SET paused_at = now()")
+    paused = queuectl.json("handler", "get", "fax")
+
+    resumed = queuectl.json("handler", "resume", "fax")
+
+    assert paused["paused_at"] is not None
+    assert resumed["paused_at"] is None
+    assert resumed["revision"] > paused["revision"]
+    assert queuectl.json("handler", "resume", "fax") == resumed
+    assert queuectl("handler", "resume", "nobody").returncode == 3
+
+
 def test_a_handler_that_jobs_need_is_deleted_only_by_force(queuectl: Queuectl) -> None:
     queuectl("handler", "register", "fax", "--type", "http", "--url", "http://localhost:8080/handle")
     queuectl("job", "enqueue", "fax")

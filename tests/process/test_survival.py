@@ -14,6 +14,7 @@ import pytest
 
 from support.daemons import Daemon, lives
 from support.eventually import eventually
+from support.queuectl import Queuectl
 
 HANDLERS = "handlers: {modules: [support.crashers]}\nadmin: {port: 0}\n"
 STATES = "SELECT state::text, count(*) FROM river_job GROUP BY 1 ORDER BY 1"
@@ -72,6 +73,34 @@ async def test_a_kind_that_crashes_again_and_again_is_paused(daemon: Daemon) -> 
     await eventually(lambda: ("completed", 1) in daemon.fetch(STATES), within=10)
     assert dict(daemon.fetch(STATES)) == {"available": 1, "completed": 1, "discarded": 6, "pending": 4}
     assert "kind_paused" in daemon.said
+
+    Queuectl(daemon.database, daemon.folder).json("handler", "resume", "poison")
+    await eventually(lambda: dict(daemon.fetch(STATES))["discarded"] > 6, within=20)
+
+
+async def test_a_job_that_runs_alone_is_not_given_up_because_somebody_kills_its_process(daemon: Daemon) -> None:
+    await running(daemon, "queues: {mail: {}}")
+    enqueue(daemon, "good", max_attempts=2, seconds=60)
+    alone = "executor mail/isolated"
+    seen: set[int] = set()
+
+    for name in ("executor mail/0", "executor mail/0", alone, alone):
+        await eventually(
+            lambda name=name: daemon.fetch(STATES) == [("running", 1)] and daemon.pids().get(name) not in {None, *seen},
+            within=20,
+        )
+        seen.add(daemon.pids()[name])
+        os.kill(daemon.pids()[name], signal.SIGKILL)
+        await eventually(lambda: daemon.fetch(STATES) != [("running", 1)], within=5, every=0.001)
+
+    await eventually(lambda: daemon.fetch(STATES) == [("discarded", 1)], within=10)
+    [(attempt, errors)] = daemon.fetch("SELECT attempt, errors FROM river_job")
+    assert attempt == 2
+    assert [error["error"].partition(";")[2] for error in errors] == [
+        " the job runs alone from now on",
+        " the job runs alone again",
+        " it is quarantined",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["block_loop", "hold_interpreter"])

@@ -101,6 +101,34 @@ async def wait_at_gate(ctx: Context) -> None:
     await gate.wait()
 
 
+class Crowd:
+    """Handlers of kind ``crowd`` enter it.
+
+    Attributes:
+        inside: How many are in it now.
+        largest: How many were in it at once, at most.
+        passed: How many have left it.
+    """
+
+    def __init__(self) -> None:
+        self.inside = self.largest = self.passed = 0
+
+
+crowd = Crowd()
+
+
+@riverrun.handler("crowd", concurrency=3)
+async def enter_crowd(args: dict[str, Any]) -> None:
+    """Be in the crowd for a moment, or until the test opens the gate."""
+    crowd.inside += 1
+    crowd.largest = max(crowd.largest, crowd.inside)
+    try:
+        await (gate.wait() if args.get("gate") else asyncio.sleep(args.get("seconds", 0.01)))
+    finally:
+        crowd.inside -= 1
+        crowd.passed += 1
+
+
 @riverrun.handler("stubborn")
 async def stubborn() -> str:
     """Finish although it is told to stop."""

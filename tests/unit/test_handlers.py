@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,3 +163,18 @@ def test_ctrl_c_during_an_import_is_no_problem_of_the_module(tmp_path: Path, wri
 
     with pytest.raises(KeyboardInterrupt):
         load_handlers([name], [tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"concurrency": 0}, "concurrency: 0 is not allowed; expected a whole number from 1 to 10000"),
+        ({"concurrency": True}, "concurrency: True is not allowed"),
+        ({"isolation": "thread"}, "isolation: 'thread' is not allowed; expected process or None"),
+        ({"isolation": "process", "memory_mb": 1.5}, "memory_mb: 1.5 is not allowed"),
+        ({"memory_mb": 64}, 'memory_mb: 64 is not allowed; expected nothing without isolation="process"'),
+    ],
+)
+def test_options_that_are_not_allowed_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(message)):
+        handler("email", **options)

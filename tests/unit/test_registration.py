@@ -137,6 +137,10 @@ def test_a_local_registration_has_no_address() -> None:
     assert registration("email", "email", "local", endpoint_url="").endpoint_url is None
 
 
-def test_a_grpc_registration_names_its_port() -> None:
-    with pytest.raises(InvalidInput, match="with a port"):
-        registration("email", "email", "grpc", endpoint_url="grpc://example.org")
+def test_a_grpc_registration_names_its_port_and_a_method_of_the_contract_if_any() -> None:
+    for url in ("grpc://example.org", "grpc://example.org:1/handle", "grpc://example.org:1?stream=true"):
+        with pytest.raises(InvalidInput, match="with a port"):
+            registration("email", "email", "grpc", endpoint_url=url)
+
+    for method in ("", "/", "/Run", "/RunStream"):
+        assert registration("email", "email", "grpc", endpoint_url=f"grpcs://example.org:1{method}")

@@ -9,7 +9,7 @@ the driver is raised at the ``yield``, where the operation may give it a meaning
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -37,10 +37,13 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Text to send through the ``COPY … FROM STDIN`` of a file in ``sql/queries``; it answers with no rows."""
+    """Text to send through the ``COPY … FROM STDIN`` of a file in ``sql/queries``; it answers with no rows.
+
+    The parts are sent as they come, so the server takes in one while the next is made.
+    """
 
     name: str
-    data: bytes
+    parts: Iterable[bytes]
 
 
 Steps = Generator[Query | Copy, list[Row], T]
@@ -93,7 +96,8 @@ class Statements:
         cursor = AsyncCursor(conn, row_factory=tuple_row)
         if isinstance(step, Copy):
             async with cursor.copy(self.text(step.name)) as copy:
-                await copy.write(step.data)
+                for part in step.parts:
+                    await copy.write(part)
             return []
         await cursor.execute(self.text(step.name), self._bound(step), binary=True)
         return await cursor.fetchall() if cursor.description else []
@@ -102,7 +106,8 @@ class Statements:
         cursor = Cursor(conn, row_factory=tuple_row)
         if isinstance(step, Copy):
             with cursor.copy(self.text(step.name)) as copy:
-                copy.write(step.data)
+                for part in step.parts:
+                    copy.write(part)
             return []
         cursor.execute(self.text(step.name), self._bound(step), binary=True)
         return cursor.fetchall() if cursor.description else []

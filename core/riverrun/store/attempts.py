@@ -6,9 +6,10 @@ it. A job that was rescued, and runs again elsewhere, matches no write of its ea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
@@ -26,6 +27,8 @@ PLANS = {
     "enable_mergejoin": "off",
 }
 """Settings of the sessions that claim and finalize."""
+
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Directives:
     cancelled: tuple[int, ...]
 
 
-def claim(
+def claim(  # noqa: PLR0913 - what one statement takes
     queue: str,
     *,
     slots: int,
@@ -53,6 +56,7 @@ def claim(
     floors_us: Sequence[int],
     floor_ids: Sequence[int],
     kinds_left_out: Collection[str] = (),
+    rooms: Mapping[str, int] = NO_LIMITS,
 ) -> Steps[list[ClaimedJob]]:
     """Mark up to ``slots`` available jobs of ``queue`` as running and return them.
 
@@ -66,18 +70,20 @@ def claim(
         floors_us: For each priority from 1 to 9, the ``scheduled_at`` below which not to look, in microseconds.
         floor_ids: For each priority, the id that goes with it.
         kinds_left_out: Kinds not to claim now.
+        rooms: Kinds of which no more than so many may be claimed now, 1 or more.
     """
-    rows = yield Query(
-        "job_claim",
-        {
-            "queue": queue,
-            "slots": slots,
-            "incarnation": incarnation,
-            "floors_us": int_array(floors_us),
-            "floor_ids": int_array(floor_ids),
-            "kinds_left_out": list(kinds_left_out),
-        },
-    )
+    params: dict[str, object] = {
+        "queue": queue,
+        "slots": slots,
+        "incarnation": incarnation,
+        "floors_us": int_array(floors_us),
+        "floor_ids": int_array(floor_ids),
+        "kinds_left_out": list(kinds_left_out),
+    }
+    if rooms:
+        rows = yield Query("job_claim_limited", {**params, "kinds": list(rooms), "rooms": int_array(rooms.values())})
+    else:
+        rows = yield Query("job_claim", params)
     return [ClaimedJob(row, queue) for row in rows]
 
 

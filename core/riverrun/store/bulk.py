@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain, groupby, islice
 from typing import TypeAlias
 
 from riverrun.database.statements import Copy, Query, Steps
@@ -17,7 +18,10 @@ from riverrun.store import jobs as store
 from riverrun.store.jobs import EnqueueResult
 
 CHUNK_JOBS = 1_000
-"""The most jobs that one statement or one COPY carries."""
+"""The most jobs that one statement carries."""
+
+COPY_CHUNKS = 20
+"""The most chunks that one COPY of a stream carries."""
 
 _CHUNK_CHARACTERS = 8 * 1024 * 1024
 
@@ -49,9 +53,24 @@ def copy_in(chunk: Sequence[NewJob]) -> Steps[list[NewJob]]:
     return list(chunk)
 
 
-def wait_for_source() -> Steps[None]:
-    """Let this transaction wait for a slow source of jobs: up to ten minutes between two chunks."""
-    yield Query("transaction_wait", {"limit": "10min"})
+def copy_stream(jobs: Iterable[NewJob]) -> Steps[int]:
+    """Insert a stream of any length and return how many of its jobs are new.
+
+    For a transaction of its own: the source is read in the middle of a COPY, which nothing else may interrupt.
+    """
+    now = yield from wait_for_source()
+    new = 0
+    for unique, run in groupby(chunks(jobs), key=_any_unique):
+        for several in _batched(run):
+            new += yield from (_enqueued(several) if unique else _copied(several, now))
+    return new
+
+
+def wait_for_source() -> Steps[datetime]:
+    """Let this transaction wait for a slow source of jobs, up to ten minutes; return when it began."""
+    rows = yield Query("transaction_wait", {"limit": "10min"})
+    began: datetime = rows[0][0]
+    return began.astimezone(UTC)
 
 
 class ChunkCutter:
@@ -84,6 +103,36 @@ def chunks(jobs: Iterable[NewJob]) -> Iterator[list[NewJob]]:
         yield chunk
 
 
+def _batched(run: Iterator[list[NewJob]]) -> Iterator[Iterator[list[NewJob]]]:
+    """Cut a run of chunks into several, so that no one statement takes minutes."""
+    for first in run:
+        yield chain([first], islice(run, COPY_CHUNKS - 1))
+
+
+def _enqueued(several: Iterable[list[NewJob]]) -> Steps[int]:
+    new = 0
+    for chunk in several:
+        results = yield from store.enqueue(chunk)
+        new += sum(not result.duplicate for result in results)
+    return new
+
+
+def _copied(several: Iterable[list[NewJob]], now: datetime) -> Steps[int]:
+    count, queues = 0, set[str]()
+
+    def parts() -> Iterator[bytes]:
+        nonlocal count
+        for chunk in several:
+            count += len(chunk)
+            queues.update(job.queue for job in chunk if _state(job) is JobState.AVAILABLE)
+            yield "".join([f"{_state(job)}\t{_due(job, now)}\t{_rest_of_line(job)}" for job in chunk]).encode()
+
+    yield Copy("job_copy_new", parts())
+    if queues:
+        yield Query("queue_wake", {"queues": sorted(queues)})
+    return count
+
+
 def _copy(chunk: Sequence[NewJob]) -> Steps[list[EnqueueResult]]:
     placed = yield from _copy_rows(chunk)
     return [EnqueueResult(_job(job, *place), duplicate=False) for job, place in zip(chunk, placed, strict=True)]
@@ -94,7 +143,7 @@ def _copy_rows(chunk: Sequence[NewJob]) -> Steps[list[_Place]]:
     reserved = yield Query("job_reserve", {"count": len(chunk)})
     now = reserved[0][1].astimezone(UTC)
     placed = [(row[0], _state(job), now, _due(job, now)) for job, row in zip(chunk, reserved, strict=True)]
-    yield Copy("job_copy", "".join(map(_line, chunk, placed)).encode())
+    yield Copy("job_copy", ["".join(map(_line, chunk, placed)).encode()])
     queues = sorted({job.queue for job, place in zip(chunk, placed, strict=True) if place[1] is JobState.AVAILABLE})
     if queues:
         yield Query("queue_wake", {"queues": queues})
@@ -113,14 +162,19 @@ def _due(job: NewJob, now: datetime) -> datetime:
 
 
 def _line(job: NewJob, place: _Place) -> str:
-    """Return a job as a line of COPY's text format, in the order of ``job_copy.sql``.
+    """Return a job as a line of COPY's text format, in the order of ``job_copy.sql``."""
+    job_id, state, now, due = place
+    return f"{job_id}\t{state}\t{now}\t{due}\t{_rest_of_line(job)}"
+
+
+def _rest_of_line(job: NewJob) -> str:
+    """Return what a line says from the kind on.
 
     Kind, queue and tags have no character that the format gives a meaning to: the door admits none.
     """
-    job_id, state, now, due = place
     tags = ",".join(f'"{tag}"' for tag in job.tags)
     return (
-        f"{job_id}\t{state}\t{now}\t{due}\t{job.kind}\t{_escaped(job.args_text)}\t{_escaped(job.metadata_text)}\t"
+        f"{job.kind}\t{_escaped(job.args_text)}\t{_escaped(job.metadata_text)}\t"
         f"{job.queue}\t{job.priority}\t{job.max_attempts}\t{{{tags}}}\n"
     )
 

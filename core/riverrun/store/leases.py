@@ -51,6 +51,7 @@ class Death:
         reason: A sentence about it.
         counts: Whether one of its jobs may be at fault; false when somebody ended it on purpose.
         alone: Whether it was an isolated executor, so that the job that ran is at fault.
+        by_hand: Whether somebody killed it for reasons of their own, so that even a job that ran alone may be innocent.
         overran: The job that kept it from answering until it was killed, where that is certain.
         peak_bytes: The most memory that it was seen to use.
         last_words: The end of what it wrote.
@@ -59,6 +60,7 @@ class Death:
     reason: str
     counts: bool = True
     alone: bool = False
+    by_hand: bool = False
     overran: int | None = None
     peak_bytes: int | None = None
     last_words: str = ""
@@ -116,7 +118,7 @@ def settle(incarnation: str, death: Death) -> Steps[tuple[list[RescuedJob], bool
 
     A job that overran ends like one that timed out. The others are given back with their attempt; from its second
     crash on a job is ``pending`` until the isolated executor of its queue claims it, and ``discarded`` if it crashes
-    there.
+    there. If that one was killed by hand, the job has used up an attempt and waits for the next one.
 
     Returns:
         The jobs, and whether none is left; those that are locked just now are.
@@ -131,6 +133,7 @@ def settle(incarnation: str, death: Death) -> Steps[tuple[list[RescuedJob], bool
             "incarnation": incarnation,
             "counts": death.counts,
             "alone": death.alone,
+            "by_hand": death.by_hand,
             "reason": death.reason,
             "details": clean_json({"reason": death.reason, "peak_bytes": death.peak_bytes}),
             "last_words": clean_text(death.last_words, MAX_TRACE_BYTES),

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
-from riverrun.outcome import Failed, Outcome
+from riverrun.outcome import Outcome
 from riverrun.retry import RIVER_BACKOFF, Backoff
 from riverrun.store.registry import RegisteredHandler
+from riverrun_executor.handlers.unusable import Unusable
 
 
 class Transport(Protocol):
@@ -18,10 +19,14 @@ class Transport(Protocol):
 
     Attributes:
         timeout: Time limit of an attempt; ``None`` takes the configured one.
+        concurrency: Attempts that may run in this process at once; ``None``: as many as there are slots.
     """
 
     @property
     def timeout(self) -> timedelta | None: ...
+
+    @property
+    def concurrency(self) -> int | None: ...
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run one attempt and return how it ended; cancelled when the attempt is to stop."""
@@ -39,14 +44,18 @@ class Handlers:
 
     Args:
         local: Functions of the configured modules.
-        connect_http: Makes the transport of an HTTP service; called only when one is registered.
+        connect: Makes the transport of a service; called only when one is registered.
+
+    Attributes:
+        limits: Kinds of which only so many jobs may run in this process at once.
     """
 
-    def __init__(self, local: Mapping[str, Transport], *, connect_http: Connector) -> None:
+    def __init__(self, local: Mapping[str, Transport], *, connect: Connector) -> None:
         self._local = local
-        self._connect_http = connect_http
+        self._connect = connect
         self._registered: dict[str, Transport] = {}
         self._made_from: dict[str, RegisteredHandler] = {}
+        self.limits = self._limits()
 
     def find(self, kind: str) -> Transport | None:
         """Return the handler of ``kind``; a registered service wins over a function."""
@@ -65,12 +74,17 @@ class Handlers:
             transports[entry.kind] = known if known and unchanged else self._transport(entry)
         self._registered = transports
         self._made_from = {entry.kind: entry for entry in registered}
+        self.limits = self._limits()
+
+    def _limits(self) -> Mapping[str, int]:
+        limits = {kind: transport.concurrency for kind, transport in {**self._local, **self._registered}.items()}
+        return {kind: most for kind, most in limits.items() if most is not None}
 
     def _transport(self, entry: RegisteredHandler) -> Transport:
         registration = entry.registration
         match registration.handler_type:
-            case "http":
-                return self._connect_http(entry)
+            case "http" | "grpc":
+                return self._connect(entry)
             case "local":
                 name, limit = registration.handler_name, registration.timeout_seconds
                 function = self._local.get(name) or self._local.get(entry.kind)
@@ -88,20 +102,8 @@ class Limited:
         self._handler = handler
         self.timeout = timedelta(seconds=seconds)
         self.backoff: Backoff = getattr(handler, "backoff", RIVER_BACKOFF)
+        self.concurrency = handler.concurrency
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run the handler."""
         return await self._handler.run(job, context)
-
-
-class Unusable:
-    """Stands for a registration that this executor cannot run: its jobs fail with the reason, and are retried."""
-
-    timeout: timedelta | None = None
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    async def run(self, job: ClaimedJob, context: Context) -> Outcome:  # noqa: ARG002 - no attempt is made
-        """Fail with the reason."""
-        return Failed(self._reason, error_type="unsupported")

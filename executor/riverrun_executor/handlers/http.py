@@ -97,6 +97,7 @@ class HttpHandler:
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
         seconds = registered.registration.timeout_seconds
         self.timeout = None if seconds is None else timedelta(seconds=seconds)
+        self.concurrency: int | None = None
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Post the job and read the answer as its outcome."""

@@ -42,6 +42,7 @@ class LocalHandler:
         self._stuck_after = stuck_after
         self.timeout = handler.timeout
         self.backoff = handler.backoff
+        self.concurrency = handler.concurrency
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Validate the arguments, call the function, and return how it ended, whatever it raises.

@@ -1,0 +1,156 @@
+"""Where a gRPC service is reached: its name is resolved here, so that no call ends at an address that is forbidden.
+
+gRPC would resolve the name itself, whenever it likes, and connect to whatever comes of it. It is given addresses
+instead, those of one answer that were allowed, and goes on calling the service by its name. They are asked for again
+every ``RESOLVE_SECONDS``; when they have changed, calls that are on their way end on the old channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+import grpc
+
+from riverrun import __version__
+from riverrun.egress import ALLOWED_HOSTS, forbidden_host
+from riverrun_executor.proto.riverrun.v1.handler_pb2 import RunEvent, RunRequest, RunResult
+
+CONNECT_SECONDS = 5.0
+RESOLVE_SECONDS = 30.0
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+
+_BALANCED = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+
+OPTIONS: tuple[tuple[str, int | str], ...] = (
+    ("grpc.enable_retries", 0),  # the queue retries, and counts it
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.service_config", _BALANCED),
+    ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.min_reconnect_backoff_ms", int(CONNECT_SECONDS * 1000)),  # gRPC's word for the time that connecting may take
+    ("grpc.initial_reconnect_backoff_ms", 250),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.keepalive_time_ms", 300_000),  # servers close connections that ping more often
+    ("grpc.primary_user_agent", f"riverrun/{__version__}"),
+)
+
+
+class NotReachable(Exception):
+    """No call can be made; ``error_type`` is the word for it in metrics."""
+
+    def __init__(self, message: str, error_type: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
+class Service:
+    """The calls of a service over one channel, which is closed when nobody uses it any more."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.run: grpc.aio.UnaryUnaryMultiCallable[RunRequest, RunResult] = channel.unary_unary(
+            "/riverrun.v1.JobHandler/Run",
+            request_serializer=RunRequest.SerializeToString,
+            response_deserializer=RunResult.FromString,
+        )
+        self.run_stream: grpc.aio.UnaryStreamMultiCallable[RunRequest, RunEvent] = channel.unary_stream(
+            "/riverrun.v1.JobHandler/RunStream",
+            request_serializer=RunRequest.SerializeToString,
+            response_deserializer=RunEvent.FromString,
+        )
+
+
+class Endpoint:
+    """One service and the way to it.
+
+    Args:
+        url: ``grpc://host:port`` or, with TLS, ``grpcs://host:port``.
+        credentials: Of the TLS connection; ``None`` with ``grpc``.
+    """
+
+    def __init__(self, url: str, credentials: grpc.ChannelCredentials | None) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "", parts.port or 0
+        self._authority = parts.netloc
+        self._credentials = credentials
+        self._addresses: Sequence[str] = ()
+        self._service: Service | None = None
+        self._fresh_until = 0.0
+        self._resolving = asyncio.Lock()
+
+    async def service(self) -> Service:
+        """Return the service as its name resolves now.
+
+        Raises:
+            NotReachable: The name does not resolve, or only to what is forbidden.
+        """
+        service = self._service
+        if service is None or time.monotonic() >= self._fresh_until:
+            async with self._resolving:
+                service = self._service
+                if service is None or time.monotonic() >= self._fresh_until:
+                    service = await self._resolved(service)
+        return service
+
+    async def close(self) -> None:
+        """End all calls and close the connections."""
+        if self._service is not None:
+            await self._service.channel.close()
+
+    async def _resolved(self, known: Service | None) -> Service:
+        """Return the service that is known, or another one if it has moved."""
+        try:
+            addresses = await self._allowed_addresses()
+        except NotReachable as error:
+            if known is None or error.error_type != "dns":
+                self._service = None
+                raise
+            addresses = self._addresses  # the name server is away; the service need not be
+        self._fresh_until = time.monotonic() + RESOLVE_SECONDS
+        if known is None or addresses != self._addresses:
+            self._addresses = addresses
+            known = self._service = Service(self._opened(addresses))
+        return known
+
+    async def _allowed_addresses(self) -> Sequence[str]:
+        if forbidden_host(self._host):
+            raise NotReachable(f"{self._host} is not allowed; expected {ALLOWED_HOSTS}", "connect")
+        with contextlib.suppress(ValueError):
+            return [str(ip_address(self._host))]
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        except TimeoutError:
+            raise NotReachable(f"{self._host} did not resolve within {CONNECT_SECONDS:g} s", "dns") from None
+        except OSError as error:
+            raise NotReachable(f"{self._host} does not resolve: {error}", "dns") from error
+        addresses = sorted({str(entry[4][0]) for entry in found})
+        allowed = [address for address in addresses if not forbidden_host(address)]
+        if not allowed:
+            raise NotReachable(
+                f"{self._host} resolves only to addresses that are not allowed; expected {ALLOWED_HOSTS}", "connect"
+            )
+        return allowed
+
+    def _opened(self, addresses: Sequence[str]) -> grpc.aio.Channel:
+        target = _target([ip_address(address) for address in addresses], self._port)
+        options = [*OPTIONS, ("grpc.default_authority", self._authority)]
+        if self._credentials is None:
+            return grpc.aio.insecure_channel(target, options=options)
+        return grpc.aio.secure_channel(target, self._credentials, options=options)
+
+
+def _target(addresses: Sequence[IPv4Address | IPv6Address], port: int) -> str:
+    """Return addresses in gRPC's words, which mix no families; among IPv6 ones an IPv4 one is written as mapped."""
+    if all(address.version == 4 for address in addresses):
+        return "ipv4:" + ",".join(f"{address}:{port}" for address in addresses)
+    sixes = (f"::ffff:{address}" if address.version == 4 else str(address) for address in addresses)
+    return "ipv6:" + ",".join(f"[{address}]:{port}" for address in sixes)
