@@ -24,7 +24,8 @@ if TYPE_CHECKING:
         StaleAttempt,
         UniqueConflict,
     )
-    from riverrun.extensions import middleware, on_begin, on_end, on_error
+    from riverrun.events import Event, EventKind
+    from riverrun.extensions import middleware, on_begin, on_end, on_error, on_event
     from riverrun.handlers import handler
     from riverrun.job import Job, JobState
     from riverrun.signals import Cancel, Retry, Snooze
@@ -41,6 +42,8 @@ __all__ = [
     "Context",
     "DatabaseUnavailable",
     "EnqueueResult",
+    "Event",
+    "EventKind",
     "InvalidInput",
     "Job",
     "JobFinalized",
@@ -59,6 +62,7 @@ __all__ = [
     "on_begin",
     "on_end",
     "on_error",
+    "on_event",
 ]
 __version__ = "0.1.0"
 
@@ -69,7 +73,8 @@ _HOMES = {
         "ConfigError", "Conflict", "DatabaseUnavailable", "InvalidInput", "JobFinalized", "JobRunning", "NotFound",
         "RiverrunError", "SchemaError", "StaleAttempt", "UniqueConflict",
     ),
-    "riverrun.extensions": ("middleware", "on_begin", "on_end", "on_error"),
+    "riverrun.extensions": ("middleware", "on_begin", "on_end", "on_error", "on_event"),
+    "riverrun.events": ("Event", "EventKind"),
     "riverrun.handlers": ("handler",),
     "riverrun.job": ("Job", "JobState"),
     "riverrun.signals": ("Cancel", "Retry", "Snooze"),

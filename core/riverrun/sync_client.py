@@ -18,6 +18,7 @@ from riverrun.database.connect import connect_sync
 from riverrun.database.explain import explained
 from riverrun.database.statements import Steps
 from riverrun.errors import DatabaseUnavailable
+from riverrun.events import Event
 from riverrun.job import Job
 from riverrun.job_spec import Args, EnqueueHook, EnqueueOptions, JobSpec
 from riverrun.new_job import NewJob
@@ -117,6 +118,10 @@ class Client(ClientBase):
     def resume_queue(self, queue: str, *, conn: Conn | None = None) -> None:
         """Let a paused queue go on, or every known one with ``*``."""
         self.run(operations.resume_queue(queue), conn=conn)
+
+    def subscribe(self, kinds: Iterable[str] = (), *, timeout: float | None = None) -> Iterator[Event]:
+        """Give events as they happen anywhere in the fleet, over a connection of their own."""
+        return iter(self._subscription(kinds, timeout))
 
     def run(self, steps: Steps[T], *, conn: Conn | None = None) -> T:
         """Run any operation of `riverrun.store` and return its result."""
