@@ -7,6 +7,8 @@ READY := $(VENV)/.setup-done
 PYTHON ?=
 # Test processes that run side by side; each starts PostgreSQL servers of its own.
 TEST_WORKERS ?= 2
+# Fault tests wait more than they work.
+FAULT_WORKERS ?= 4
 # Of the fault tests: what decides which faults are drawn, and how long the soak lasts.
 SEED ?= 1
 HOURS ?= 1
@@ -40,8 +42,8 @@ run: setup ## Run the daemon here, on an embedded PostgreSQL, with the example h
 test: setup ## Run all tests but those that inject faults
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) -m 'not fault' $(PYTEST_ARGS)
 
-test-smoke: setup ## Inject every kind of fault once, in small sizes (some ten minutes)
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) tests/fault $(PYTEST_ARGS)
+test-smoke: setup ## Inject every kind of fault once, in small sizes (some six minutes)
+	$(BIN)/python -m pytest -n $(FAULT_WORKERS) --dist worksteal tests/fault $(PYTEST_ARGS)
 
 test-fault: setup ## Inject every fault of the matrix at full size, and print what was measured (some hours)
 	@rm -rf $(FAULT_RESULTS)

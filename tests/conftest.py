@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
@@ -14,6 +15,10 @@ from riverrun.database import migrate
 from support.queries import Table
 
 pytest_plugins = ["support.postgres"]
+
+# How long one example takes says how busy the machine is, and nothing else.
+settings.register_profile("riverrun", deadline=None)
+settings.load_profile("riverrun")
 
 
 @pytest.fixture(scope="session")

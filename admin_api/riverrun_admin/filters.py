@@ -10,6 +10,9 @@ from aiohttp import web
 from riverrun import names
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
+from riverrun.json_input import check_args_text
+from riverrun.operations import check_order
+from riverrun.store import listing
 from riverrun.store.listing import JobFilter
 from riverrun_admin.rules import check_time
 
@@ -17,8 +20,10 @@ T = TypeVar("T")
 
 MOST_ROWS = 200
 USUAL_ROWS = 50
-_FILTERS = frozenset({"state", "queue", "kind", "tag", "priority", "id", "created_after", "created_before"})
-_OTHERS = frozenset({"limit", "cursor", "lang", "lenient", "notice"})
+_FILTERS = frozenset(
+    {"state", "queue", "kind", "tag", "tags_all", "metadata", "priority", "id", "created_after", "created_before"}
+)
+_OTHERS = frozenset({"limit", "cursor", "order", "lang", "lenient", "notice"})
 _MOST_VALUES = 100
 
 
@@ -34,11 +39,22 @@ def job_filter(request: web.Request) -> JobFilter:
         queues=_values(request, "queue", names.check_queue),
         kinds=_values(request, "kind", names.check_kind),
         tags=_values(request, "tag", names.check_tag),
+        tags_all=_values(request, "tags_all", names.check_tag),
+        metadata=_single(request, "metadata", check_args_text),
         priorities=_values(request, "priority", _priority),
         ids=_values(request, "id", names.check_job_id),
         created_after=_single(request, "created_after", check_time),
         created_before=_single(request, "created_before", check_time),
     )
+
+
+def order_wanted(request: web.Request) -> listing.Order | None:
+    """Return in which order the jobs shall come; None: as such jobs are looked for.
+
+    Raises:
+        InvalidInput: ``order`` is something else.
+    """
+    return check_order(request.query.get("order") or None, "?order")
 
 
 def refuse_unknown(request: web.Request, known: frozenset[str]) -> None:

@@ -38,9 +38,13 @@ job.add_command(import_jobs)
 @click.option("-q", "--queue", multiple=True, help="Queue.")
 @click.option("--kind", multiple=True, help="Kind.")
 @click.option("--tag", multiple=True, help="Tag.")
+@click.option("--all-tags", "tags_all", metavar="TAG", multiple=True, help="Tag; of these a job must have every one.")
+@click.option("--metadata", metavar="JSON", help="Object that the job's metadata contains.")
+@click.option("--id", multiple=True, type=int, help="Id.")
 @click.option("--priority", multiple=True, type=int, help="1 (first) to 9.")
 @click.option("--created-after", metavar="TIME", help="Enqueued at this time or later.")
 @click.option("--created-before", metavar="TIME", help="Enqueued before this time.")
+@click.option("--order", type=click.Choice(["newest", "oldest"]), help="By id; otherwise as the states are looked for.")
 @click.option("--limit", default=50, show_default=True, help="1 to 1000.")
 @click.option("--cursor", help="Where the next page begins, as the page before said.")
 @click.option("--all", "everything", is_flag=True, help="All of them, however many.")
@@ -50,7 +54,7 @@ def list_jobs(
     access: Access, /, *, limit: int, cursor: str | None, everything: bool, output: str, **filters: Any
 ) -> None:
     """List jobs; what was left out is told on stderr."""
-    with named():
+    with named(tags_all="--all-tags"):
         for name in ("created_after", "created_before"):
             filters[name] = moment_of(filters[name], name)
         with access.client() as client:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from riverrun_cli.database import Access, with_database
-from riverrun_cli.inputs import confirm, named, yes_option
+from riverrun_cli.inputs import confirm, named, text_of, yes_option
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
 
 if TYPE_CHECKING:
+    from riverrun.database.statements import Steps
     from riverrun.store.listing import Count
+    from riverrun.store.queues import Queue
     from riverrun.store.statistics import QueueStatistics
 
 _COLUMNS = ("name", "paused", "available", "running", "scheduled", "retryable", "slots", "executors", "max_workers")
@@ -22,7 +25,7 @@ _WIDE = ("paused_at", "oldest_age_s", "completed_1m", "failed_1m", "wait_p95_s",
 
 @click.group(cls=NounGroup)
 def queue() -> None:
-    """List, pause, resume and scale queues."""
+    """List, describe, pause, resume and scale queues."""
 
 
 @queue.command(name="list")
@@ -35,6 +38,29 @@ def list_queues(access: Access, /, *, output: str) -> None:
     with access.client() as client:
         rows = [_row(each) for each in client.run(statistics.queues())]
     write_rows(rows, columns=_COLUMNS, output=output, wide=_WIDE, identity="name")
+
+
+@queue.command
+@click.argument("name")
+@output_option
+@with_database
+def get(access: Access, /, *, name: str, output: str) -> None:
+    """Show the queue NAME as River keeps it, with its metadata."""
+    from riverrun import operations  # noqa: PLC0415
+
+    _show(access, operations.get_queue(name), output)
+
+
+@queue.command
+@click.argument("name")
+@click.argument("metadata", metavar="JSON")
+@output_option
+@with_database
+def describe(access: Access, /, *, name: str, metadata: str, output: str) -> None:
+    """Replace what is said about the queue NAME: an object as JSON text, @FILE, or - for a pipe."""
+    from riverrun import operations  # noqa: PLC0415
+
+    _show(access, operations.set_queue_metadata(name, text_of(metadata, "metadata")), output)
 
 
 @queue.command
@@ -88,6 +114,12 @@ def scale(
     with named(queue="NAME", max_workers="SLOTS", server_id="--server"), access.client() as client:
         client.run(operations.scale_queue(name, max_workers, server_id=server_id))
     write_record({"name": name, "max_workers": max_workers, "server_id": server_id}, output=output, identity="name")
+
+
+def _show(access: Access, steps: Steps[Queue], output: str) -> None:
+    with named(queue="NAME", metadata="JSON"), access.client() as client:
+        found = client.run(steps)
+    write_record({**asdict(found), "metadata": dict(found.metadata)}, output=output, identity="name")
 
 
 def _row(found: QueueStatistics) -> dict[str, object]:

@@ -17,7 +17,7 @@ _WIDE = ("host", "pid", "version", "started_at")
 
 @click.group(cls=NounGroup)
 def server() -> None:
-    """List the hosts of the fleet."""
+    """List the hosts of the fleet; hand over the lead."""
 
 
 @server.command(name="list")
@@ -30,3 +30,11 @@ def list_servers(access: Access, /, *, output: str) -> None:
     with access.client() as client:
         rows = [asdict(each) for each in client.run(statistics.servers())]
     write_rows(rows, columns=_COLUMNS, output=output, wide=_WIDE, identity="server_id")
+
+
+@server.command(name="resign")
+@with_database
+def resign(access: Access, /) -> None:
+    """Ask whoever does the maintenance, our scheduler or a client of River, to let another have a try."""
+    with access.client() as client:
+        client.request_resign()

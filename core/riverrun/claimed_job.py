@@ -26,6 +26,7 @@ class ClaimedJob:
         tags: Tags in their order.
         error_count: How many errors were recorded before this attempt.
         attempted_us: Start of the attempt, in microseconds since 1970; with ``attempt`` the fence of every write.
+        refreshed_us: What stands in its row instead since the job was made to look young; None for nearly every job.
         scheduled_us: When the job was due, in microseconds since 1970.
         created_us: When it was enqueued, in microseconds since 1970.
         queue: The queue it was claimed from.
@@ -43,6 +44,7 @@ class ClaimedJob:
     attempted_us: int
     scheduled_us: int
     created_us: int
+    refreshed_us: int | None = None
 
     def __init__(self, row: tuple[Any, ...], queue: str) -> None:
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from types import TracebackType
@@ -25,6 +25,7 @@ from riverrun.new_job import NewJob
 from riverrun.store import bulk
 from riverrun.store.jobs import CancelResult, EnqueueResult
 from riverrun.store.listing import Page
+from riverrun.store.queues import Queue
 
 T = TypeVar("T")
 Conn: TypeAlias = AsyncConnection[Any]
@@ -200,6 +201,20 @@ class AsyncClient(ClientBase):
     async def resume_queue(self, queue: str, *, conn: Conn | None = None) -> None:
         """Let a paused queue go on, or all with ``*``; `NotFound` when nobody knows it."""
         await self.run(operations.resume_queue(queue), conn=conn)
+
+    async def get_queue(self, queue: str, *, conn: Conn | None = None) -> Queue:
+        """Return a queue as River keeps it; `NotFound` when nobody knows it."""
+        return await self.run(operations.get_queue(queue), conn=conn)
+
+    async def set_queue_metadata(
+        self, queue: str, metadata: Mapping[str, object] | str, *, conn: Conn | None = None
+    ) -> Queue:
+        """Replace what is said about ``queue`` and tell everybody who works on it; at most 7,000 bytes of JSON."""
+        return await self.run(operations.set_queue_metadata(queue, metadata), conn=conn)
+
+    async def request_resign(self, *, conn: Conn | None = None) -> None:
+        """Ask whoever does the maintenance, our scheduler or a client of River, to let another have a try."""
+        await self.run(operations.request_resign(), conn=conn)
 
     def subscribe(self, kinds: Iterable[str] = (), *, timeout: float | None = None) -> AsyncIterator[Event]:
         """Give events as they happen anywhere in the fleet, over a connection of their own.

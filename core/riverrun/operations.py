@@ -6,16 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypedDict, TypeVar
 
+from riverrun import go_json
 from riverrun.database.statements import Steps
 from riverrun.errors import InvalidInput, JobFinalized, JobRunning, NotFound
 from riverrun.job import Job, JobState
+from riverrun.json_input import check_args
 from riverrun.members import object_of, output_member, own_members
 from riverrun.names import check_job_id, check_kind, check_priority, check_queue, check_server_id, check_tag
 from riverrun.new_job import NewJob
-from riverrun.store import jobs, listing, queues
+from riverrun.store import jobs, listing, queues, river_leader
 from riverrun.store.jobs import CancelResult, EnqueueResult
+from riverrun.store.queues import Queue
 
 T = TypeVar("T")
+
+MOST_QUEUE_METADATA = 7_000
+"""Bytes of a queue's metadata: a notification carries them, and PostgreSQL's hold 8,000."""
 
 
 def enqueue(job: NewJob) -> Steps[EnqueueResult]:
@@ -124,6 +130,37 @@ def resume_queue(queue: object) -> Steps[list[str]]:
     return (yield from queues.resume(_one_or_all(queue)))
 
 
+def get_queue(queue: object) -> Steps[Queue]:
+    """Return a queue as River keeps it.
+
+    Raises:
+        NotFound: No queue of that name is known.
+    """
+    return (yield from queues.get(check_queue(queue, "queue")))
+
+
+def set_queue_metadata(queue: object, metadata: object) -> Steps[Queue]:
+    """Replace what is said about a queue, tell everybody who works on it, and return it.
+
+    Args:
+        queue: A queue that is known.
+        metadata: A mapping, or the JSON text of an object, of at most ``MOST_QUEUE_METADATA`` bytes.
+
+    Raises:
+        NotFound: No queue of that name is known.
+    """
+    name = check_queue(queue, "queue")
+    text = go_json.write(go_json.parse(check_args(metadata, "metadata"), "metadata"))
+    if (size := len(text.encode())) > MOST_QUEUE_METADATA:
+        raise InvalidInput("metadata", size, f"at most {MOST_QUEUE_METADATA} bytes of JSON text", code="length")
+    return (yield from queues.describe(name, text))
+
+
+def request_resign() -> Steps[None]:
+    """Ask whoever does the maintenance, a scheduler of ours or a client of River, to let another have a try."""
+    yield from river_leader.request_resign()
+
+
 def scale_queue(queue: object, max_workers: object, *, server_id: object = None) -> Steps[None]:
     """Set how many slots a queue has, on one server or on all; without a number the configuration counts again.
 
@@ -145,18 +182,26 @@ class ListFilters(TypedDict, total=False):
         queue: Queue names.
         kind: Kinds.
         tag: Tags.
+        tags_all: Tags of which a job must have every one.
+        metadata: A mapping, or the JSON text of an object, that the job's metadata must contain.
+        id: Ids of jobs.
         priority: Priorities from 1 to 9.
         created_after: Enqueued at this time, which must have a zone, or later.
         created_before: Enqueued before this time.
+        order: ``newest`` or ``oldest`` first, by id; without it in the order in which such jobs are looked for.
     """
 
     state: str | Sequence[str]
     queue: str | Sequence[str]
     kind: str | Sequence[str]
     tag: str | Sequence[str]
+    tags_all: str | Sequence[str]
+    metadata: Mapping[str, object] | str | None
+    id: int | Sequence[int]
     priority: int | Sequence[int]
     created_after: datetime | None
     created_before: datetime | None
+    order: listing.Order | None
 
 
 def page(filters: ListFilters, *, limit: int, cursor: str | None) -> Steps[listing.Page]:
@@ -173,11 +218,16 @@ def page(filters: ListFilters, *, limit: int, cursor: str | None) -> Steps[listi
         queues=_each("queue", filters.get("queue", ()), check_queue),
         kinds=_each("kind", filters.get("kind", ()), check_kind),
         tags=_each("tag", filters.get("tag", ()), check_tag),
+        tags_all=_each("tags_all", filters.get("tags_all", ()), check_tag),
+        metadata=None if (said := filters.get("metadata")) is None else check_args(said, "metadata"),
+        ids=_each("id", filters.get("id", ()), check_job_id),
         priorities=_each("priority", filters.get("priority", ()), check_priority),
         created_after=_moment("created_after", filters.get("created_after")),
         created_before=_moment("created_before", filters.get("created_before")),
     )
-    return (yield from listing.page(wanted, limit=limit, cursor=cursor))
+    return (
+        yield from listing.page(wanted, limit=limit, cursor=cursor, order=check_order(filters.get("order"), "order"))
+    )
 
 
 def check_state(value: object, field: str) -> JobState:
@@ -186,6 +236,14 @@ def check_state(value: object, field: str) -> JobState:
         return JobState(str(value))
     except ValueError as error:
         raise InvalidInput(field, value, ", ".join(JobState), code="unknown") from error
+
+
+def check_order(value: object, field: str) -> listing.Order | None:
+    """Return ``value`` as an order of jobs; None is the usual one."""
+    order = next((order for order in listing.ORDERS if order == value), None)
+    if value is not None and order is None:
+        raise InvalidInput(field, value, "newest or oldest", code="unknown")
+    return order
 
 
 def _each(field: str, given: object, check: Callable[[object, str], T]) -> tuple[T, ...]:

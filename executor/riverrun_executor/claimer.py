@@ -119,7 +119,7 @@ class Claimer:
 
     async def run(self) -> None:
         """Claim until stopped, through any number of lost connections."""
-        backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=5))
+        backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=2))
         while not self._stopping.is_set():
             try:
                 name = f"riverrun/executor/{self._queue}/claim"

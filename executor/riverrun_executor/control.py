@@ -2,7 +2,8 @@
 
 Once a second at most: progress of running jobs, events for subscribers, and the lease where no supervisor renews it.
 Every two seconds: cancellations, slots set at run time, changes of the handler registry, whether somebody subscribes.
-Every five: statistics, and claims whose answer was lost. Every minute: that this queue is being worked on.
+Every five: statistics, and claims whose answer was lost. Every minute: that this queue is being worked on,
+and that long jobs are young, if a client of River leads.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ BEAT_SECONDS = 1.0
 ANSWER_SECONDS = 12.0
 """The server itself gives a statement up after 10 s."""
 OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 2.0, 5.0, 5.0, 60.0
+YOUNG = 6
+"""A job is made to look young when it has run for so small a part of the time after which it is taken for stuck."""
 LOST_AFTER = timedelta(seconds=2)
 """So much older than the claim that is on its way must a job be that no claim will bring any more."""
 
@@ -49,8 +52,14 @@ class Executor(Protocol):
     def claim_age(self) -> float:
         """Return for how many seconds the answer to a claim has been on its way; 0 when none is."""
 
+    def running_for(self, seconds: float) -> Sequence[ClaimedJob]:
+        """Return the jobs that have run for so long."""
+
     def cancel(self, job_id: int) -> None:
         """Stop a running job."""
+
+    async def let_go(self, conn: AsyncConnection[Any]) -> None:
+        """Stop the handlers of jobs that are not ours any more."""
 
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
@@ -77,8 +86,16 @@ class Executor(Protocol):
 class Control:
     """Keeps one connection for everything that is neither claim nor finalize."""
 
-    def __init__(
-        self, executor: Executor, *, dsn: str, statements: Statements, queue: str, server_id: str, incarnation: str
+    def __init__(  # noqa: PLR0913 - where it works, and as whom
+        self,
+        executor: Executor,
+        *,
+        dsn: str,
+        statements: Statements,
+        queue: str,
+        server_id: str,
+        incarnation: str,
+        stuck_after: timedelta,
     ) -> None:
         self._executor = executor
         self._dsn = dsn
@@ -86,6 +103,7 @@ class Control:
         self._queue = queue
         self._server_id = server_id
         self._incarnation = incarnation
+        self._old = stuck_after / YOUNG
         self._registry: int | None = None
         self._now = asyncio.Event()
         self._due: dict[Callable[[AsyncConnection[Any]], Any], tuple[float, float]] = {
@@ -95,6 +113,7 @@ class Control:
             self._report: (STATISTICS_EVERY, 0.0),
             self._reconcile: (RECONCILE_EVERY, time.monotonic() + RECONCILE_EVERY),
             self._announce: (ANNOUNCE_EVERY, 0.0),
+            self._refresh: (min(ANNOUNCE_EVERY, self._old.total_seconds()), 0.0),
         }
         self.obeyed = asyncio.Event()
 
@@ -110,6 +129,8 @@ class Control:
             try:
                 name = f"riverrun/executor/{self._queue}/control"
                 async with await connect(self._dsn, name=name, prepared=True) as conn:
+                    with deadline(conn, ANSWER_SECONDS):
+                        await self._executor.let_go(conn)
                     while True:
                         with deadline(conn, ANSWER_SECONDS):
                             await self._beat(conn)
@@ -181,3 +202,8 @@ class Control:
 
     async def _announce(self, conn: AsyncConnection[Any]) -> None:
         await self._statements.run(conn, queues.announce(self._queue))
+
+    async def _refresh(self, conn: AsyncConnection[Any]) -> None:
+        """Keep long jobs from a client of River that leads: it would discard them, not knowing their kinds."""
+        if old := self._executor.running_for(self._old.total_seconds()):
+            await self._statements.run(conn, attempts.refresh(old, self._incarnation, older_than=self._old))

@@ -126,6 +126,7 @@ class Executor:
             queue=queue,
             server_id=settings.server_id,
             incarnation=context.incarnation,
+            stuck_after=settings.river.rescue_stuck_jobs_after,
         )
 
     async def run(self) -> None:
@@ -173,9 +174,25 @@ class Executor:
         """Return for how many seconds the answer to a claim has been on its way; 0 when none is."""
         return self._claimer.age
 
+    def running_for(self, seconds: float) -> Sequence[ClaimedJob]:
+        """Return the jobs that have run for so long."""
+        since = time.monotonic() - seconds
+        return [running.job for running in self._runner.running.values() if running.started <= since]
+
     def cancel(self, job_id: int) -> None:
         """Stop a running job."""
         self._runner.cancel(job_id)
+
+    async def let_go(self, conn: AsyncConnection[Any]) -> None:
+        """Stop the handlers of jobs that are not ours any more; asked when a connection was lost.
+
+        With the connection the server may have gone, and with it claims that it had not written to its disk, or to the
+        standby that has taken its place. Such a job is claimed again while its handler runs here.
+        """
+        jobs = [running.job for running in self._runner.running.values()]
+        taken = await self._statements.run(conn, attempts.taken(jobs, self._context.incarnation)) if jobs else []
+        for job in taken:
+            self._runner.revoke(job)
 
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""

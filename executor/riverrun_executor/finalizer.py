@@ -127,7 +127,7 @@ class Finalizer:
 
     async def run(self) -> None:
         """Write until cancelled, through any number of lost connections."""
-        backoff = Backoff(timedelta(seconds=0.1), timedelta(seconds=5))
+        backoff = Backoff(timedelta(seconds=0.1), timedelta(seconds=2))
         while True:
             try:
                 name = "riverrun/executor/finalize"
@@ -208,9 +208,20 @@ class Finalizer:
         return with_notes(final, ending.notes_json)
 
     async def _own_ends(self, conn: AsyncConnection[Any], missing: Sequence[Ending]) -> dict[int, str]:
-        """Return the state of each job that was not written because it is locked, or was written by us before."""
+        """Return the state of each job that was not written because it is locked, or was written by us before.
+
+        What the handler left is kept with a job that somebody else finalized meanwhile, as River does.
+        """
         wanted = [(ending.job, self._finalization(ending)) for ending in missing]
-        return await self._statements.run(conn, attempts.own_end(wanted, self._incarnation))
+        states = await self._statements.run(conn, attempts.own_end(wanted, self._incarnation))
+        left = [
+            (ending.job, ending.notes_json)
+            for ending in missing
+            if ending.notes_json is not None and states.get(ending.job.id) != "running"
+        ]
+        if left:
+            await self._statements.run(conn, attempts.leave(left, self._incarnation))
+        return states
 
     def _settle(self, batch: Sequence[Ending], states: dict[int, str]) -> bool:
         """Forget what is written, keep what is locked, say what was no longer ours; return whether any was settled."""

@@ -174,6 +174,12 @@ class Runner:
         for running in list(self.running.values()):
             self._stop(running, "lease")
 
+    def revoke(self, job: ClaimedJob) -> None:
+        """Stop the attempt of a job that is not ours any more."""
+        if (running := self.running.get(job.id)) is not None and running.job is job:
+            log.warning("attempt_revoked", extra=job_fields(job, self._server_id))
+            self._stop(running, "lease")
+
     def take_notes(self) -> list[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call, as JSON objects to merge into their metadata."""
         noted = ((running.job, running.context.take_notes()) for running in self.running.values())

@@ -28,22 +28,18 @@ import psycopg
 
 from riverrun.backoff import Backoff
 from riverrun.database.connect import first_line
-from riverrun.database.pooler import shares_sessions
-from riverrun.errors import ConfigError, DatabaseUnavailable
+from riverrun.database.pooler import refuse_shared_sessions
+from riverrun.errors import DatabaseUnavailable
 from riverrun.role import RoleContext
 from riverrun.store import leader
 from riverrun.telemetry import metrics
+from riverrun_scheduler.clock import DatabaseClock
 from riverrun_scheduler.reign import Reign, reread
 from riverrun_scheduler.session import Session, open_session
 from riverrun_scheduler.term import Term, TermOver
 
 log = logging.getLogger(__name__)
 
-POOLER = (
-    "postgresql: the connection goes through a pooler that lends one session to several clients (transaction or "
-    "statement mode), so that two schedulers could lead at once; give the daemon the address of PostgreSQL itself; "
-    "producers may keep the pooler"
-)
 ASK_SECONDS = 0.6
 READ_ONLY = {
     "meaning": "this PostgreSQL is a standby or read-only, so nobody can lead on it",
@@ -64,6 +60,7 @@ class Leader:
         self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
         self._is_direct = False
         self._hosts: dict[int, float] = {}
+        self._clock = DatabaseClock()
 
     async def run(self) -> NoReturn:
         """Follow and lead until cancelled, over as many connections as it takes.
@@ -87,12 +84,13 @@ class Leader:
 
     async def _live(self) -> NoReturn:
         """Follow and lead on one connection until it is lost."""
+        await self._refuse_pooler()
         async with open_session(self._context.settings) as session:
-            await self._refuse_pooler()
             self._context.ready()
             generation = await self._elected(session)
             self._backoff.reset()
-            reign = Reign(Term(session, generation, self._context, hosts=self._hosts), self._context)
+            term = Term(session, generation, self._context, hosts=self._hosts, clock=self._clock)
+            reign = Reign(term, self._context)
             log.info("term_began", extra={"generation": generation})
             try:
                 await reign.run()
@@ -102,8 +100,7 @@ class Leader:
     async def _refuse_pooler(self) -> None:
         """Make sure, once, that the session is nobody else's: the lock that makes a leader belongs to a session."""
         if not self._is_direct:
-            if await shares_sessions(self._context.settings.dsn(), name="riverrun/scheduler/start"):
-                raise ConfigError([POOLER])
+            await refuse_shared_sessions(self._context.settings.dsn(), name="riverrun/scheduler/start")
             self._is_direct = True
 
     async def _elected(self, session: Session) -> int:
@@ -111,10 +108,11 @@ class Leader:
         while True:
             election = await session.run(leader.elect(self._context.server_id))
             self._hosts.update(dict.fromkeys(election.hosts, time.monotonic()))
+            was_set = self._clock.read(election.now)
             if election.generation is not None:
                 return election.generation
             self._context.progress += 1
-            if election.stalled:
+            if election.stalled and not was_set:
                 await self._end_stalled(session)
             reread(self._context)
             await session.rest(ASK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing

@@ -10,9 +10,9 @@ Whether a job is lost is decided for its executor, not by the age of the attempt
   ``river.rescue_stuck_jobs_after``. Jobs of kinds that nobody here knows are retried like all others, never discarded
   for that.
 
-After a start of PostgreSQL, and until the leader's own session has lasted as long as a lease, nothing is rescued: what
-ended the sessions may have kept supervisors from renewing, and that proves nothing. A follower whose session has lasted
-rescues as soon as it leads.
+After a start of PostgreSQL, after its clock was set, and until the leader's own session has lasted as long as a lease,
+nothing is rescued: what ended the sessions may have kept supervisors from renewing, and that proves nothing. A follower
+whose session has lasted rescues as soon as it leads.
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import logging
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg import Notify
 
+from riverrun.backoff import Backoff
 from riverrun.store import river_leader
 from riverrun.store.leader import Pulse
 from riverrun_scheduler.term import Term
@@ -22,8 +23,10 @@ from riverrun_scheduler.term import Term
 log = logging.getLogger(__name__)
 
 RENEW_SECONDS = 5.0
-ASK_SECONDS = 5.0
 STEP_ASIDE_SECONDS = 1.0
+FIRST_ASKING, LONGEST_ASKING = timedelta(seconds=5), timedelta(seconds=60)
+RACE_SECONDS, LAP_SECONDS = 0.5, 0.025
+"""A client that is asked to resign stands for election again with its very next statements: it is asked once a lap."""
 
 
 class RiverLeadership:
@@ -38,6 +41,7 @@ class RiverLeadership:
         self._term = term
         self._elected_at: datetime | None = None
         self._renew_at = 0.0
+        self._asking = Backoff(FIRST_ASKING, LONGEST_ASKING)
         self._ask_at = 0.0
         self._elect_at = 0.0
 
@@ -83,12 +87,24 @@ class RiverLeadership:
             await self._take(pulse, now)
 
     async def _take(self, pulse: Pulse, now: float) -> None:
-        """Take the row if it is free; otherwise ask its holder to step down."""
+        """Take the row if it is free; otherwise ask its holder to step down, and be there when it does."""
+        await self._elect()
+        if self._elected_at is None and now >= self._ask_at:
+            log.info("river_leader_asked_to_resign", extra={"leader": pulse.river_leader})
+            self._ask_at = now + self._asking.next()
+            await self._race(now + RACE_SECONDS)
+
+    async def _race(self, until: float) -> None:
+        lap = 0.0
+        while self._elected_at is None and (now := time.monotonic()) < until:
+            if now >= lap:
+                lap = now + LAP_SECONDS
+                await self._term.run(river_leader.request_resign())
+            await self._elect()
+
+    async def _elect(self) -> None:
         self._elected_at = await self._term.run(river_leader.elect(self._term.generation, self._term.leader_id))
         if self._elected_at is not None:
-            self._renew_at = now + RENEW_SECONDS
+            self._renew_at = time.monotonic() + RENEW_SECONDS
+            self._asking.reset()
             log.info("river_leader_held")
-        elif now >= self._ask_at:
-            self._ask_at = now + ASK_SECONDS
-            log.info("river_leader_asked_to_resign", extra={"leader": pulse.river_leader})
-            await self._term.run(river_leader.request_resign())

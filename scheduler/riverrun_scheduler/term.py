@@ -16,6 +16,7 @@ from riverrun.role import RoleContext
 from riverrun.settings.schema import Settings
 from riverrun.store import leader
 from riverrun.store.leader import Pulse
+from riverrun_scheduler.clock import DatabaseClock
 from riverrun_scheduler.session import Session
 
 T = TypeVar("T")
@@ -37,9 +38,16 @@ class Term:
     """
 
     def __init__(
-        self, session: Session, generation: int, context: RoleContext, *, hosts: dict[int, float] | None = None
+        self,
+        session: Session,
+        generation: int,
+        context: RoleContext,
+        *,
+        hosts: dict[int, float] | None = None,
+        clock: DatabaseClock | None = None,
     ) -> None:
         self.generation = generation
+        self._clock = clock or DatabaseClock()
         self.hosts = {} if hosts is None else hosts
         self._session = session
         self._context = context
@@ -92,4 +100,5 @@ class Term:
         self._pulsed_at = sent
         self._context.progress += 1
         self.hosts.update(dict.fromkeys(pulse.hosts, sent))
-        return replace(pulse, settled=min(pulse.settled, self._session.age))
+        self._clock.read(pulse.now)
+        return replace(pulse, settled=min(pulse.settled, self._session.age, self._clock.steady_for))

@@ -19,7 +19,7 @@ WITH due AS MATERIALIZED (
 )
 UPDATE river_job AS job
 SET state = 'running',
-    attempt = job.attempt + 1,
+    attempt = least(job.attempt + 1, 32767),  -- the last number there is; one more would stop the whole queue
     attempted_at = now(),
     attempted_by = array_append(
         CASE

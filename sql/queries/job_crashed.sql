@@ -34,7 +34,7 @@ decided AS (
             WHEN cancelled THEN 'cancelled'
             WHEN %(counts)s::bool AND %(alone)s::bool AND (NOT %(by_hand)s::bool OR attempt >= max_attempts)
                 THEN 'discarded'
-            WHEN crashes >= 2 THEN 'pending'
+            WHEN crashes >= 2 OR %(alone)s::bool THEN 'pending'
             ELSE 'available'
         END::river_job_state AS state
     FROM held

@@ -1,6 +1,7 @@
 -- job_list_due.sql
 -- List jobs that wait for their time, the soonest first.
---   in:    states · queues, kinds, tags, priorities, ids (arrays, any of each), created_after, created_before; each NULL: any ·
+--   in:    states · queues, kinds, tags, priorities, ids (arrays, any of each), tags_all, metadata (JSON text that is
+--          contained), created_after, created_before; each NULL: any ·
 --          after_at and after_id, the last job of the page before, NULL: from the start · rows
 --   out:   up to rows jobs, whole, by scheduled_at and id
 --   index: riverrun_job_due_index; it is partial, hence the IN
@@ -14,6 +15,8 @@ WHERE job.state IN ('retryable', 'scheduled')
     AND (%(queues)s::text[] IS NULL OR job.queue = ANY (%(queues)s::text[]))
     AND (%(kinds)s::text[] IS NULL OR job.kind = ANY (%(kinds)s::text[]))
     AND (%(tags)s::varchar[] IS NULL OR job.tags && %(tags)s::varchar[])
+    AND (%(tags_all)s::varchar[] IS NULL OR job.tags @> %(tags_all)s::varchar[])
+    AND (%(metadata)s::text IS NULL OR job.metadata @> %(metadata)s::text::jsonb)
     AND (%(priorities)s::smallint[] IS NULL OR job.priority = ANY (%(priorities)s::smallint[]))
     AND (%(ids)s::bigint[] IS NULL OR job.id = ANY (%(ids)s::bigint[]))
     AND (%(created_after)s::timestamptz IS NULL OR job.created_at >= %(created_after)s::timestamptz)

@@ -1,6 +1,7 @@
 -- job_list_finalized.sql
 -- List jobs in last states, the most recently finalized first.
---   in:    states · queues, kinds, tags, priorities, ids (arrays, any of each), created_after, created_before; each NULL: any ·
+--   in:    states · queues, kinds, tags, priorities, ids (arrays, any of each), tags_all, metadata (JSON text that is
+--          contained), created_after, created_before; each NULL: any ·
 --          after_at and after_id, the last job of the page before, NULL: from the start · rows
 --   out:   up to rows jobs, whole, by finalized_at and id, descending
 --   index: river_job_state_and_finalized_at_index, walked once a state; it is partial, hence the IS NOT NULL
@@ -15,6 +16,8 @@ WITH page AS MATERIALIZED (
             AND (%(queues)s::text[] IS NULL OR job.queue = ANY (%(queues)s::text[]))
             AND (%(kinds)s::text[] IS NULL OR job.kind = ANY (%(kinds)s::text[]))
             AND (%(tags)s::varchar[] IS NULL OR job.tags && %(tags)s::varchar[])
+            AND (%(tags_all)s::varchar[] IS NULL OR job.tags @> %(tags_all)s::varchar[])
+            AND (%(metadata)s::text IS NULL OR job.metadata @> %(metadata)s::text::jsonb)
             AND (%(priorities)s::smallint[] IS NULL OR job.priority = ANY (%(priorities)s::smallint[]))
             AND (%(ids)s::bigint[] IS NULL OR job.id = ANY (%(ids)s::bigint[]))
             AND (%(created_after)s::timestamptz IS NULL OR job.created_at >= %(created_after)s::timestamptz)

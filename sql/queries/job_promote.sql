@@ -31,7 +31,7 @@ promoted AS (
 ),
 woken AS (
     SELECT pg_notify(
-        coalesce(%(schema)s::text, current_schema()) || '.river_insert', json_build_object('queue', queue)::text
+        coalesce(%(schema)s::text, current_schema()) || '.river_insert', '{"queue": ' || to_json(queue)::text || '}'
     )
     FROM (SELECT DISTINCT queue FROM promoted) AS queues
 )

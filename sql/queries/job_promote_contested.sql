@@ -46,7 +46,7 @@ SELECT
     state::text,
     CASE
         WHEN state = 'available' THEN pg_notify(
-            coalesce(%(schema)s::text, current_schema()) || '.river_insert', json_build_object('queue', queue)::text
+            coalesce(%(schema)s::text, current_schema()) || '.river_insert', '{"queue": ' || to_json(queue)::text || '}'
         )
     END
 FROM decided

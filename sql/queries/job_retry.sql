@@ -25,7 +25,7 @@ retried AS (
 ),
 woken AS (
     SELECT pg_notify(
-        coalesce(%(schema)s::text, current_schema()) || '.river_insert', json_build_object('queue', queue)::text
+        coalesce(%(schema)s::text, current_schema()) || '.river_insert', '{"queue": ' || to_json(queue)::text || '}'
     )
     FROM retried
 )

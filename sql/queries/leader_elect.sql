@@ -2,7 +2,7 @@
 -- Try to become the scheduler that leads, and begin a term if it worked: both or neither.
 --   in:    lock_class · server_id · host_class
 --   out:   generation, the new term's number, or NULL when somebody else leads · stalled, whether that leader has not
---          been heard of for six seconds · hosts, keys of the locks that supervisors hold
+--          been heard of for six seconds · hosts, keys of the locks that supervisors hold · now
 --   locks: the advisory lock of this schema's leader, held by the session until it is released or the session ends;
 --          the leader's row
 --   index: riverrun_leader_pkey
@@ -36,4 +36,5 @@ SELECT
             AND granted
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND classid::bigint = %(host_class)s::int
-    ) AS hosts
+    ) AS hosts,
+    now() AS now

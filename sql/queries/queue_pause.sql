@@ -12,7 +12,7 @@ WITH paused AS (
 SELECT name, (
     SELECT pg_notify(
         coalesce(%(schema)s::text, current_schema()) || '.river_control',
-        json_build_object('action', 'pause', 'queue', %(queue)s::text)::text
+        '{"action":"pause","queue":' || to_json(%(queue)s::text)::text || '}'
     )
 )
 FROM paused

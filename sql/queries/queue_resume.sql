@@ -12,7 +12,7 @@ WITH resumed AS (
 SELECT name, (
     SELECT pg_notify(
         coalesce(%(schema)s::text, current_schema()) || '.river_control',
-        json_build_object('action', 'resume', 'queue', %(queue)s::text)::text
+        '{"action":"resume","queue":' || to_json(%(queue)s::text)::text || '}'
     )
 )
 FROM resumed

@@ -3,6 +3,6 @@
 --   in:    queues
 --   out:   how many queues were named
 SELECT count(pg_notify(
-    coalesce(%(schema)s::text, current_schema()) || '.river_insert', json_build_object('queue', queue)::text
+    coalesce(%(schema)s::text, current_schema()) || '.river_insert', '{"queue": ' || to_json(queue)::text || '}'
 ))
 FROM unnest(%(queues)s::text[]) AS named (queue)

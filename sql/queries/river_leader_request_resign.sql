@@ -4,5 +4,5 @@
 --   out:   one row
 --   locks: none
 SELECT pg_notify(
-    coalesce(%(schema)s::text, current_schema()) || '.river_leadership', '{"action": "request_resign", "leader_id": ""}'
+    coalesce(%(schema)s::text, current_schema()) || '.river_leadership', '{"action":"request_resign","leader_id":""}'
 )

@@ -52,7 +52,7 @@ inserted AS (
 ),
 woken AS (
     SELECT pg_notify(
-        coalesce(%(schema)s::text, current_schema()) || '.river_insert', json_build_object('queue', queue)::text
+        coalesce(%(schema)s::text, current_schema()) || '.river_insert', '{"queue": ' || to_json(queue)::text || '}'
     )
     FROM (SELECT DISTINCT queue FROM inserted) AS queues
 )

@@ -12,26 +12,22 @@ import dataclasses
 import enum
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
-from riverrun.backoff import Backoff
 from riverrun.messages import Alive, Message, Metrics, MetricsRequest, Ready, Running
 from riverrun.pipe import ParentPipe
-from riverrun.process import EXIT_CRASH, EXIT_DATABASE, new_incarnation
+from riverrun.process import EXIT_CRASH, new_incarnation
 from riverrun_supervisor.exits import Exit, MemoryWitness
 from riverrun_supervisor.farewell import Farewell, Grace
 from riverrun_supervisor.last_words import LastWords
 from riverrun_supervisor.launch import Launch
 from riverrun_supervisor.plan import ChildPlan
+from riverrun_supervisor.restarts import CRASH_LOOP_EXITS, CRASH_LOOP_SECONDS, Restarts
 from riverrun_supervisor.silence import SILENCE_SECONDS, Silence
 
 log = logging.getLogger(__name__)
 
-HEALTHY_SECONDS = 60.0
-CRASH_LOOP_EXITS = 5
-CRASH_LOOP_SECONDS = 60.0
 START_SECONDS = 60.0
 LAST_WORDS_SECONDS = 1.0
 CRASH_LOOP = {
@@ -76,7 +72,6 @@ class Child:
         self.grace = grace
         self.state = State.STOPPED
         self.incarnation = ""
-        self.restarts = 0
         self.last_exit: Exit | None = None
         self.was_ready = False
         self.was_told_to_leave = False
@@ -89,8 +84,7 @@ class Child:
         self._changed = asyncio.Event()
         self._farewell: Farewell | None = None
         # Crashes are what an isolated process is for.
-        self._backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=0.5 if plan.isolated else 30))
-        self._exits: deque[float] = deque(maxlen=CRASH_LOOP_EXITS)
+        self._restarts = Restarts(longest=timedelta(seconds=0.5 if plan.isolated else 30))
         self._started = self._heard = 0.0
 
     @property
@@ -114,7 +108,12 @@ class Child:
     @property
     def is_crash_looping(self) -> bool:
         """Whether the process has ended so often lately that somebody must look."""
-        return len(self._exits) == CRASH_LOOP_EXITS and time.monotonic() - self._exits[0] < CRASH_LOOP_SECONDS
+        return self._restarts.is_crash_loop
+
+    @property
+    def restarts(self) -> int:
+        """How often it has ended although nobody had asked it to."""
+        return self._restarts.count
 
     @property
     def is_leaving(self) -> bool:
@@ -236,13 +235,8 @@ class Child:
     async def _pause(self, exited: Exit) -> None:
         """Report an end that nobody asked for, and wait before the next start."""
         self.state = State.WAITING
-        self.restarts += 1
         lived = time.monotonic() - self._started
-        if lived >= HEALTHY_SECONDS:
-            self._backoff.reset()
-        if exited.code != EXIT_DATABASE:
-            self._exits.append(time.monotonic())
-        seconds = self._backoff.next()
+        seconds = self._restarts.after(exited, lived=lived)
         fields = {"child": self.plan.name, "reason": exited.reason, "seconds": round(lived, 1)}
         log.error("child_ended", extra={**fields, "retry_in": round(seconds, 1)})
         if self.is_crash_looping:

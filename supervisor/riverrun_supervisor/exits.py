@@ -37,7 +37,7 @@ class Exit:
 
     @property
     def is_by_hand(self) -> bool:
-        """Whether somebody killed the process for reasons of their own: it did nothing that the kernel kills for."""
+        """Whether somebody killed the process for reasons of their own, as far as the kernel tells."""
         return self.code == -signal.SIGKILL and self.out_of_memory is False
 
     @property

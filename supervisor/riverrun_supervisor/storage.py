@@ -13,6 +13,7 @@ from riverrun.backoff import Backoff
 from riverrun.database.connect import connect, first_line
 from riverrun.database.embedded import EmbeddedPostgres
 from riverrun.database.migrate import up
+from riverrun.database.pooler import refuse_shared_sessions
 from riverrun.database.schema_check import check
 from riverrun.errors import DatabaseUnavailable, SchemaError
 from riverrun.settings.connection import url_from_conninfo
@@ -64,16 +65,18 @@ def pointed_at(dsn: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 async def until_usable(settings: Settings) -> None:
-    """Return when the configured database can be reached and has the tables of this release.
+    """Return when the configured database can be reached directly and has the tables of this release.
 
     Waits, with backoff and one log line a try, for a database that cannot be reached.
 
     Raises:
+        ConfigError: A pooler that lends sessions to others stands before it.
         SchemaError: The tables are missing or not ours; the message ends with the command to run.
     """
     backoff = Backoff(timedelta(seconds=0.5), timedelta(seconds=15))
     while True:
         try:
+            await refuse_shared_sessions(settings.dsn(), name=NAME)
             async with await connect(settings.dsn(), name=NAME) as conn:
                 return await check(conn, settings.postgresql.schema_name)
         except psycopg.errors.InvalidCatalogName as error:

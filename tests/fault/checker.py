@@ -39,6 +39,9 @@ LEGAL: Mapping[str | None, frozenset[str | None]] = {
 }
 """River's states and the ways between them; from a last state only by hand."""
 
+LAST_ATTEMPT = 2**15 - 1
+"""The highest number that an attempt can have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
@@ -202,7 +205,8 @@ def _problem(change: Change) -> str | None:
         return f"finalized_at is {'set' if change.finalized else 'not set'}"
     old, new = change.old_attempt or 0, change.new_attempt or 0
     if change.new_state == "running":
-        return None if new == old + 1 and change.new_executor else f"{change.new_executor} made attempt {old} to {new}"
+        counted = new == min(old + 1, LAST_ATTEMPT)
+        return None if counted and change.new_executor else f"{change.new_executor} made attempt {old} to {new}"
     return _problem_of_an_end(change) if change.old_state == "running" else None
 
 

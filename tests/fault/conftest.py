@@ -64,6 +64,16 @@ def lab(request: pytest.FixtureRequest, server: PostgresServer, witnesses: str, 
 
 
 @pytest.fixture
+def empty_lab(request: pytest.FixtureRequest, empty_database: str, witnesses: str, folder: Path) -> Iterator[Lab]:
+    """Give a laboratory whose database has no tables yet, and is not watched."""
+    made = Lab(empty_database, witnesses, folder)
+    try:
+        yield made
+    finally:
+        made.close(*_scenario(request))
+
+
+@pytest.fixture
 def own_lab(request: pytest.FixtureRequest, witnesses: str, folder: Path) -> Iterator[Lab]:
     """Give a laboratory with a durable PostgreSQL of its own; the parameter has settings of the server."""
     with durable_server(**getattr(request, "param", {})) as server:

@@ -74,6 +74,12 @@ class Host:
         self._process: subprocess.Popen[bytes] | None = None
         self._seen: set[int] = set()
 
+    def reconfigure(self, river: Mapping[str, object]) -> None:
+        """Change keys of that section of the configuration, and let the daemon read it again."""
+        known = json.loads(self._config.read_text())
+        self._config.write_text(json.dumps({**known, "river": {**known["river"], **river}}))
+        self.send(signal.SIGHUP)
+
     def start(self) -> Host:
         """Start the daemon."""
         with self.log.open("ab") as output:
@@ -106,10 +112,15 @@ class Host:
 
     def child_pid(self, name: str) -> int:
         """Return the process id of a child; waits for one that is about to be started."""
-        eventually_sync(lambda: self.child(name)["pid"], within=READY_SECONDS, every=0.05)
-        pid: int = self.child(name)["pid"]
-        self._seen.add(pid)
-        return pid
+        found: list[int] = []
+
+        def started() -> bool:
+            found[:] = filter(None, [self.child(name)["pid"]])
+            return bool(found)
+
+        eventually_sync(started, within=READY_SECONDS, every=0.05)
+        self._seen.update(found)
+        return found[0]
 
     def send(self, number: signal.Signals, child: str | None = None) -> float:
         """Send a signal to a child, or to the supervisor, and return when that was."""

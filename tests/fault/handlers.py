@@ -78,6 +78,30 @@ async def stuck(args: dict[str, Any], ctx: Context) -> None:
     say(ctx, "done")
 
 
+@riverrun.handler("hung", timeout=300)
+def hung(args: dict[str, Any], ctx: Context) -> None:
+    """Take ``ms`` milliseconds in a thread, and look at nothing."""
+    say(ctx, "begin")
+    time.sleep(args["ms"] / 1000)
+
+
+@riverrun.handler("hog")
+async def hog(_args: dict[str, Any], ctx: Context) -> None:
+    """Take more and more memory."""
+    with told(ctx):
+        taken = []
+        while True:
+            taken.append(bytearray(os.urandom(1) * 10_000_000))
+            say(ctx, "beat")
+
+
+@riverrun.handler("failing")
+async def failing(_args: dict[str, Any], ctx: Context) -> None:
+    """Fail."""
+    with told(ctx):
+        raise RuntimeError("as asked for")
+
+
 @riverrun.handler("segfault")
 async def segfault(args: dict[str, Any], ctx: Context) -> None:
     """Crash the process the first ``times`` times; a crash gives the attempt back, so attempts do not count them."""

@@ -151,18 +151,15 @@ def prepare(dsn: str) -> None:
 
 
 def read(database: str, witnesses: str) -> History:
-    """Return what was witnessed so far; times are seconds since 1970."""
-    with psycopg.connect(witnesses, autocommit=True) as conn:
-        effects = _rows(
-            conn,
-            Effect,
-            "effect",
-            "extract(epoch FROM at)::float8 AS at, job_id, attempt, attempted_us, executor, phase",
-        )
+    """Return what was witnessed so far; times are seconds since 1970.
+
+    In an order in which work that goes on meanwhile contradicts nothing: whoever was told of a job finds its row, and
+    whoever has ended had said so before.
+    """
+    with psycopg.connect(witnesses, autocommit=True) as books, psycopg.connect(database, autocommit=True) as conn:
         enqueued = _rows(
-            conn, Enqueued, "enqueued", "key, kind, extract(epoch FROM at)::float8 AS at, job_id, answer", "at"
+            books, Enqueued, "enqueued", "key, kind, extract(epoch FROM at)::float8 AS at, job_id, answer", "at"
         )
-    with psycopg.connect(database, autocommit=True) as conn:
         changes = _rows(
             conn, Change, "fault.change",
             "extract(epoch FROM at)::float8 AS at, seq, backend, application, generation, job_id, kind, queue, key,"
@@ -172,6 +169,10 @@ def read(database: str, witnesses: str) -> History:
         terms = _rows(
             conn, TermBegun, "fault.term", "extract(epoch FROM at)::float8 AS at, generation, backend, server_id", "at"
         )
+        effects = _rows(
+            books, Effect, "effect",
+            "extract(epoch FROM at)::float8 AS at, job_id, attempt, attempted_us, executor, phase",
+        )  # fmt: skip
     return History(enqueued, effects, changes, terms)
 
 

@@ -95,6 +95,13 @@ class DurableServer:
         """Process id of the postmaster."""
         return int((self.data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
 
+    def own(self, folder: Path) -> None:
+        """Make a folder that belongs to its account."""
+        folder.mkdir()
+        owner = server_identity().user
+        if owner is not None:
+            os.chown(folder, owner, -1)
+
     def execute(self, statement: str, database: str = "postgres") -> None:
         """Run a statement as the superuser."""
         with psycopg.connect(self.dsn(database), autocommit=True) as conn:

@@ -18,6 +18,11 @@ from support.proxy import Proxy
 SESSIONS = "(SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'riverrun/%')"
 
 
+def slow(number: int) -> dict[str, int]:
+    """Return the arguments of a job of many, which are more than there are slots, so that some wait for a claim."""
+    return {"ms": 300 + number % 5 * 200}
+
+
 @pytest.mark.parametrize("crash", [False, True], ids=["fast", "crash"])
 def test_a_restart_of_the_database_ends_no_job_and_runs_none_twice(own_lab: Lab, crash: bool) -> None:
     """D1, D2: PostgreSQL is restarted, fast or by a crash, while jobs run."""
@@ -27,6 +32,7 @@ def test_a_restart_of_the_database_ends_no_job_and_runs_none_twice(own_lab: Lab,
         own_lab.works_again()
         for _ in range(size(2, 9)):
             time.sleep(size(2, 15))
+            own_lab.producer(args=slow).enqueue(100)
             own_lab.server.stop(crash=crash)
             accepted = own_lab.server.start()
             resumed.append(own_lab.works_again(30) - accepted)
@@ -48,6 +54,7 @@ def test_a_crash_of_one_session_ends_no_job(own_lab: Lab) -> None:
         for _ in range(size(1, 5)):
             own_lab.works_again()
             time.sleep(1)
+            own_lab.producer(args=slow).enqueue(100)
             own_lab.server.kill_backend()
             eventually_sync(lambda: own_lab.rows("SELECT 1"), within=20)
             accepted = time.time()

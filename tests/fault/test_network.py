@@ -1,13 +1,15 @@
-"""A host whose network cable is pulled: nobody says goodbye to anybody."""
+"""A host whose network cable is pulled, so that nobody says goodbye to anybody, and one whose network is slow."""
 
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 
 from fault.checker import Promise
 from fault.lab import Lab, size
 from fault.network import Switch
 from support.eventually import eventually_sync
+from support.proxy import Proxy
 
 
 def test_jobs_of_a_host_that_is_cut_off_run_elsewhere_and_it_comes_back(switched_lab: tuple[Lab, Switch]) -> None:
@@ -39,6 +41,35 @@ def test_jobs_of_a_host_that_is_cut_off_run_elsewhere_and_it_comes_back(switched
         "D5", "host cut off from the database", seen_after=seen, target=15.0, promise=Promise(overlap=6.0),
         note=f"{lab.summary(again)}; works {back:.1f} s after the healing",
     )  # fmt: skip
+
+
+def test_a_slow_network_is_taken_for_no_death(lab: Lab) -> None:
+    """D8: 200 ms and 1 Mbit/s between each host and the database."""
+    seconds = size(20, 600)
+    with ExitStack() as stack:
+        proxies = [stack.enter_context(Proxy(lab.database)) for _ in "ab"]
+        for name, proxy in zip("ab", proxies, strict=True):
+            lab.hosts(name, database=proxy.dsn)
+        with lab.producer(rate=10, args=lambda n: {"ms": 50 + n % 5 * 400}):
+            lab.works_again()
+            for proxy in proxies:
+                proxy.delay(0.2)
+                proxy.throttle(125_000)
+            at = time.time()
+            time.sleep(seconds)
+            resumed = lab.works_again() - at - seconds
+            flaps = [term for term in lab.history().terms if term.at > at]
+            for proxy in proxies:
+                proxy.heal()
+        lab.settle(40)
+
+        witnessed = lab.conclude(
+            "D8", f"200 ms and 1 Mbit/s for {seconds} s", seen_after=[resumed], target=3.0,
+            note=f"{len(flaps)} changes of the leader",
+        )  # fmt: skip
+        assert not flaps
+        assert not witnessed.rescues()
+        lab.fleet.close()
 
 
 def test_another_scheduler_leads_when_the_leader_is_cut_off(switched_lab: tuple[Lab, Switch]) -> None:

@@ -360,6 +360,29 @@ async def test_a_killed_connection_costs_no_job(client: AsyncClient, database: s
     assert [(await client.get(job.id)).attempt for job in jobs] == [1] * 5
 
 
+async def test_a_handler_is_stopped_when_a_crash_of_the_server_has_undone_its_claim(
+    client: AsyncClient, database: str
+) -> None:
+    undone, kept = [result.job for result in await client.enqueue_many([{"kind": "gate", "args": {}}] * 2)]
+
+    async with running_executor(settings_for(database)) as executor:
+        await eventually(lambda: len(executor.executor.running()) == 2, within=10)
+        with psycopg.connect(database, autocommit=True) as conn:
+            before = "state = 'available', attempt = 0, attempted_at = NULL, attempted_by = NULL"
+            later = "scheduled_at = now() + interval '1 hour'"
+            conn.execute(f"UPDATE river_job SET {before}, {later} WHERE id = %s".encode(), (undone.id,))
+            conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name LIKE 'riverrun/executor%'"
+            )
+
+        await eventually(lambda: set(executor.executor.running()) == {kept.id}, within=10)
+        handlers.gate.open()
+
+    assert (await client.get(undone.id)).attempt == 0
+    assert (await client.get(kept.id)).state == JobState.COMPLETED
+
+
 async def test_figures_by_minute_are_written(client: AsyncClient, database: str) -> None:
     await client.enqueue_many([{"kind": "noop", "args": {}} for _ in range(20)])
     await client.enqueue("fail", {}, max_attempts=1)

@@ -11,9 +11,10 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from riverrun import AsyncClient, JobState
+from riverrun.database.statements import Statements
 from riverrun.store import leases
 from riverrun.store.leader import Pulse
-from riverrun.store.leases import LivingExecutor, Server
+from riverrun.store.leases import Death, LivingExecutor, Server
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.term import Term
@@ -187,3 +188,20 @@ async def _given_back(client: AsyncClient, job_id: int) -> bool:
 
 async def _is(client: AsyncClient, job_id: int, state: JobState) -> bool:
     return (await client.get(job_id)).state == state
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "attempt", "state"), [(True, 1, "pending"), (True, 2, "discarded"), (False, 1, "discarded")]
+)
+async def test_a_kill_by_hand_costs_a_job_that_ran_alone_an_attempt_and_no_more(
+    conn: Connection, by_hand: bool, attempt: int, state: str
+) -> None:
+    job_id = await running_job(conn)
+    await conn.execute("UPDATE river_job SET attempt = %s, max_attempts = 2", (attempt,))
+
+    death = Death("executor died", alone=True, by_hand=by_hand)
+    rescued, done = await Statements().run(conn, leases.settle(OURS, death))
+
+    assert ([(each.id, each.state) for each in rescued], done) == ([(job_id, state)], True)
+    after = await job(conn, job_id)
+    assert (after["attempt"], len(after["errors"])) == (attempt, 1)

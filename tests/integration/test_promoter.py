@@ -68,7 +68,7 @@ async def test_each_queue_is_notified_once(conn: Connection, database: str) -> N
         await promote_all(term)
 
     heard = [notify.payload async for notify in conn.notifies(timeout=2, stop_after=2)]
-    assert sorted(heard) == ['{"queue" : "default"}', '{"queue" : "mail"}']
+    assert sorted(heard) == ['{"queue": "default"}', '{"queue": "mail"}']
 
 
 async def test_a_job_that_somebody_holds_is_left_and_stops_nobody(conn: Connection, database: str) -> None:

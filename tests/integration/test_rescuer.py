@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +13,12 @@ from psycopg.rows import TupleRow
 from riverrun.database.statements import Statements
 from riverrun.store import rescue
 from riverrun_scheduler import rescuer
+from riverrun_scheduler.clock import DatabaseClock
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.term import Term
 from support.contexts import settings_for
+from support.eventually import eventually
 from support.jobs import Row, ago, changed, insert, job, states
 from support.schedulers import settled, term_of
 
@@ -186,6 +188,22 @@ async def test_nothing_is_rescued_right_after_an_election_or_a_restart_of_postgr
 
         assert pulse.settled < rescuer.GRACE
     assert await states(conn) == ["running"]
+
+
+async def test_nothing_is_rescued_right_after_the_clock_of_the_database_was_set(
+    conn: Connection, database: str
+) -> None:
+    await lease(conn, until="2 seconds")
+    await running(conn)
+    clock = DatabaseClock()
+    clock.read(datetime.now(UTC) - timedelta(minutes=1))  # a minute ago by its clock, a moment ago by ours
+
+    async with term_of(settings_for(database), clock=clock) as term:
+        await eventually(lambda: term.session.age > timedelta(milliseconds=50), within=1)
+        pulse = await term.pulse()
+
+    assert pulse.leases_expired
+    assert pulse.settled < timedelta(milliseconds=50)
 
 
 async def test_an_executor_without_a_lease_is_lost_only_after_a_while(

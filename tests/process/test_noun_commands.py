@@ -25,6 +25,17 @@ def test_a_queue_is_listed_paused_and_resumed(queuectl: Queuectl, table: Table) 
     assert queuectl.json("queue", "list")[0]["paused"] is False
 
 
+def test_a_queue_is_described(queuectl: Queuectl, table: Table) -> None:
+    table.execute("INSERT INTO river_queue (name) VALUES ('mail')")
+
+    described = queuectl.json("queue", "describe", "mail", '{"owner": "team-a"}')
+
+    assert described["metadata"] == {"owner": "team-a"}
+    assert queuectl.json("queue", "get", "mail") == described
+    assert queuectl("queue", "describe", "mail", "[]").returncode == 4
+    assert queuectl("server", "resign").returncode == 0
+
+
 def test_a_queue_that_nobody_knows_is_not_found(queuectl: Queuectl) -> None:
     for verb in ("pause", "resume"):
         done = queuectl("queue", verb, "nobody")

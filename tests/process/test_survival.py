@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,11 @@ async def running(daemon: Daemon, river: str, *roles: str, more: str = "") -> No
     daemon.configure(f"poll_interval: 100ms, {river}", HANDLERS + more)
     options = [option for role in roles or ("executor",) for option in ("--role", role)]
     await (await daemon.start(*options, module="riverrun_supervisor")).ready()
+
+
+def runs(daemon: Daemon, name: str, earlier: set[int]) -> bool:
+    """Return whether a process runs under this name that is none of the earlier ones, and the job in it."""
+    return daemon.fetch(STATES) == [("running", 1)] and daemon.pids().get(name) not in {None, *earlier}
 
 
 async def test_a_job_that_crashes_its_process_is_quarantined_and_harms_no_neighbour(daemon: Daemon) -> None:
@@ -85,10 +91,7 @@ async def test_a_job_that_runs_alone_is_not_given_up_because_somebody_kills_its_
     seen: set[int] = set()
 
     for name in ("executor mail/0", "executor mail/0", alone, alone):
-        await eventually(
-            lambda name=name: daemon.fetch(STATES) == [("running", 1)] and daemon.pids().get(name) not in {None, *seen},
-            within=20,
-        )
+        await eventually(partial(runs, daemon, name, seen), within=20)
         seen.add(daemon.pids()[name])
         os.kill(daemon.pids()[name], signal.SIGKILL)
         await eventually(lambda: daemon.fetch(STATES) != [("running", 1)], within=5, every=0.001)

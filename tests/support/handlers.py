@@ -129,6 +129,13 @@ async def enter_crowd(args: dict[str, Any]) -> None:
         crowd.passed += 1
 
 
+@riverrun.handler("gate_output")
+async def leave_output_at_gate() -> str:
+    """Leave something when the test opens the gate."""
+    await gate.wait()
+    return "left"
+
+
 @riverrun.handler("stubborn")
 async def stubborn() -> str:
     """Finish although it is told to stop."""

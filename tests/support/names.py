@@ -14,7 +14,7 @@ from riverrun.telemetry.metrics import REGISTRY
 from riverrun_cli.main import queuectl
 
 ROOT = Path(__file__).parents[2]
-VARIABLES_THAT_ARE_NO_SETTINGS = {"RIVERRUN_CONFIG", "RIVERRUN_TEST_POSTGRES"}
+VARIABLES_THAT_ARE_NO_SETTINGS = {"RIVERRUN_CONFIG", "RIVERRUN_TEST_POSTGRES", "RIVERRUN_TEST_RIVER_GO"}
 
 
 def is_setting(path: Sequence[str]) -> bool:

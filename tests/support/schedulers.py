@@ -13,18 +13,19 @@ from riverrun.settings.schema import Settings
 from riverrun.store import leader
 from riverrun.store.leader import Pulse
 from riverrun_scheduler.__main__ import main
+from riverrun_scheduler.clock import DatabaseClock
 from riverrun_scheduler.session import open_session
 from riverrun_scheduler.term import Term
 from support.contexts import context_for
 
 
 @asynccontextmanager
-async def term_of(settings: Settings) -> AsyncIterator[Term]:
+async def term_of(settings: Settings, *, clock: DatabaseClock | None = None) -> AsyncIterator[Term]:
     """Give a term that has just begun."""
     async with open_session(settings) as session:
         election = await session.run(leader.elect(settings.server_id))
         assert election.generation is not None
-        yield Term(session, election.generation, context_for("scheduler", settings))
+        yield Term(session, election.generation, context_for("scheduler", settings), clock=clock)
 
 
 async def settled(term: Term) -> Pulse:

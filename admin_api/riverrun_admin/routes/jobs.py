@@ -13,7 +13,7 @@ from riverrun.store import jobs, listing
 from riverrun_admin import job_actions
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import count, job_document, job_summary, respond
-from riverrun_admin.filters import is_lenient, job_filter, rows_wanted
+from riverrun_admin.filters import is_lenient, job_filter, order_wanted, rows_wanted
 from riverrun_admin.job_actions import Outcome
 from riverrun_admin.models import JobIdsBody
 from riverrun_admin.negotiation import accepts_page_or_json
@@ -32,7 +32,7 @@ async def list_jobs(request: web.Request) -> web.Response:
     wanted = job_filter(request)
     limit, cursor = rows_wanted(request), request.query.get("cursor") or None
     database = services(request).database
-    page = await database.run(listing.page(wanted, limit=limit, cursor=cursor))
+    page = await database.run(listing.page(wanted, limit=limit, cursor=cursor, order=order_wanted(request)))
     number = await database.run(listing.count(wanted)) if cursor is None else None
     if number is None and cursor is None:
         number = listing.Count(len(page.jobs), "gte" if page.next_cursor else "eq")

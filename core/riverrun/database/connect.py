@@ -64,6 +64,8 @@ def session_dsn(dsn: str, *, name: str, session: dict[str, str] | None = None) -
         "keepalives_idle": 2,
         "keepalives_interval": 1,
         "keepalives_count": 3,
+        # Of several hosts the one that takes writes; a standby alone is waited for like a server that is away.
+        "target_session_attrs": "primary",
     }
     own = {"application_name": name, "options": f"{given.get('options') or ''} {settings}".strip()}
     return make_conninfo("", **{**defaults, **given, **own})

@@ -31,7 +31,7 @@ def explained(database: str) -> Iterator[None]:
         database: Names server and database in messages, without a password.
 
     Raises:
-        SchemaError: A table, column or index that this release needs is not there.
+        SchemaError: A table, column or index that this release needs is not there, or its ids are used up.
         DatabaseUnavailable: The server could not be reached, or did not answer in time.
     """
     try:
@@ -40,6 +40,8 @@ def explained(database: str) -> Iterator[None]:
         raise SchemaError(
             f"{database} does not have the tables of this release ({first_line(error)}); run: queuectl migrate up"
         ) from error
+    except pg.SequenceGeneratorLimitExceeded as error:
+        raise SchemaError(f"{database} has no id left for another row: {first_line(error)}") from error
     except PoolTimeout as error:
         raise DatabaseUnavailable(f"no connection to {database} became free in time: {first_line(error)}") from error
     except OperationalError as error:

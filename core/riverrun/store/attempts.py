@@ -14,6 +14,7 @@ from types import MappingProxyType
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
 from riverrun.errors import StaleAttempt
+from riverrun.store import river_leader
 from riverrun.store.arrays import int_array
 from riverrun.transition import Finalization
 
@@ -132,8 +133,45 @@ def own_end(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str
     ``running``: still this attempt's, but locked just now. Another state: ended by this attempt before, in a statement
     whose answer was lost or in the handler's own transaction. Missing: taken from this attempt.
     """
-    rows = yield Query("job_own_end", {**_wanted(endings), "incarnation": incarnation})
-    return dict(rows)
+    jobs = [job for job, _ in endings]
+    rows = yield Query("job_own_end", {**_wanted(endings), **_starts(jobs), "incarnation": incarnation})
+    _take_over(jobs, {row[0]: row[2] for row in rows})
+    return {row[0]: row[1] for row in rows}
+
+
+def leave(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[None]:
+    """Merge metadata (JSON text) into jobs that somebody else finalized while these attempts ran."""
+    yield Query("job_leave", _patches(patches, incarnation))
+
+
+def refresh(jobs: Sequence[ClaimedJob], incarnation: str, *, older_than: timedelta) -> Steps[None]:
+    """Make jobs whose row says that they have run for ``older_than`` look young, while a client of River leads."""
+    rows = yield Query(
+        "job_refresh",
+        {
+            **_fence(jobs),
+            **_starts(jobs),
+            "incarnation": incarnation,
+            "family": river_leader.FAMILY,
+            "older_than": older_than.total_seconds(),
+        },
+    )
+    _take_over(jobs, dict(rows))
+
+
+def taken(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[list[ClaimedJob]]:
+    """Return those of ``jobs`` that are not this attempt's any more, among them claims that a crash has undone."""
+    rows = yield Query(
+        "job_own_end",
+        {
+            **_fence(jobs),
+            "states": ["running"] * len(jobs),
+            "given_back": [False] * len(jobs),
+            "incarnation": incarnation,
+        },
+    )
+    kept = {row[0] for row in rows}
+    return [job for job in jobs if job.id not in kept]
 
 
 def complete_in(job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[None]:
@@ -156,14 +194,7 @@ def save_in(job: ClaimedJob, incarnation: str, patch: str) -> Steps[None]:
 
 def note(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[set[int]]:
     """Merge metadata (JSON text) into running jobs; return the ids that still run under this incarnation."""
-    rows = yield Query(
-        "job_progress",
-        {
-            **_fence([job for job, _ in patches]),
-            "patches": [patch for _, patch in patches],
-            "incarnation": incarnation,
-        },
-    )
+    rows = yield Query("job_progress", _patches(patches, incarnation))
     return {row[0] for row in rows}
 
 
@@ -197,7 +228,8 @@ def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps
 
 
 def _write_in(statement: str, job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[None]:
-    fence = {"id": job.id, "attempt": job.attempt, "attempted_us": job.attempted_us, "incarnation": incarnation}
+    attempted_us = job.refreshed_us or job.attempted_us
+    fence = {"id": job.id, "attempt": job.attempt, "attempted_us": attempted_us, "incarnation": incarnation}
     rows = yield Query(statement, {**fence, "patch": patch})
     if not rows:
         raise StaleAttempt(job.id, job.attempt)
@@ -215,5 +247,24 @@ def _fence(jobs: Sequence[ClaimedJob]) -> dict[str, object]:
     return {
         "ids": int_array([job.id for job in jobs]),
         "attempts": int_array([job.attempt for job in jobs]),
-        "attempted_us": int_array([job.attempted_us for job in jobs]),
+        "attempted_us": int_array([job.refreshed_us or job.attempted_us for job in jobs]),
     }
+
+
+def _starts(jobs: Sequence[ClaimedJob]) -> dict[str, object]:
+    return {"started_us": int_array([job.attempted_us for job in jobs])}
+
+
+def _patches(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> dict[str, object]:
+    return {
+        **_fence([job for job, _ in patches]),
+        "patches": [patch for _, patch in patches],
+        "incarnation": incarnation,
+    }
+
+
+def _take_over(jobs: Sequence[ClaimedJob], rows: Mapping[int, int]) -> None:
+    """Let each attempt know what its row says now, so that its next write fits."""
+    for job in jobs:
+        if rows.get(job.id, job.attempted_us) != job.attempted_us:
+            job.refreshed_us = rows[job.id]

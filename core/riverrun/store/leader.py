@@ -25,11 +25,13 @@ class Election:
         generation: Number of the term that begins; ``None`` when another scheduler leads.
         stalled: Whether that scheduler has not been heard of for six seconds.
         hosts: Keys of the locks that supervisors hold, each until its session ends.
+        now: The database's clock.
     """
 
     generation: int | None
     stalled: bool
     hosts: Collection[int]
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ Each set of states has the order in which people look for such jobs, and the ind
     available · pending               as they would be claimed          job_list_waiting.sql
     running                           attempted_at, longest first       job_list_running.sql
     any other set                     id, newest first                  job_list_newest.sql
+
+Whoever asks for ``newest`` or ``oldest`` gets every set by id, in either direction (job_list_oldest.sql).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import orjson
 
@@ -38,11 +40,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LARGEST = 2**63 - 1
 
+Order: TypeAlias = Literal["newest", "oldest"]
+ORDERS: tuple[Order, ...] = ("newest", "oldest")
+
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
     """Which jobs to list: of each non-empty field one value must match, and all fields must.
 
+    Of ``tags_all`` every value must match; ``metadata`` is the JSON text of an object that the job's must contain.
     ``created_after`` is included, ``created_before`` is not; both have a zone.
     """
 
@@ -50,6 +56,8 @@ class JobFilter:
     queues: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    tags_all: tuple[str, ...] = ()
+    metadata: str | None = None
     priorities: tuple[int, ...] = ()
     ids: tuple[int, ...] = ()
     created_after: datetime | None = None
@@ -72,15 +80,17 @@ class Page:
     next_cursor: str | None
 
 
-def page(wanted: JobFilter, *, limit: int = 50, cursor: str | None = None) -> Steps[Page]:
+def page(wanted: JobFilter, *, limit: int = 50, cursor: str | None = None, order: Order | None = None) -> Steps[Page]:
     """Return up to ``limit`` jobs (1 to 1,000) after ``cursor``, which an earlier page of the same filter gave.
 
+    Without an ``order`` they come in the order in which people look for jobs of such states.
+
     Raises:
-        InvalidInput: ``limit`` is out of range, or ``cursor`` was not given by a page of this filter.
+        InvalidInput: ``limit`` is out of range, or ``cursor`` was not given by a page of this filter and order.
     """
     if not 1 <= limit <= LARGEST_PAGE:
         raise InvalidInput("limit", limit, f"a whole number from 1 to {LARGEST_PAGE}")
-    statement = _statement(wanted)
+    statement = f"job_list_{order}" if order else _statement(wanted)
     after = _read_cursor(cursor, statement, wanted) if cursor is not None else _Position(None, None, None)
     rows = yield Query(statement, {**_params(wanted), **_position_params(after), "rows": limit + 1})
     jobs = [job_from(row) for row in rows[:limit]]
@@ -167,13 +177,14 @@ def _position(job: Job, statement: str) -> _Position:
         "job_list_finalized": job.finalized_at,
         "job_list_running": job.attempted_at,
         "job_list_newest": None,
+        "job_list_oldest": None,
     }.get(statement, job.scheduled_at)
     return _Position(job.priority, None if at is None else (at - _EPOCH) // _MICROSECOND, job.id)
 
 
 def _write_cursor(last: Job, statement: str, wanted: JobFilter) -> str:
     place = _position(last, statement)
-    text = orjson.dumps([place.priority, place.at, place.id, _fingerprint(wanted)])
+    text = orjson.dumps([place.priority, place.at, place.id, _fingerprint(wanted, statement)])
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
@@ -184,9 +195,9 @@ def _read_cursor(cursor: str, statement: str, wanted: JobFilter) -> _Position:
         priority, at, job_id, fingerprint = orjson.loads(text)
     except (ValueError, TypeError) as error:
         raise refused from error
-    needs_time = statement != "job_list_newest"
+    needs_time = statement not in {"job_list_newest", "job_list_oldest"}
     if (
-        fingerprint != _fingerprint(wanted)
+        fingerprint != _fingerprint(wanted, statement)
         or not _within(priority, 1, 9)
         or not _within(job_id, 1, _LARGEST)
         # Beyond these years Python has no datetime.
@@ -200,6 +211,6 @@ def _within(value: object, lowest: int, highest: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest
 
 
-def _fingerprint(wanted: JobFilter) -> str:
-    """Return a short digest of the filter; it tells a mistake, it keeps nobody out."""
-    return hashlib.sha256(orjson.dumps(asdict(wanted))).hexdigest()[:12]
+def _fingerprint(wanted: JobFilter, statement: str) -> str:
+    """Return a short digest of the filter and the order; it tells a mistake, it keeps nobody out."""
+    return hashlib.sha256(orjson.dumps([asdict(wanted), statement])).hexdigest()[:12]

@@ -2,8 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
 from riverrun.database.statements import Query, Steps
 from riverrun.errors import NotFound
+from riverrun.job import decode_json
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue that is known, as River keeps it.
+
+    Attributes:
+        name: What it is called.
+        metadata: What somebody has said about it.
+        created_at: When it became known.
+        updated_at: When somebody last worked on it or changed it.
+        paused_at: Since when nothing is claimed from it; None when it is not paused.
+    """
+
+    name: str
+    metadata: Mapping[str, object]
+    created_at: datetime
+    updated_at: datetime
+    paused_at: datetime | None
+
+
+def get(queue: str) -> Steps[Queue]:
+    """Return one queue.
+
+    Raises:
+        NotFound: No queue of that name is known.
+    """
+    rows = yield Query("queue_get", {"queue": queue})
+    if not rows:
+        raise NotFound("queue", queue)
+    name, metadata, created_at, updated_at, paused_at = rows[0]
+    return Queue(name, decode_json(metadata), created_at, updated_at, paused_at)
+
+
+def describe(queue: str, metadata_text: str) -> Steps[Queue]:
+    """Replace the metadata of ``queue`` by the JSON text of an object, tell its executors, and return it.
+
+    Raises:
+        NotFound: No queue of that name is known.
+    """
+    rows = yield Query("queue_describe", {"queue": queue, "metadata": metadata_text})
+    if not rows:
+        raise NotFound("queue", queue)
+    return (yield from get(queue))
 
 
 def announce(queue: str) -> Steps[None]:

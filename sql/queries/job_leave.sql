@@ -1,0 +1,23 @@
+-- job_leave.sql
+-- Merge what an attempt has left into a job that somebody else finalized while it ran; the state stays theirs.
+--   in:    parallel arrays ids, attempts, attempted_us (the fence) and patches (JSON text) · incarnation
+--   out:   the ids that were written; of one that is missing another attempt has begun, or may begin
+--   locks: the jobs, in id order
+--   index: river_job_pkey
+WITH held AS MATERIALIZED (
+    SELECT job.id, note.patch::jsonb AS patch
+    FROM unnest(%(ids)s::bigint[], %(attempts)s::smallint[], %(attempted_us)s::bigint[], %(patches)s::text[])
+        AS note (id, attempt, attempted_us, patch)
+    JOIN river_job AS job ON job.id = note.id
+    WHERE job.state::text IN ('cancelled', 'completed', 'discarded')
+        AND job.attempt = note.attempt
+        AND job.attempted_at = timestamptz 'epoch' + note.attempted_us * interval '1 microsecond'
+        AND job.attempted_by[cardinality(job.attempted_by)] = %(incarnation)s::text
+    ORDER BY job.id
+    FOR UPDATE OF job
+)
+UPDATE river_job AS job
+SET metadata = job.metadata || held.patch
+FROM held
+WHERE job.id = held.id
+RETURNING job.id

@@ -1,0 +1,25 @@
+-- job_list_oldest.sql
+-- List jobs of any state, the oldest first.
+--   in:    states · queues, kinds, tags, priorities, ids (arrays, any of each), tags_all, metadata (JSON text that is
+--          contained), created_after, created_before; each NULL: any ·
+--          after_id, the last job of the page before, NULL: from the start · rows
+--   out:   up to rows jobs, whole, by id
+--   index: river_job_pkey, or river_job_kind when the kind is rare; a NULL filter is folded away by a custom plan
+SELECT
+    job.id, job.state::text, job.attempt, job.max_attempts, job.attempted_at, job.created_at, job.finalized_at,
+    job.scheduled_at, job.priority, job.args::text, job.attempted_by, job.errors::text[], job.kind, job.metadata::text,
+    job.queue, job.tags, job.unique_key, job.unique_states::text
+FROM river_job AS job
+WHERE (%(states)s::text[] IS NULL OR job.state = ANY (%(states)s::text[]::river_job_state[]))
+    AND (%(queues)s::text[] IS NULL OR job.queue = ANY (%(queues)s::text[]))
+    AND (%(kinds)s::text[] IS NULL OR job.kind = ANY (%(kinds)s::text[]))
+    AND (%(tags)s::varchar[] IS NULL OR job.tags && %(tags)s::varchar[])
+    AND (%(tags_all)s::varchar[] IS NULL OR job.tags @> %(tags_all)s::varchar[])
+    AND (%(metadata)s::text IS NULL OR job.metadata @> %(metadata)s::text::jsonb)
+    AND (%(priorities)s::smallint[] IS NULL OR job.priority = ANY (%(priorities)s::smallint[]))
+    AND (%(ids)s::bigint[] IS NULL OR job.id = ANY (%(ids)s::bigint[]))
+    AND (%(created_after)s::timestamptz IS NULL OR job.created_at >= %(created_after)s::timestamptz)
+    AND (%(created_before)s::timestamptz IS NULL OR job.created_at < %(created_before)s::timestamptz)
+    AND (%(after_id)s::bigint IS NULL OR job.id > %(after_id)s::bigint)
+ORDER BY job.id
+LIMIT %(rows)s::int

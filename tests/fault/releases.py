@@ -1,0 +1,38 @@
+"""A release of earlier days, built from the history of this checkout, to be run beside the present one."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PREVIOUS = "c4a3ef2a8f24e0e487efd26d55461faf0f827fb1"
+"""Stands for the previous release until there is one."""
+
+
+def absent() -> str | None:
+    """Return why the previous release cannot be built here; None when it can."""
+    known = subprocess.run(
+        ["git", "cat-file", "-e", f"{PREVIOUS}^{{commit}}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return None if known.returncode == 0 else "the history of this checkout does not reach back to the previous release"
+
+
+def previous_release(folder: Path) -> Path:
+    """Build the wheel of the previous release and return the folder that it was unpacked in."""
+    archive = subprocess.run(["git", "archive", PREVIOUS], cwd=ROOT, check=True, capture_output=True, timeout=60).stdout
+    source, built, installed = folder / "source", folder / "built", folder / "installed"
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(source, filter="data")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(built)], cwd=source, check=True,
+        capture_output=True, timeout=120,
+    )  # fmt: skip
+    (wheel,) = built.glob("riverrun-*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        files.extractall(installed)
+    return installed

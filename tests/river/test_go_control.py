@@ -1,0 +1,303 @@
+"""Control, leadership and schedules beside a real Go client; each test is named after a scenario of River's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from riverrun import AsyncClient, JobState, operations
+from support import handlers
+from support.announced import announcements
+from support.contexts import settings_for
+from support.eventually import eventually
+from support.executors import running_executor
+from support.jobs import insert
+from support.queries import value
+from support.river_peer import RiverPeer, needs_peer, river_peer
+from support.schedulers import running_scheduler
+
+pytestmark = needs_peer
+
+Connection = AsyncConnection[TupleRow]
+
+HOLDER = "SELECT (SELECT leader_id FROM river_leader WHERE expires_at >= now())"
+
+
+def gone(conn: Connection, job_id: int, state: str) -> Callable[[], Awaitable[Any]]:
+    """Return a question whether the job has that state."""
+    return lambda: value(conn, f"SELECT state = '{state}' FROM river_job WHERE id = {job_id}")
+
+
+async def ours_leads(conn: Connection) -> bool:
+    return str(await value(conn, HOLDER)).startswith("riverrun_")
+
+
+async def theirs_leads(conn: Connection) -> bool:
+    return bool(await value(conn, HOLDER) == "go-client")
+
+
+async def test_notification_payload_bytes(client: AsyncClient, peer: RiverPeer, database: str) -> None:
+    await peer.ask("start", queues={"one": 1}, client_id="go-client", poll_ms=60_000)
+    async with announcements(database) as heard:
+
+        async def told(action: Awaitable[Any]) -> list[tuple[str, str]]:
+            await action
+            return await heard()
+
+        await heard()
+        theirs = await told(peer.ask("insert", kind="raw", args={}, queue="two"))
+        ours = await told(client.enqueue("raw", {}, queue="two"))
+        assert ours == theirs
+        theirs = await told(peer.ask("cancel", job_id=1))
+        ours = await told(client.cancel(2))
+        assert [(channel, text.replace(" 2", " 1")) for channel, text in ours] == theirs
+        for action, method in (("queue_pause", client.pause_queue), ("queue_resume", client.resume_queue)):
+            theirs = await told(peer.ask(action, name="one"))
+            assert await told(method("one")) == theirs
+        theirs = await told(peer.ask("queue_update", name="one", queue_metadata={"owner": "ä <b>"}))
+        assert await told(client.run(operations.set_queue_metadata("one", {"owner": "ä <b>"}))) == theirs
+        theirs = (await told(peer.ask("request_resign")))[:1]
+        assert (await told(client.run(operations.request_resign())))[:1] == theirs
+
+
+async def test_remote_cancel_notification_sent_to_go(client: AsyncClient, peer: RiverPeer, conn: Connection) -> None:
+    await peer.ask("start", queues={"go": 1}, poll_ms=60_000)
+    job = (await client.enqueue("peer_work", {"do": "sleep", "millis": 60_000}, queue="go")).job
+    await eventually(gone(conn, job.id, "running"), within=10)
+
+    await client.cancel(job.id)
+
+    await eventually(gone(conn, job.id, "cancelled"), within=10)
+    assert (await client.get(job.id)).errors[-1].error == "JobCancelError: job cancelled remotely"
+
+
+async def test_remote_cancel_notification_sent_by_go(
+    client: AsyncClient, peer: RiverPeer, conn: Connection, database: str
+) -> None:
+    job = (await client.enqueue("gate", {})).job
+    async with running_executor(settings_for(database)):
+        await eventually(gone(conn, job.id, "running"), within=10)
+
+        assert (await peer.ask("cancel", job_id=job.id))["state"] == "running"
+
+        await eventually(gone(conn, job.id, "cancelled"), within=10)
+    assert (await peer.get(job.id))["errors"][-1]["error"] == "JobCancelError: job cancelled remotely"
+
+
+async def test_transactional_cross_language_cancel(
+    client: AsyncClient, peer: RiverPeer, conn: Connection, database: str
+) -> None:
+    await peer.ask("start", queues={"go": 1}, poll_ms=60_000)
+    job = (await client.enqueue("peer_work", {"do": "sleep", "millis": 60_000}, queue="go")).job
+    await eventually(gone(conn, job.id, "running"), within=10)
+
+    async with await AsyncConnection.connect(database) as own:
+        await client.cancel(job.id, conn=own)
+        assert (await peer.get(job.id))["state"] == "running"
+        await own.commit()
+
+    await eventually(gone(conn, job.id, "cancelled"), within=10)
+
+
+async def test_pause_resume_notification(client: AsyncClient, peer: RiverPeer, conn: Connection) -> None:
+    await peer.ask("start", queues={"go": 1}, poll_ms=200)
+    await client.pause_queue("go")
+    await eventually(lambda: any(event["event"] == "queue_paused" for event in peer.events), within=10)
+    job = (await client.enqueue("peer_work", {}, queue="go")).job
+
+    assert not await _within(1.0, gone(conn, job.id, "completed"))
+    await client.resume_queue("go")
+
+    await eventually(gone(conn, job.id, "completed"), within=10)
+
+
+async def test_remote_queue_pause_stops_our_executor(
+    client: AsyncClient, peer: RiverPeer, conn: Connection, database: str
+) -> None:
+    async with running_executor(settings_for(database)):
+        await eventually(lambda: value(conn, "SELECT count(*) = 1 FROM river_queue"), within=10)
+        await peer.ask("queue_pause", name="*")
+        job = (await client.enqueue("noop", {})).job
+        assert not await _within(1.0, gone(conn, job.id, "completed"))
+
+        await peer.ask("queue_resume", name="*")
+
+        await eventually(gone(conn, job.id, "completed"), within=10)
+
+
+async def test_differential_queue_crud(client: AsyncClient, peer: RiverPeer, conn: Connection) -> None:
+    await peer.ask("start", queues={"go": 1}, poll_ms=200)
+
+    await client.run(operations.set_queue_metadata("go", {"owner": "us"}))
+
+    assert (await peer.ask("queue_get", name="go"))["Metadata"]
+    await peer.ask("queue_update", name="go", queue_metadata={"owner": "them"})
+    assert await value(conn, "SELECT metadata ->> 'owner' FROM river_queue") == "them"
+
+
+async def test_dynamic_queue_add_reconfigure_remove(client: AsyncClient, peer: RiverPeer, conn: Connection) -> None:
+    await peer.ask("start", queues={"first": 1}, poll_ms=200)
+    job = (await client.enqueue("peer_work", {}, queue="second")).job
+
+    await peer.ask("queue_add", name="second", max=1)
+
+    await eventually(gone(conn, job.id, "completed"), within=10)
+
+
+async def test_mixed_leader_failover_both_directions(database: str, conn: Connection, peer: RiverPeer) -> None:
+    async with running_scheduler(settings_for(database)):
+        await eventually(lambda: ours_leads(conn), within=10)
+        await peer.ask("start", queues={"go": 1}, client_id="go-client")
+        assert await ours_leads(conn)
+
+    await eventually(lambda: theirs_leads(conn), within=10)
+    async with running_scheduler(settings_for(database)):
+        await eventually(lambda: ours_leads(conn), within=20)
+
+
+async def test_mixed_leader_death_failover_both_directions(database: str, conn: Connection, peer: RiverPeer) -> None:
+    await peer.ask("start", queues={"go": 1}, client_id="go-client")
+    await eventually(lambda: theirs_leads(conn), within=20)
+
+    await peer.kill()
+
+    async with running_scheduler(settings_for(database, leadership="lead")):
+        await eventually(lambda: ours_leads(conn), within=30, every=0.2)
+
+
+async def test_leadership_follow_leaves_the_row_to_go(database: str, conn: Connection, peer: RiverPeer) -> None:
+    async with running_scheduler(settings_for(database, leadership="follow")):
+        await peer.ask("start", queues={"go": 1}, client_id="go-client")
+        await eventually(lambda: theirs_leads(conn), within=20)
+
+        await insert(conn, state="scheduled", kind="peer_work", queue="go")
+
+        await eventually(gone(conn, 1, "completed"), within=20)
+
+
+async def test_mixed_request_resign_terms(database: str, conn: Connection, peer: RiverPeer) -> None:
+    term = "SELECT elected_at FROM river_leader"
+    async with running_scheduler(settings_for(database)):
+        await eventually(lambda: ours_leads(conn), within=10)
+        before = await value(conn, term)
+
+        await peer.ask("request_resign")
+
+        await eventually(lambda: _changed(conn, term, before), within=10)
+        await eventually(lambda: ours_leads(conn), within=20)
+
+
+async def test_leader_election_disabled_both_directions(database: str, conn: Connection, peer: RiverPeer) -> None:
+    await peer.ask("start", queues={"go": 1}, client_id="go-client")
+    await eventually(lambda: theirs_leads(conn), within=20)
+
+    async with running_scheduler(settings_for(database, leadership="off")):
+        await insert(conn, state="scheduled", kind="noop")
+        await eventually(gone(conn, 1, "available"), within=10)
+
+    assert await theirs_leads(conn)
+
+
+async def test_a_long_job_of_ours_outlives_the_rescuer_of_go(
+    client: AsyncClient, database: str, conn: Connection, peer: RiverPeer
+) -> None:
+    await peer.ask("start", queues={"go": 1}, client_id="go-client", rescue_ms=6_000, job_timeout_ms=1_000)
+    await eventually(lambda: theirs_leads(conn), within=20)
+    unprotected = (
+        "INSERT INTO river_job (state, kind, args, attempt, attempted_at) VALUES ('running', 'gate', '{}', 1, now())"
+    )
+    await conn.execute(unprotected.encode())
+    job = (await client.enqueue("gate", {})).job
+    settings = settings_for(database, leadership="follow", job_timeout=-1, rescue_stuck_jobs_after=timedelta(seconds=6))
+    async with running_executor(settings):
+        await eventually(gone(conn, job.id, "running"), within=10)
+
+        await eventually(gone(conn, 1, "discarded"), within=45, every=0.2)
+
+        assert (await client.get(job.id)).state == JobState.RUNNING
+        handlers.gate.open()
+        await eventually(gone(conn, job.id, "completed"), within=10)
+
+
+async def test_candidate_process_kill_reference_rescue(conn: Connection, peer: RiverPeer) -> None:
+    long_ago = "now() - interval '2 hours'"
+    await conn.execute(
+        "INSERT INTO river_job (state, kind, args, queue, attempt, attempted_at, attempted_by)"
+        f" VALUES ('running', 'peer_work', '{{}}', 'go', 1, {long_ago}, ARRAY['host_1_0123abcd'])".encode()
+    )
+
+    await peer.ask("start", queues={"go": 1}, client_id="go-client")
+
+    await eventually(lambda: value(conn, "SELECT metadata ->> 'river:rescue_count' = '1' FROM river_job"), within=45)
+
+
+async def test_reference_process_kill_candidate_rescue(client: AsyncClient, database: str, conn: Connection) -> None:
+    async with river_peer(database) as dying:
+        await dying.ask("start", queues={"go": 1}, client_id="go-client", poll_ms=100)
+        job = (await client.enqueue("peer_work", {"do": "sleep", "millis": 60_000}, queue="go")).job
+        await eventually(gone(conn, job.id, "running"), within=10)
+        await dying.kill()
+
+    settings = settings_for(database, rescue_stuck_jobs_after=timedelta(seconds=1), job_timeout=timedelta(seconds=1))
+    async with running_scheduler(settings):
+        await eventually(gone(conn, job.id, "retryable"), within=45, every=0.2)
+
+    assert (await client.get(job.id)).metadata["river:rescue_count"] == 1
+
+
+async def test_external_terminal_completion_race(
+    client: AsyncClient, peer: RiverPeer, conn: Connection, database: str
+) -> None:
+    job = (await client.enqueue("gate", {})).job
+    async with running_executor(settings_for(database)):
+        await eventually(gone(conn, job.id, "running"), within=10)
+        await conn.execute("UPDATE river_job SET state = 'discarded', finalized_at = now()")
+        handlers.gate.open()
+        await asyncio.sleep(0)
+
+    after = await peer.get(job.id)
+    assert after["state"] == "discarded"
+
+
+async def test_resumable_cross_engine_cursor(client: AsyncClient, peer: RiverPeer, conn: Connection) -> None:
+    await peer.ask("start", queues={"go": 1}, poll_ms=100)
+    job = (await client.enqueue("peer_work", {"do": "resumable"}, queue="go")).job
+
+    await eventually(gone(conn, job.id, "completed"), within=20)
+
+    metadata = (await client.get(job.id)).metadata
+    assert metadata["output"] == {"at": 7}
+    assert json.dumps(metadata["river:resumable_cursor"])
+
+
+async def _within(seconds: float, predicate: Callable[[], Awaitable[Any]]) -> bool:
+    try:
+        await eventually(predicate, within=seconds)
+    except AssertionError:
+        return False
+    return True
+
+
+async def _changed(conn: Connection, query: str, before: object) -> bool:
+    return bool(await value(conn, query) != before)
+
+
+@pytest.mark.parametrize("direction", ["theirs", "ours"])
+async def test_periodic_unique_cross_engine(
+    client: AsyncClient, database: str, conn: Connection, peer: RiverPeer, direction: str
+) -> None:
+    periodic = {
+        "id": "nightly", "cron": "0 0 * * *", "run_on_start": True,
+        "job": {"kind": "report", "args": {}, "queue": "reports", "unique": {"by_args": True}},
+    }  # fmt: skip
+    await peer.ask("start", queues={"go": 1}, client_id="go-client", periodic=[periodic])
+    await eventually(lambda: value(conn, "SELECT count(*) = 1 FROM river_job"), within=20)
+    assert direction
+    assert await value(conn, "SELECT metadata ->> 'river:periodic_job_id' FROM river_job") == "nightly"
