@@ -368,4 +368,119 @@ DROP INDEX river_job_metadata_index;
 
 INSERT INTO riverrun_migration (version, name) VALUES (6, '006_lean_job_indexes');
 
+-- 007_token
+-- Tokens of the HTTP API, and the sessions that browsers make from them.
+--   locks: new objects only
+CREATE TABLE riverrun_token (
+    id text PRIMARY KEY,
+    sha256 bytea NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL,
+    queues text[] NOT NULL DEFAULT '{}',
+    parent text,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz,
+    last_used_at timestamptz,
+    revoked_at timestamptz,
+    CONSTRAINT riverrun_token_id_length CHECK (char_length(id) BETWEEN 1 AND 64),
+    CONSTRAINT riverrun_token_sha256_length CHECK (octet_length(sha256) = 32),
+    CONSTRAINT riverrun_token_name_length CHECK (char_length(name) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_token_role_is_known CHECK (role IN ('read', 'enqueue', 'operate', 'edit', 'admin')),
+    CONSTRAINT riverrun_token_parent_length CHECK (char_length(parent) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_token_created_by_length CHECK (char_length(created_by) BETWEEN 1 AND 255)
+);
+
+CREATE UNIQUE INDEX riverrun_token_sha256_index ON riverrun_token (sha256);
+CREATE INDEX riverrun_token_parent_index ON riverrun_token (parent) WHERE parent IS NOT NULL;
+
+COMMENT ON TABLE riverrun_token IS 'Who may use the HTTP API: the digest of each token, what it may do and where; one with a parent is the session of a browser.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (7, '007_token');
+
+-- 008_audit
+-- Who changed what through the API, the pages and the shell, as a chain of digests.
+--   locks: new objects only
+CREATE TABLE riverrun_audit (
+    number bigint PRIMARY KEY,
+    at timestamptz NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL,
+    entry text NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT riverrun_audit_number_is_positive CHECK (number > 0),
+    CONSTRAINT riverrun_audit_hash_length CHECK (octet_length(hash) = 32)
+);
+
+CREATE INDEX riverrun_audit_at_index ON riverrun_audit (at);
+
+COMMENT ON TABLE riverrun_audit IS 'One entry for each change that somebody made; hash is the SHA-256 of the hash before it and of the entry.';
+
+-- The end of the chain, so that the newest entries cannot be cut off unseen; its row lock keeps entries in order.
+CREATE TABLE riverrun_audit_head (
+    name text PRIMARY KEY DEFAULT 'audit',
+    number bigint NOT NULL DEFAULT 0,
+    hash bytea NOT NULL,
+    CONSTRAINT riverrun_audit_head_name_is_audit CHECK (name = 'audit'),
+    CONSTRAINT riverrun_audit_head_hash_length CHECK (octet_length(hash) = 32)
+) WITH (fillfactor = 50);
+
+COMMENT ON TABLE riverrun_audit_head IS 'Number and hash of the newest entry of riverrun_audit.';
+
+INSERT INTO riverrun_audit_head (number, hash) VALUES (0, sha256(''));
+
+INSERT INTO riverrun_migration (version, name) VALUES (8, '008_audit');
+
+-- 009_bulk
+-- Operations on every job that a filter names, done in batches while they are watched.
+--   locks: new objects only
+CREATE TABLE riverrun_bulk (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    action text NOT NULL,
+    params jsonb NOT NULL DEFAULT '{}',
+    filter text NOT NULL,
+    wanted jsonb NOT NULL,
+    actor text NOT NULL,
+    state text NOT NULL DEFAULT 'running',
+    first_id bigint NOT NULL,
+    last_id bigint NOT NULL,
+    position bigint NOT NULL,
+    matched bigint NOT NULL DEFAULT 0,
+    changed bigint NOT NULL DEFAULT 0,
+    error text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    CONSTRAINT riverrun_bulk_action_is_known CHECK (
+        action IN ('retry', 'run', 'cancel', 'delete', 'snooze', 'reprioritize', 'move')
+    ),
+    CONSTRAINT riverrun_bulk_state_is_known CHECK (state IN ('running', 'done', 'aborted', 'failed')),
+    CONSTRAINT riverrun_bulk_finished_when_not_running CHECK ((state = 'running') = (finished_at IS NULL)),
+    CONSTRAINT riverrun_bulk_params_is_object CHECK (jsonb_typeof(params) = 'object'),
+    CONSTRAINT riverrun_bulk_wanted_is_object CHECK (jsonb_typeof(wanted) = 'object')
+) WITH (fillfactor = 50);
+
+CREATE INDEX riverrun_bulk_running_index ON riverrun_bulk (updated_at) WHERE state = 'running';
+
+COMMENT ON TABLE riverrun_bulk IS 'One action on all jobs that a filter names, up to the newest one when it began; position is the id it has come to.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (9, '009_bulk');
+
+-- 010_notice
+-- What people were told, so that they are told once, whoever leads.
+--   locks: new objects only
+CREATE TABLE riverrun_notice (
+    rule text NOT NULL,
+    subject text NOT NULL,
+    sent_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (rule, subject),
+    CONSTRAINT riverrun_notice_rule_length CHECK (char_length(rule) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_notice_subject_length CHECK (char_length(subject) BETWEEN 1 AND 255)
+);
+
+COMMENT ON TABLE riverrun_notice IS 'When a rule of the notifications last told somebody about a subject.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (10, '010_notice');
+
 COMMIT;

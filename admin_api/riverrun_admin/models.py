@@ -63,6 +63,60 @@ class JobIdsBody(Body):
     job_ids: list[Annotated[int, shared(names.check_job_id)]] | None = Field(None, min_length=1, max_length=MOST_JOBS)
 
 
+class SnoozeBody(JobIdsBody):
+    """Jobs, and how many seconds from now they shall wait."""
+
+    delay_s: float = Field(ge=0, le=3_153_600_000, allow_inf_nan=False)
+
+
+class ReprioritizeBody(JobIdsBody):
+    """Jobs, and their new priority."""
+
+    priority: Annotated[int, shared(names.check_priority)]
+
+
+class MoveBody(JobIdsBody):
+    """Jobs, and their new queue."""
+
+    queue: Annotated[str, shared(names.check_queue)]
+
+
+class JobChangeBody(Body):
+    """A job that waits, and what shall be different about it."""
+
+    job_id: Annotated[int, shared(names.check_job_id)]
+    task_params: Annotated[str | None, shared(check_params, optional=True)] = None
+    queue: Annotated[str | None, shared(names.check_queue, optional=True)] = None
+    priority: Annotated[int | None, shared(names.check_priority, optional=True)] = None
+    max_attempts: Annotated[int | None, shared(names.check_max_attempts, optional=True)] = None
+    scheduled_at: Annotated[datetime | None, shared(check_time, optional=True)] = None
+    tags: Annotated[tuple[str, ...] | None, shared(names.check_tags, optional=True)] = None
+
+
+class BulkBody(Body):
+    """What to do to which jobs; `riverrun.store.bulk_operations` checks what belongs together."""
+
+    action: str
+    filter: str | None = None
+    job_ids: list[Annotated[int, shared(names.check_job_id)]] | None = Field(None, min_length=1, max_length=MOST_JOBS)
+    delay_s: float | None = Field(None, ge=0, le=3_153_600_000, allow_inf_nan=False)
+    priority: Annotated[int | None, shared(names.check_priority, optional=True)] = None
+    queue: Annotated[str | None, shared(names.check_queue, optional=True)] = None
+    dry_run: bool = False
+
+
+class BulkIdBody(Body):
+    """Which operation."""
+
+    bulk_id: int = Field(ge=1, le=2**63 - 1)
+
+
+class OneQueueBody(Body):
+    """One queue."""
+
+    queue: Annotated[str, shared(names.check_queue)]
+
+
 class QueueBody(Body):
     """A queue, or ``*`` for all that are known."""
 
@@ -123,6 +177,21 @@ class ScheduleBody(Body):
     tags: Annotated[tuple[str, ...], shared(names.check_tags)] = ()
     metadata: dict[str, Any] | None = None
     missed: str = "latest"
+
+
+class TokenBody(Body):
+    """A token to make; `riverrun.access` checks the values."""
+
+    name: Any
+    role: Any = "read"
+    queues: list[Any] = Field([], max_length=50)
+    expires_in_s: float | None = Field(None, ge=1, le=315_360_000, allow_inf_nan=False)
+
+
+class TokenIdBody(Body):
+    """Which token."""
+
+    token_id: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
 
 
 class ScheduleNameBody(Body):

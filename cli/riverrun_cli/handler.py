@@ -11,6 +11,7 @@ from riverrun_cli.inputs import confirm, named, yes_option
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
+from riverrun_cli.writing import write
 
 if TYPE_CHECKING:
     from riverrun.store.registry import RegisteredHandler
@@ -75,7 +76,9 @@ def register(access: Access, /, *, kind: str, replace: bool, output: str, **said
     with named(**_NAMES):
         new = registration(kind, kind if name is None else name, type_, **said)
     with access.client() as client:
-        registered, created = client.run(registry.register(new, replace=replace))
+        registered, created = write(
+            client, registry.register(new, replace=replace), "handler.register", f"handler:{new.kind}"
+        )
     write_record({**_row(registered), "created": created}, output=output, identity="kind")
 
 
@@ -97,7 +100,11 @@ def update(access: Access, /, *, kind: str, output: str, **said: Any) -> None:
     if not changes:
         raise click.UsageError("nothing to change; give at least one option")
     with named(**_NAMES), access.client() as client:
-        write_record(_row(client.run(registry.update(kind, changes))), output=output, identity="kind")
+        write_record(
+            _row(write(client, registry.update(kind, changes), "handler.update", f"handler:{kind}")),
+            output=output,
+            identity="kind",
+        )
 
 
 @handler.command
@@ -109,7 +116,7 @@ def resume(access: Access, /, *, kind: str, output: str) -> None:
     from riverrun.store import registry  # noqa: PLC0415
 
     with access.client() as client:
-        client.run(registry.resume(kind))
+        write(client, registry.resume(kind), "handler.resume", f"handler:{kind}")
         write_record(_row(client.run(registry.handler(kind))), output=output, identity="kind")
 
 
@@ -124,7 +131,7 @@ def delete(access: Access, /, *, kind: str, force: bool, yes: bool) -> None:
 
     confirm(f"Delete the handler of {kind}?", yes=yes)
     with access.client() as client:
-        client.run(registry.delete(kind, force=force))
+        write(client, registry.delete(kind, force=force), "handler.delete", f"handler:{kind}")
 
 
 def _row(found: RegisteredHandler) -> dict[str, object]:

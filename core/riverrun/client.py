@@ -237,9 +237,9 @@ class AsyncClient(ClientBase):
         """
         return aiter(self._subscription(kinds, timeout))
 
-    async def run(self, steps: Steps[T], *, conn: Conn | None = None) -> T:
-        """Run any operation of `riverrun.store` and return its result."""
-        async with self._connection(conn) as active:
+    async def run(self, steps: Steps[T], *, conn: Conn | None = None, whole: bool = False) -> T:
+        """Run any operation of `riverrun.store` and return its result; ``whole``: in one transaction."""
+        async with self._connection(conn, whole=whole) as active:
             return await self._statements.run(active, steps)
 
     async def close(self) -> None:

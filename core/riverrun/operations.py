@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypedDict, TypeVar
 
-from riverrun import go_json
+from riverrun import go_json, job_query
 from riverrun.database.statements import Steps
 from riverrun.errors import InvalidInput, JobFinalized, JobRunning, NotFound
 from riverrun.job import Job, JobState
@@ -204,7 +204,9 @@ class ListFilters(TypedDict, total=False):
     order: listing.Order | None
 
 
-def page(filters: ListFilters, *, limit: int, cursor: str | None) -> Steps[listing.Page]:
+def page(
+    filters: ListFilters, *, limit: int, cursor: str | None, line: listing.JobFilter | None = None
+) -> Steps[listing.Page]:
     """Return up to ``limit`` jobs from ``cursor`` on; see `riverrun.store.listing`."""
     if unknown := set(filters) - set(ListFilters.__annotations__):
         name = min(unknown)
@@ -225,9 +227,20 @@ def page(filters: ListFilters, *, limit: int, cursor: str | None) -> Steps[listi
         created_after=_moment("created_after", filters.get("created_after")),
         created_before=_moment("created_before", filters.get("created_before")),
     )
-    return (
-        yield from listing.page(wanted, limit=limit, cursor=cursor, order=check_order(filters.get("order"), "order"))
-    )
+    if line is not None:
+        wanted = job_query.merged(wanted, line)
+    order = check_order(filters.get("order"), "order")
+    return (yield from listing.page(wanted, limit=limit, cursor=cursor, order=order))
+
+
+def pages(filters: ListFilters, text: str | None) -> Callable[[int, str | None], Steps[listing.Page]]:
+    """Return what reads a page of so many jobs from a cursor on: those of ``filters`` and of a `job_query` line."""
+    line = None if text is None else job_query.parse(text)
+
+    def read(limit: int, cursor: str | None) -> Steps[listing.Page]:
+        return (yield from page(filters, limit=limit, cursor=cursor, line=line))
+
+    return read
 
 
 def check_state(value: object, field: str) -> JobState:

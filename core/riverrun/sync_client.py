@@ -138,9 +138,9 @@ class Client(ClientBase):
         """Give events as they happen anywhere in the fleet, over a connection of their own."""
         return iter(self._subscription(kinds, timeout))
 
-    def run(self, steps: Steps[T], *, conn: Conn | None = None) -> T:
-        """Run any operation of `riverrun.store` and return its result."""
-        with self._connection(conn) as active:
+    def run(self, steps: Steps[T], *, conn: Conn | None = None, whole: bool = False) -> T:
+        """Run any operation of `riverrun.store` and return its result; ``whole``: in one transaction."""
+        with self._connection(conn, whole=whole) as active:
             return self._statements.run_sync(active, steps)
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from riverrun.telemetry import metrics
 from riverrun_scheduler.cleaner import Cleaner
 from riverrun_scheduler.gauges import Gauges
 from riverrun_scheduler.horizon import Horizon
+from riverrun_scheduler.notifier import Notifier
 from riverrun_scheduler.promoter import Promoter
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
@@ -50,6 +51,7 @@ class Reign:
         self._schedules = Schedules(term)
         self._gauges = Gauges(term)
         self._horizon = Horizon(term)
+        self._notifier = Notifier(term)
         self._services: tuple[Service, ...] = (
             self._river,
             self._schedules,
@@ -58,6 +60,7 @@ class Reign:
             Cleaner(term, self._river),
             self._gauges,
             self._horizon,
+            self._notifier,
         )
         self._resting: dict[Service, float] = {}
 
@@ -82,6 +85,7 @@ class Reign:
         self._schedules.clear()
         self._gauges.clear()
         self._horizon.clear()
+        await self._notifier.close()
         if self._term.session.closed:
             return
         with suppress(psycopg.Error, TimeoutError):

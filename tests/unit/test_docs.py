@@ -47,7 +47,7 @@ def test_every_command_exists_with_its_options(page: Path) -> None:
 
 @every_page
 def test_every_setting_exists(page: Path) -> None:
-    sections = "postgresql|river|admin|handlers|schedules|log|embedded"
+    sections = "postgresql|river|admin|handlers|schedules|log|embedded|notifications"
     named = re.findall(rf"`((?:{sections})\.[a-z_.<>]+)`", page.read_text(encoding="utf-8"))
     files = (".py", ".sql", ".log", ".md", ".yaml")
 
@@ -71,7 +71,7 @@ def test_every_name_with_our_prefix_is_a_metric_a_table_or_a_package(page: Path)
 @every_page
 def test_every_path_of_the_api_is_served(page: Path) -> None:
     served = [re.compile(re.sub(r"\{\w+\}", r"[^/]+", path)) for _, path in ROLES]
-    named = re.findall(r"(?<![\w.])/admin/[a-z_/]+[a-z]", page.read_text(encoding="utf-8"))
+    named = re.findall(r"(?<![\w.])/admin/[a-z_/.]+[a-z]", page.read_text(encoding="utf-8"))
 
     assert [path for path in named if not any(route.fullmatch(path) for route in served)] == []
 

@@ -6,23 +6,16 @@ Only a page of ours gets this far: the door has looked at Origin and Sec-Fetch-S
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import parse_qs
 
 from aiohttp import web
 
 from riverrun.errors import RiverrunError
 from riverrun.job import JobState
 from riverrun.names import check_job_id, check_queue
-from riverrun.store import queues
 from riverrun_admin import job_actions, queue_actions
-from riverrun_admin.body import SMALL_BODY_BYTES, read_body
+from riverrun_admin.form_fields import Fields, form_fields
 from riverrun_admin.job_actions import Outcome
-from riverrun_admin.problems import Problem
 from riverrun_admin.rules import check_slots
-from riverrun_admin.services import services
-from riverrun_admin.transaction import run
-
-Fields = dict[str, str]
 
 
 async def queue_form(request: web.Request) -> web.StreamResponse:
@@ -30,9 +23,8 @@ async def queue_form(request: web.Request) -> web.StreamResponse:
     act = _QUEUE_ACTIONS.get(request.match_info["action"])
     if act is None:
         raise web.HTTPNotFound
-    fields = await _fields(request)
+    fields = await form_fields(request)
     notice = await act(request, check_queue(fields.get("queue"), "queue"), fields)
-    services(request).overview.forget()
     raise web.HTTPSeeOther(f"../../queue/list?notice={notice}")
 
 
@@ -41,21 +33,10 @@ async def job_form(request: web.Request) -> web.StreamResponse:
     act = _JOB_ACTIONS.get(request.match_info["action"])
     if act is None:
         raise web.HTTPNotFound
-    job_id = check_job_id((await _fields(request)).get("job_id"), "job_id")
+    job_id = check_job_id((await form_fields(request)).get("job_id"), "job_id")
     notice = await act(request, job_id)
     target = "jobs" if notice == "deleted" else f"jobs/{job_id}"
     raise web.HTTPSeeOther(f"../../queue/{target}?notice={notice}")
-
-
-async def _fields(request: web.Request) -> Fields:
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise Problem(415, "unsupported-media-type", "a form has Content-Type: application/x-www-form-urlencoded")
-    body = await read_body(request, SMALL_BODY_BYTES)
-    try:
-        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=20, errors="strict")
-    except (UnicodeDecodeError, ValueError) as error:
-        raise Problem(400, "invalid-form", "the body is not a form in UTF-8") from error
-    return {name: values[-1] for name, values in fields.items()}
 
 
 async def _pause(request: web.Request, queue: str, _fields: Fields) -> str:
@@ -71,7 +52,7 @@ async def _resume(request: web.Request, queue: str, _fields: Fields) -> str:
 async def _scale(request: web.Request, queue: str, fields: Fields) -> str:
     text = fields.get("max_workers", "").strip()
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text
-    await run(request, queues.scale(queue, check_slots(number, "max_workers") if text else None))
+    await queue_actions.scale(request, queue, check_slots(number, "max_workers") if text else None)
     return "scaled"
 
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from aiohttp import web
 
 from riverrun.job import FINALIZED, Job, JobState
-from riverrun.store import jobs, listing
 from riverrun_admin.documents import encoded, safe
 from riverrun_admin.filters import job_filter, rows_wanted
 from riverrun_admin.pages.render import page
+from riverrun_admin.reading import read_job, read_page
 from riverrun_admin.services import services
 
 _RETRYABLE_BY_HAND = frozenset(JobState) - {JobState.RUNNING, JobState.AVAILABLE}
@@ -20,10 +20,7 @@ _RETRYABLE_BY_HAND = frozenset(JobState) - {JobState.RUNNING, JobState.AVAILABLE
 async def jobs_page(request: web.Request) -> web.Response:
     """Return one page of the jobs that the query asks for."""
     wanted = job_filter(request)
-    database = services(request).database
-    found = await database.run(
-        listing.page(wanted, limit=rows_wanted(request), cursor=request.query.get("cursor") or None)
-    )
+    found = await read_page(request, wanted, limit=rows_wanted(request), cursor=request.query.get("cursor") or None)
     snapshot = await services(request).overview.snapshot()
     query = request.rel_url.query.copy()
     for name in ("cursor", "lang", "notice"):
@@ -53,7 +50,7 @@ async def jobs_page(request: web.Request) -> web.Response:
 
 async def job_page(request: web.Request, job_id: int) -> web.Response:
     """Return one job with its arguments, metadata, output and errors."""
-    job = await services(request).database.run(jobs.get(job_id))
+    job = await read_job(request, job_id)
     metadata = {name: value for name, value in job.metadata.items() if name != "output"}
     return page(
         request,

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from riverrun.job import Job, JobState
-from riverrun.store import listing
 from riverrun.store.listing import JobFilter
 from riverrun_admin.pages.render import page
+from riverrun_admin.reading import read_page
 from riverrun_admin.services import services
 
 FAILURES_SHOWN = 10
@@ -27,8 +27,7 @@ async def _failures(request: web.Request) -> list[Job]:
     """Return jobs that failed of late, the last failure first: those that gave up and those that try again soonest."""
     found: list[Job] = []
     for state in (JobState.DISCARDED, JobState.RETRYABLE):
-        steps = listing.page(JobFilter(states=(state,)), limit=FAILURES_SHOWN)
-        found += (await services(request).database.run(steps)).jobs
+        found += (await read_page(request, JobFilter(states=(state,)), limit=FAILURES_SHOWN)).jobs
     failed = [job for job in found if job.errors]
     failed.sort(key=lambda job: job.errors[-1].at or _LONG_AGO, reverse=True)
     return failed[:FAILURES_SHOWN]

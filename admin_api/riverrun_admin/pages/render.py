@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from riverrun.job import JobState
 from riverrun.names import MAX_PRIORITY
+from riverrun_admin.callers import caller_of, is_known
 from riverrun_admin.pages import formats
 from riverrun_admin.pages.texts import COOKIE, LANGUAGES, language_of, translator
 from riverrun_admin.problems import Problem
@@ -62,7 +63,8 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
             navigation=NAVIGATION,
             here=template,
             server_id=services(request).settings.server_id,
-            is_open=not services(request).settings.admin.tokens,
+            is_open=services(request).door.is_open,
+            caller=caller_of(request) if is_known(request) else None,
             notice=notice if notice in NOTICES else None,
             language_link=lambda name: f"?{_with(request, 'lang', name)}",
             span=formats.spans(text),

@@ -71,7 +71,6 @@ async def run_now(request: web.Request) -> web.Response:
     queue = river.queues.get(schedule.queue)
     steps = schedules.run_now(name, priority=queue.priority if queue else 1, max_attempts=river.max_attempts)
     job = (await run(request, steps)).job
-    services(request).overview.forget()
     document = {"job_id": job.id, "state": str(job.state), "task_type": job.kind, "queue": job.queue}
     return respond(document, status=201, headers={"Location": f"/admin/queue/jobs/{job.id}"})
 

@@ -8,7 +8,6 @@ A pair of values that cannot stand together is refused at the later of the two k
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 from datetime import timedelta
@@ -18,7 +17,9 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from riverrun.errors import ConfigError
+from riverrun.settings.admin import AdminSettings
 from riverrun.settings.connection import conninfo_from_parts, conninfo_from_url
+from riverrun.settings.notifications import NotificationSettings
 from riverrun.settings.river import RiverSettings
 from riverrun.settings.values import (
     Cron,
@@ -33,7 +34,6 @@ from riverrun.settings.values import (
     ServerId,
     Tag,
     TimeZone,
-    Token,
     WholeNumber,
 )
 
@@ -78,36 +78,6 @@ class EmbeddedSettings(Section):
     """The PostgreSQL that the daemon brings along; used when no database is configured."""
 
     data_dir: Path | None = Field(None, description="where its data live; by default a folder of the user's own")
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``; of names only localhost, since others may resolve anywhere."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-class AdminSettings(Section):
-    """The HTTP API, the dashboard and /metrics."""
-
-    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
-    port: WholeNumber = Field(9999, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    tokens: list[Token] = Field(
-        [], validate_default=True, description="bearer tokens; required unless the host is a loopback address"
-    )
-    allowed_hosts: list[str] = Field([], description="names that a request's Host header may carry besides loopback")
-
-    @field_validator("tokens")
-    @classmethod
-    def _guard_an_open_address(cls, value: list[SecretStr], info: ValidationInfo) -> list[SecretStr]:
-        host = info.data.get("host")
-        if not value and host is not None and not _is_loopback(host):
-            raise ValueError(
-                f"at least one token, because other machines can reach {host}; set admin.tokens, or "
-                "RIVERRUN_ADMIN__TOKENS_FILE to a file with one token a line, or set admin.host to 127.0.0.1"
-            )
-        return value
 
 
 class HandlerSettings(Section):
@@ -169,6 +139,7 @@ class Settings(Section):
     admin: AdminSettings = AdminSettings()
     handlers: HandlerSettings = HandlerSettings()
     schedules: dict[ScheduleName, ScheduleSettings] = Field({}, description="jobs that are enqueued by the clock")
+    notifications: NotificationSettings = NotificationSettings()
 
     @property
     def database_configured(self) -> bool:

@@ -117,6 +117,18 @@ def delete(job_ids: Sequence[int]) -> Steps[dict[int, JobState]]:
     return {row[0]: JobState(row[1]) for row in rows}
 
 
+def queues_of(job_ids: Sequence[int]) -> Steps[dict[int, str]]:
+    """Return the queue of each of the jobs that exists, by id."""
+    rows = yield Query("job_queues", {"ids": list(job_ids)})
+    return {row[0]: row[1] for row in rows}
+
+
+def states_of(job_ids: Sequence[int]) -> Steps[dict[int, JobState]]:
+    """Return the state of each of the jobs that exist, by id."""
+    rows = yield Query("job_queues", {"ids": list(job_ids)})
+    return {row[0]: JobState(row[2]) for row in rows}
+
+
 def _first_of_each_key(jobs: Sequence[NewJob]) -> tuple[list[int], list[NewJob]]:
     """Return, for each job, the position of the one that stands for it, and those that stand for any."""
     positions: list[int] = []
