@@ -25,6 +25,7 @@ from riverrun_admin.roles import check_every_route_has_a_role
 from riverrun_admin.routes import (
     audit,
     bulk,
+    callback,
     changes,
     events,
     handler,
@@ -63,8 +64,8 @@ _HEADERS = {
 
 
 _PARTS = (
-    queue, events, jobs, changes, bulk, handler, schedule, server, session, token, audit, reference, health, pages,
-    forms,
+    queue, callback, events, jobs, changes, bulk, handler, schedule, server, session, token, audit, reference, health,
+    pages, forms,
 )  # fmt: skip
 
 

@@ -19,13 +19,16 @@ if TYPE_CHECKING:
         JobFinalized,
         JobRunning,
         NotFound,
+        ResourceUnavailable,
         RiverrunError,
         SchemaError,
         StaleAttempt,
         UniqueConflict,
     )
+    from riverrun.extensions import middleware, on_begin, on_end, on_error
     from riverrun.handlers import handler
     from riverrun.job import Job, JobState
+    from riverrun.resources import resource
     from riverrun.signals import Cancel, Retry, Snooze
     from riverrun.store.jobs import EnqueueResult
     from riverrun.sync_client import Client
@@ -46,6 +49,7 @@ __all__ = [
     "JobRunning",
     "JobState",
     "NotFound",
+    "ResourceUnavailable",
     "Retry",
     "RiverrunError",
     "SchemaError",
@@ -54,6 +58,11 @@ __all__ = [
     "Unique",
     "UniqueConflict",
     "handler",
+    "middleware",
+    "on_begin",
+    "on_end",
+    "on_error",
+    "resource",
 ]
 __version__ = "0.1.0"
 
@@ -62,10 +71,12 @@ _HOMES = {
     "riverrun.context": ("Context",),
     "riverrun.errors": (
         "ConfigError", "Conflict", "DatabaseUnavailable", "InvalidInput", "JobFinalized", "JobRunning", "NotFound",
-        "RiverrunError", "SchemaError", "StaleAttempt", "UniqueConflict",
+        "ResourceUnavailable", "RiverrunError", "SchemaError", "StaleAttempt", "UniqueConflict",
     ),
+    "riverrun.extensions": ("middleware", "on_begin", "on_end", "on_error"),
     "riverrun.handlers": ("handler",),
     "riverrun.job": ("Job", "JobState"),
+    "riverrun.resources": ("resource",),
     "riverrun.signals": ("Cancel", "Retry", "Snooze"),
     "riverrun.store.jobs": ("EnqueueResult",),
     "riverrun.sync_client": ("Client",),

@@ -37,7 +37,7 @@ MAX_TRACE_BYTES = 64 * 1024
 
 _NOW = timedelta(0)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_MOST_SNOOZES = 2**53
+_MOST_SNOOZES = 2**63 - 2
 
 
 class JobFacts(Protocol):
@@ -142,7 +142,7 @@ def snooze_count(metadata: Mapping[str, Any]) -> int:
 def _retry_delay(job: JobFacts, asked: timedelta | None, *, rng: random.Random, backoff: Backoff) -> timedelta:
     """Return the delay the handler asked for, or that of the policy; a negative one counts as none, as in River."""
     if asked is None or asked < _NOW:
-        return retry_delay(backoff, errors=job.error_count, rng=rng)
+        return retry_delay(backoff, errors=job.error_count, rng=rng, job=job)
     return min(asked, MAX_DELAY)
 
 

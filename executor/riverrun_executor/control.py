@@ -1,6 +1,7 @@
 """Obey and report: what changes while an executor runs, and what it tells beside outcomes, over one connection.
 
-Once a second at most: progress of running jobs, and the lease where no supervisor renews it. Every two seconds:
+Once a second at most: progress of running jobs, what was learnt about services, and the lease where no supervisor
+renews it. Every two seconds:
 cancellations, slots set at run time, changes of the handler registry. Every five: statistics, and claims whose answer
 was lost. Every minute: that this queue is being worked on, and that long jobs are young, if a client of River leads.
 """
@@ -75,6 +76,12 @@ class Executor(Protocol):
     async def reload_handlers(self, conn: AsyncConnection[Any]) -> None:
         """Read the registry of handlers again."""
 
+    async def settle_services(self, conn: AsyncConnection[Any]) -> None:
+        """Write what was learnt about services."""
+
+    async def hear_callbacks(self, conn: AsyncConnection[Any]) -> None:
+        """Look whether attempts whose service works on have ended."""
+
 
 class Control:
     """Keeps one connection for everything that is neither claim nor finalize."""
@@ -101,6 +108,7 @@ class Control:
         self._now = asyncio.Event()
         self._due: dict[Callable[[AsyncConnection[Any]], Any], tuple[float, float]] = {
             executor.renew_own_lease: (BEAT_SECONDS, 0.0),
+            executor.settle_services: (0.0, 0.0),
             self._obey: (OBEY_EVERY, 0.0),
             self._report: (STATISTICS_EVERY, 0.0),
             self._reconcile: (RECONCILE_EVERY, time.monotonic() + RECONCILE_EVERY),
@@ -112,6 +120,10 @@ class Control:
     def look_now(self) -> None:
         """Somebody said that something changed: look at once instead of at the next beat."""
         self._due[self._obey] = (OBEY_EVERY, 0.0)
+        self._now.set()
+
+    def write_soon(self) -> None:
+        """Something is to be written: beat at once."""
         self._now.set()
 
     async def run(self) -> None:
@@ -164,6 +176,7 @@ class Control:
         self._executor.resize(directives.max_workers)
         for job_id in directives.cancelled:
             self._executor.cancel(job_id)
+        await self._executor.hear_callbacks(conn)
         if directives.registry != self._registry:
             await self._executor.reload_handlers(conn)
             self._registry = directives.registry

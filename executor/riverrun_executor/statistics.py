@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
-from riverrun.context import job_fields
 from riverrun.database.statements import Steps
+from riverrun.job_log import job_fields
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Interrupted, Snoozed
 from riverrun.store import minutes
 from riverrun.telemetry import metrics
