@@ -28,6 +28,7 @@ from riverrun_admin.roles import check_every_route_has_a_role
 from riverrun_admin.routes import (
     audit,
     bulk,
+    callback,
     changes,
     error,
     events,
@@ -67,8 +68,8 @@ _HEADERS = {
 
 
 _PARTS = (
-    queue, events, jobs, changes, bulk, error, handler, schedule, server, session, token, audit, reference, health,
-    pages, queue_forms, job_forms, schedule_forms, handler_forms,
+    queue, callback, events, jobs, changes, bulk, error, handler, schedule, server, session, token, audit, reference,
+    health, pages, queue_forms, job_forms, schedule_forms, handler_forms,
 )  # fmt: skip
 
 

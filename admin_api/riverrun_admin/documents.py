@@ -174,7 +174,7 @@ def statistics_document(snapshot: Snapshot) -> dict[str, object]:
 
 def handler_document(handler: RegisteredHandler) -> dict[str, object]:
     """Return a registered handler."""
-    said = handler.registration
+    said, health = handler.registration, handler.health
     return {
         "task_type": said.kind,
         "handler_name": said.handler_name,
@@ -183,7 +183,17 @@ def handler_document(handler: RegisteredHandler) -> dict[str, object]:
         "timeout": said.timeout_seconds,
         "retry_count": said.retry_count,
         "description": said.description,
+        **said.settings.model_dump(),
+        "signed": handler.signed,
         "paused_at": moment(handler.paused_at),
+        "health": {
+            "breaker": health.breaker,
+            "reason": health.reason,
+            "misconfigured": health.misconfigured,
+            "failed_probes": health.failed_probes,
+            "throttled_s": _seconds(health.throttled_for if (health.throttled_for or 0) > 0 else None),
+            "changed_at": moment(health.changed_at),
+        },
         "version": handler.revision,
         "created_at": moment(handler.created_at),
         "updated_at": moment(handler.updated_at),

@@ -91,7 +91,7 @@ def checked_job(body: EnqueueBody, handler: RegisteredHandler | None, settings: 
             timeout=body.timeout_s,
             tags=body.tags,
             metadata=body.metadata,
-            unique=None if body.unique is None else _unique(body.unique),
+            unique=None if body.unique is None else unique_of(body.unique),
             pending=body.pending,
         )
     except InvalidInput as error:
@@ -108,7 +108,12 @@ def _max_attempts(handler: RegisteredHandler | None, settings: Settings) -> int:
     return settings.river.max_attempts if retries is None else min(retries + 1, MAX_ATTEMPTS)
 
 
-def _unique(body: UniqueBody) -> Unique:
+def unique_of(body: UniqueBody) -> Unique:
+    """Return what a body asks for.
+
+    Raises:
+        InvalidInput: River would refuse it.
+    """
     return Unique(
         by_args=body.by_args,
         by_period=None if body.by_period_s is None else timedelta(seconds=body.by_period_s),

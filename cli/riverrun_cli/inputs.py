@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from riverrun.durations import parse_duration
 from riverrun.errors import InvalidInput
 from riverrun.names import check_job_id
+
+if TYPE_CHECKING:
+    from riverrun.unique import Unique
 
 _LONGEST_TEXT = 1024 * 1024
 
@@ -112,3 +116,28 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def unique_of(
+    by_args: bool | tuple[str, ...],
+    *,
+    by_period: str | None,
+    by_queue: bool,
+    by_state: tuple[str, ...],
+    exclude_kind: bool,
+) -> Unique | None:
+    """Return what the ``--unique-…`` options ask for; None when there are none of them.
+
+    Raises:
+        InvalidInput: River would refuse it.
+    """
+    from riverrun.unique import Unique  # noqa: PLC0415
+
+    unique = Unique(
+        by_args=by_args or False,
+        by_period=duration_of(by_period, "unique.by_period"),
+        by_queue=by_queue,
+        by_state=by_state or None,
+        exclude_kind=exclude_kind,
+    )
+    return unique or None

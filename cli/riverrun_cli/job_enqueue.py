@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from riverrun_cli.database import Access, with_database
-from riverrun_cli.inputs import duration_of, moment_of, named, object_of, text_of
+from riverrun_cli.inputs import duration_of, moment_of, named, object_of, text_of, unique_of
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from riverrun.new_job import NewJob
     from riverrun.settings.schema import Settings
     from riverrun.store.registry import RegisteredHandler
-    from riverrun.unique import Unique
 
 _NAMES = {
     "kind": "KIND",
@@ -81,7 +80,7 @@ def _checked(kind: str, params: str, *, by_args: bool, by_arg: tuple[str, ...], 
     """Return the job, checked before anything is connected to; a default that only the database knows comes later."""
     from riverrun.new_job import new_job  # noqa: PLC0415
 
-    unique = _unique(by_args or by_arg, **{name: options.pop(name) for name in _UNIQUE})
+    unique = unique_of(by_args or by_arg, **{name: options.pop(name) for name in _UNIQUE})
     given = {name: options[name] for name in ("priority", "max_attempts") if options[name] is not None}
     return new_job(
         kind,
@@ -99,26 +98,6 @@ def _checked(kind: str, params: str, *, by_args: bool, by_arg: tuple[str, ...], 
 
 
 _UNIQUE = ("by_period", "by_queue", "by_state", "exclude_kind")
-
-
-def _unique(
-    by_args: bool | tuple[str, ...],
-    *,
-    by_period: str | None,
-    by_queue: bool,
-    by_state: tuple[str, ...],
-    exclude_kind: bool,
-) -> Unique | None:
-    from riverrun.unique import Unique  # noqa: PLC0415
-
-    unique = Unique(
-        by_args=by_args or False,
-        by_period=duration_of(by_period, "unique.by_period"),
-        by_queue=by_queue,
-        by_state=by_state or None,
-        exclude_kind=exclude_kind,
-    )
-    return unique or None
 
 
 def _with_defaults(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from riverrun_cli.database import Access, with_database
-from riverrun_cli.inputs import confirm, duration_of, named, text_of, yes_option
+from riverrun_cli.inputs import confirm, duration_of, named, text_of, unique_of, yes_option
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from riverrun.schedule import Schedule
 
 _COLUMNS = ("name", "kind", "expression", "timezone", "queue", "paused", "last_tick", "next_tick", "source")
-_WIDE = ("priority", "max_attempts", "tags", "missed", "revision")
+_WIDE = ("priority", "max_attempts", "tags", "missed", "run_on_start", "unique", "revision")
+_UNIQUE = ("by_args", "by_period", "by_queue", "by_state", "exclude_kind")
 _NAMES = {"name": "NAME", "tags": "--tag"}
 
 
@@ -65,6 +66,12 @@ def get(access: Access, /, *, name: str, output: str) -> None:
 @click.option("--max-attempts", type=int, help="1 to 32767; by default the configured number.")
 @click.option("--tag", "tags", multiple=True, help="Tag of its jobs; may be repeated.")
 @click.option("--missed", default="latest", show_default=True, help="Ticks nobody was there for: latest, skip or all.")
+@click.option("--run-on-start", is_flag=True, help="A job at once as well, and whenever a leader begins.")
+@click.option("--unique-by-args", "by_args", is_flag=True, help="None while a job with the same arguments is there.")
+@click.option("--unique-by-period", "by_period", metavar="DURATION", help="… that is due in the same period.")
+@click.option("--unique-by-queue", "by_queue", is_flag=True, help="… in the same queue.")
+@click.option("--unique-by-state", "by_state", multiple=True, metavar="STATE", help="… that is in this state.")
+@click.option("--unique-exclude-kind", "exclude_kind", is_flag=True, help="… of any kind.")
 @output_option
 @with_database
 def create(access: Access, /, *, name: str, every: str | None, args: str, output: str, **said: Any) -> None:
@@ -73,7 +80,8 @@ def create(access: Access, /, *, name: str, every: str | None, args: str, output
     from riverrun.store import schedules  # noqa: PLC0415
 
     with named(**_NAMES):
-        new = new_schedule(name, every=duration_of(every, "every"), args=text_of(args, "args"), **said)
+        unique = unique_of(**{option: said.pop(option) for option in _UNIQUE})
+        new = new_schedule(name, every=duration_of(every, "every"), args=text_of(args, "args"), unique=unique, **said)
     _change(access, "create", name, schedules.create(new), output)
 
 
@@ -170,6 +178,8 @@ def _row(found: Schedule) -> dict[str, object]:
         "max_attempts": found.max_attempts,
         "tags": found.tags,
         "missed": found.missed,
+        "run_on_start": found.run_on_start,
+        "unique": found.unique.document() if found.unique else None,
         "revision": found.revision,
         "args": json.loads(found.args_text),
         "paused_at": found.paused_at,

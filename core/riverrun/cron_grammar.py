@@ -103,14 +103,11 @@ def check_zone(name: object, field: str) -> ZoneInfo:
 
 
 def _parse_every(text: str, field: str) -> Every:
-    """Return the period after ``@every``, whole seconds of it."""
-    allowed = "'@every' with a duration of 1s or more, such as 90s, 1h30m or 7d"
+    """Return the period after ``@every``: whole seconds of it, and at least one."""
     if not text[-1:].isalpha():
+        allowed = "'@every' with a duration such as 90s, 1h30m or 7d"
         raise InvalidInput(field, f"@every {text}", allowed, code="format")
-    period = parse_duration(text, field) // _SECOND * _SECOND
-    if period < _SECOND:
-        raise InvalidInput(field, f"@every {text}", allowed)
-    return Every(period)
+    return Every(max(_SECOND, parse_duration(text, field) // _SECOND * _SECOND))
 
 
 def _parse_fields(body: str, field: str, *, text: str, zone: ZoneInfo) -> Calendar:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict, TypeVar
 
 from riverrun import go_json, job_query
@@ -11,11 +11,22 @@ from riverrun.database.statements import Steps
 from riverrun.errors import InvalidInput, JobFinalized, JobRunning, NotFound
 from riverrun.job import Job, JobState
 from riverrun.json_input import check_args
-from riverrun.names import check_job_id, check_kind, check_priority, check_queue, check_server_id, check_tag
+from riverrun.members import object_of, output_member, own_members
+from riverrun.names import (
+    check_job_id,
+    check_kind,
+    check_priority,
+    check_queue,
+    check_schedule_name,
+    check_server_id,
+    check_tag,
+)
 from riverrun.new_job import NewJob
-from riverrun.store import jobs, listing, queues, river_leader
+from riverrun.schedule import Schedule, new_schedule
+from riverrun.store import jobs, listing, queues, river_leader, schedules
 from riverrun.store.jobs import CancelResult, EnqueueResult
 from riverrun.store.queues import Queue
+from riverrun.unique import Unique
 
 T = TypeVar("T")
 
@@ -36,6 +47,37 @@ def get(job_id: object) -> Steps[Job]:
         NotFound: There is no such job.
     """
     return (yield from jobs.get(check_job_id(job_id, "job_id")))
+
+
+class Changes(TypedDict, total=False):
+    """What of a job may be changed at any time.
+
+    Attributes:
+        output: Any JSON value, at most 32 MiB; it takes the place of what the handler has recorded.
+        metadata: A mapping that is merged into the job's; names that begin with ``river:`` and ``riverrun:`` are
+            reserved.
+    """
+
+    output: object
+    metadata: Mapping[str, object]
+
+
+def update(job_id: object, changes: Changes) -> Steps[Job]:
+    """Change the output or the metadata of a job and return it.
+
+    Raises:
+        InvalidInput: Something is not allowed, or nothing is to be changed.
+        NotFound: There is no such job.
+    """
+    checked = check_job_id(job_id, "job_id")
+    if unknown := set(changes) - set(Changes.__annotations__):
+        raise InvalidInput(min(unknown), min(unknown), f"one of {', '.join(Changes.__annotations__)}", code="unknown")
+    if not changes:
+        raise InvalidInput("output", None, f"at least one of {', '.join(Changes.__annotations__)}", code="required")
+    members = own_members(changes["metadata"]) if "metadata" in changes else {}
+    if "output" in changes:
+        members |= output_member(changes["output"])
+    return (yield from jobs.update(checked, object_of(members) or "{}"))
 
 
 def cancel(job_id: object) -> Steps[CancelResult]:
@@ -140,6 +182,66 @@ def scale_queue(queue: object, max_workers: object, *, server_id: object = None)
     name = check_queue(queue, "queue")
     server = "" if server_id is None else check_server_id(server_id, "server_id")
     yield from queues.scale(name, None if max_workers is None else _slots(max_workers), server_id=server)
+
+
+class ScheduleOptions(TypedDict, total=False):
+    """What may be said about a schedule besides its name and kind; see `riverrun.schedule.new_schedule`.
+
+    Attributes:
+        cron: Five fields, ``@daily`` and its kin, or ``@every 90s``; either this or ``every``.
+        every: Interval of at least a second, counted from 1970-01-01 UTC.
+        timezone: Zone of the cron fields.
+        args: Arguments of its jobs.
+        queue: Queue of its jobs.
+        priority: 1 (first) to 9; without one the queue's.
+        max_attempts: 1 to 32,767; without one the configured number.
+        tags: Tags of its jobs.
+        metadata: Metadata of its jobs.
+        missed: ``latest``, ``skip`` or ``all``: what becomes of ticks that nobody was there for.
+        run_on_start: Whether a job is enqueued at once as well, and whenever a leader begins.
+        unique: When a tick enqueues nothing because such a job is there.
+    """
+
+    cron: str
+    every: timedelta
+    timezone: str
+    args: Mapping[str, object] | str
+    queue: str
+    priority: int | None
+    max_attempts: int | None
+    tags: Sequence[str]
+    metadata: Mapping[str, object] | None
+    missed: str
+    run_on_start: bool
+    unique: Unique | None
+
+
+def list_schedules() -> Steps[list[Schedule]]:
+    """Return all schedules in the order of their names."""
+    return (yield from schedules.list_all())
+
+
+def add_schedule(name: object, kind: object, options: ScheduleOptions) -> Steps[Schedule]:
+    """Make a schedule and return it.
+
+    Raises:
+        InvalidInput: Something is not allowed.
+        Conflict: There is one of that name.
+    """
+    if unknown := set(options) - set(ScheduleOptions.__annotations__):
+        first = min(unknown)
+        raise InvalidInput(first, first, f"one of {', '.join(ScheduleOptions.__annotations__)}", code="unknown")
+    return (yield from schedules.create(new_schedule(name, kind=kind, **options)))
+
+
+def remove_schedule(name: object) -> Steps[None]:
+    """Delete a schedule; jobs that it has enqueued stay.
+
+    Raises:
+        NotFound: There is no such schedule.
+        Conflict: It comes from a configuration, which alone can remove it.
+    """
+    yield from schedules.delete(check_schedule_name(name, "name"))
 
 
 class ListFilters(TypedDict, total=False):

@@ -10,12 +10,14 @@ from riverrun.cron_grammar import check_zone, parse_expression
 from riverrun.durations import format_duration
 from riverrun.errors import InvalidInput
 from riverrun.json_input import check_args, check_metadata
+from riverrun.members import RESERVED
 from riverrun.names import check_kind, check_max_attempts, check_priority, check_queue, check_schedule_name, check_tags
+from riverrun.unique import Unique
 
 MISSED = ("latest", "skip", "all")
 """What happens to ticks that passed while nobody led: the newest is enqueued, none is, up to 100 are."""
 
-_RESERVED = ("river:", "riverrun:")
+_SHORTEST = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class NewSchedule:
     tags: tuple[str, ...]
     metadata_text: str
     missed: str
+    run_on_start: bool
+    unique: Unique | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,8 @@ def new_schedule(  # noqa: PLR0913 - one argument for each thing somebody may sa
     tags: object = (),
     metadata: object = None,
     missed: object = "latest",
+    run_on_start: object = False,
+    unique: object = None,
 ) -> NewSchedule:
     """Check everything about a schedule and return it.
 
@@ -89,10 +95,16 @@ def new_schedule(  # noqa: PLR0913 - one argument for each thing somebody may sa
         tags: Tags of its jobs.
         metadata: Metadata of its jobs; keys that begin with ``river:`` and ``riverrun:`` are reserved.
         missed: ``latest``, ``skip`` or ``all``.
+        run_on_start: Whether a job is enqueued at once as well: when the schedule is made, and when a leader begins.
+        unique: When a tick enqueues nothing because such a job is there; a period is the one that the tick lies in.
 
     Raises:
         InvalidInput: Something is not allowed; names the field.
     """
+    if not isinstance(run_on_start, bool):
+        raise InvalidInput("run_on_start", run_on_start, "true or false", code="type")
+    if unique is not None and not isinstance(unique, Unique):
+        raise InvalidInput("unique", unique, "riverrun.Unique(...) or None", code="type")
     if missed not in MISSED:
         raise InvalidInput("missed", missed, "latest, skip or all", code="unknown")
     return NewSchedule(
@@ -107,6 +119,8 @@ def new_schedule(  # noqa: PLR0913 - one argument for each thing somebody may sa
         tags=check_tags(tags, "tags"),
         metadata_text=_metadata({} if metadata is None else metadata),
         missed=str(missed),
+        run_on_start=run_on_start,
+        unique=unique or None,
     )
 
 
@@ -114,6 +128,8 @@ def _expression(cron: object, every: timedelta | None, timezone: object) -> str:
     """Return the expression as it is stored, once it has been read."""
     if (cron is None) == (every is None):
         raise InvalidInput("cron", cron, "either cron or every, and not both", code="conflict")
+    if every is not None and every < _SHORTEST:
+        raise InvalidInput("every", every, "a time of 1 second or more")
     field, text = ("cron", cron) if every is None else ("every", f"@every {format_duration(every)}")
     parse_expression(text, field, zone=check_zone(timezone, "timezone").key)
     return str(text)
@@ -122,7 +138,7 @@ def _expression(cron: object, every: timedelta | None, timezone: object) -> str:
 def _metadata(metadata: object) -> str:
     text = check_metadata(metadata, "metadata")
     for name in json.loads(text):
-        if name.startswith(_RESERVED):
+        if name.startswith(RESERVED):
             raise InvalidInput(
                 f"metadata.{name}", name, "a key that does not begin with river: or riverrun:", code="format"
             )

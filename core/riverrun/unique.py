@@ -7,9 +7,10 @@ states in which a job holds its key are no part of it: they are a mask beside it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from riverrun.durations import LONGEST
 from riverrun.errors import InvalidInput
@@ -59,9 +60,22 @@ class Unique:
         if self.exclude_kind and not (self.by_args or self.by_period or self.by_queue):
             raise InvalidInput("unique.exclude_kind", True, "by_args, by_period or by_queue beside it")
 
+    def document(self) -> dict[str, object]:
+        """Return what was asked for as the API writes it; `unique_from` reads it back."""
+        period = None if self.by_period is None else self.by_period.total_seconds()
+        fields = {"by_args": self.by_args, "by_period_s": period, "by_queue": self.by_queue, "by_state": self.by_state}
+        return {name: value for name, value in {**fields, "exclude_kind": self.exclude_kind}.items() if value}
+
     def __bool__(self) -> bool:
         """Return whether anything was asked for; if not, the job has neither key nor mask."""
         return bool(self.by_args or self.by_period or self.by_queue or self.by_state)
+
+
+def unique_from(document: Mapping[str, Any]) -> Unique:
+    """Return what `Unique.document` wrote."""
+    options = dict(document)
+    seconds = options.pop("by_period_s", None)
+    return Unique(by_period=None if seconds is None else timedelta(seconds=seconds), **options)
 
 
 def unique_key(unique: Unique, *, kind: str, args_text: str, queue: str, scheduled_at: datetime) -> bytes | None:

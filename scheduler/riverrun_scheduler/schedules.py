@@ -36,12 +36,17 @@ TAKEN = {
 
 @dataclass(slots=True)
 class Clock:
-    """A schedule as it was read, and the first tick that was not looked at yet."""
+    """A schedule as it was read, and the first tick that was not looked at yet.
+
+    Attributes:
+        starts: Whether a job is due at once, because this term has just met the schedule.
+    """
 
     schedule: Schedule
     expression: Expression
     since: datetime
     next_tick: datetime
+    starts: bool = False
 
 
 class Schedules:
@@ -52,6 +57,7 @@ class Schedules:
         self._configured: Settings | None = None
         self._fingerprint: int | None = None
         self._clocks: dict[str, Clock] = {}
+        self._met: set[str] = set()
 
     @property
     def next_at(self) -> datetime | None:
@@ -65,7 +71,7 @@ class Schedules:
             return True
         if self._fingerprint is None or self._fingerprint != pulse.schedules:
             await self._load(pulse.schedules)
-        due = [clock for clock in self._clocks.values() if clock.next_tick <= pulse.now]
+        due = [clock for clock in self._clocks.values() if clock.starts or clock.next_tick <= pulse.now]
         if due:
             await self._enqueue(min(due, key=lambda clock: clock.next_tick), pulse.now)
         return len(due) > 1
@@ -90,6 +96,8 @@ class Schedules:
         self.clear()
         clocks = (_clock(schedule) for schedule in found if schedule.paused_at is None)
         self._clocks = {clock.schedule.name: clock for clock in clocks if clock is not None}
+        for clock in self._clocks.values():
+            clock.starts = clock.schedule.run_on_start and clock.schedule.name not in self._met
         self._fingerprint = fingerprint
         for clock in self._clocks.values():
             self._show_next(clock)
@@ -98,8 +106,10 @@ class Schedules:
         """Enqueue what is due of one schedule, and move on to its next tick."""
         schedule = clock.schedule
         ticks = ticks_to_enqueue(clock.expression, since=clock.since, now=now, missed=schedule.missed)
-        if not ticks or clock.next_tick < ticks[0]:
+        if clock.next_tick <= now and (not ticks or clock.next_tick < ticks[0]):
             metrics.schedule_runs.labels(schedule=schedule.name, result="skipped").inc()
+        if clock.starts and not ticks:
+            ticks = [now]
         try:
             if ticks and not await self._write(clock, ticks, now):
                 self._fingerprint = None
@@ -108,6 +118,8 @@ class Schedules:
             metrics.schedule_runs.labels(schedule=schedule.name, result="failed").inc()
             fields = {"schedule": schedule.name, "ticks": len(ticks), "error": first_line(error)}
             log.error("schedule_failed", extra={**fields, "meaning": "the jobs of these ticks were not enqueued"})
+        self._met.add(schedule.name)
+        clock.starts = False
         clock.since = now
         clock.next_tick = clock.expression.next_after(now)
         self._show_next(clock)
@@ -158,6 +170,8 @@ def configured(settings: Settings) -> Iterator[NewSchedule]:
                 max_attempts=given.max_attempts,
                 tags=given.tags,
                 missed=given.missed,
+                run_on_start=given.run_on_start,
+                unique=given.unique.meaning,
             )
         except InvalidInput as error:
             _ignore(name, error)

@@ -5,7 +5,8 @@
 --   locks: the new row
 --   index: riverrun_schedule_pkey
 INSERT INTO riverrun_schedule (
-    name, kind, args, expression, timezone, queue, priority, max_attempts, tags, metadata, missed, source
+    name, kind, args, expression, timezone, queue, priority, max_attempts, tags, metadata, missed, run_on_start,
+    unique_by, source
 )
 VALUES (
     %(name)s::text,
@@ -19,6 +20,8 @@ VALUES (
     ARRAY(SELECT jsonb_array_elements_text(%(tags)s::text::jsonb))::varchar(255)[],
     %(metadata)s::text::jsonb,
     %(missed)s::text,
+    %(run_on_start)s::boolean,
+    %(unique_by)s::text::jsonb,
     'api'
 )
 ON CONFLICT (name) DO NOTHING

@@ -8,10 +8,11 @@
 WITH given AS MATERIALIZED (
     SELECT
         entry.name, entry.kind, entry.args, entry.expression, entry.timezone, entry.queue, entry.priority,
-        entry.max_attempts, ARRAY(SELECT jsonb_array_elements_text(entry.tags))::varchar(255)[] AS tags, entry.missed
+        entry.max_attempts, ARRAY(SELECT jsonb_array_elements_text(entry.tags))::varchar(255)[] AS tags, entry.missed,
+        entry.run_on_start, nullif(entry.unique_by, 'null') AS unique_by
     FROM jsonb_to_recordset(%(schedules)s::text::jsonb) AS entry (
         name text, kind text, args jsonb, expression text, timezone text, queue text, priority smallint,
-        max_attempts smallint, tags jsonb, missed text
+        max_attempts smallint, tags jsonb, missed text, run_on_start boolean, unique_by jsonb
     )
     WHERE EXISTS (SELECT FROM riverrun_leader WHERE generation = %(generation)s::bigint)
 ),
@@ -24,9 +25,12 @@ removed AS (
 ),
 written AS (
     INSERT INTO riverrun_schedule AS schedule (
-        name, kind, args, expression, timezone, queue, priority, max_attempts, tags, missed, source
+        name, kind, args, expression, timezone, queue, priority, max_attempts, tags, missed, run_on_start, unique_by,
+        source
     )
-    SELECT name, kind, args, expression, timezone, queue, priority, max_attempts, tags, missed, 'config'
+    SELECT
+        name, kind, args, expression, timezone, queue, priority, max_attempts, tags, missed, run_on_start, unique_by,
+        'config'
     FROM given
     ORDER BY name
     ON CONFLICT (name) DO UPDATE
@@ -39,6 +43,8 @@ written AS (
         max_attempts = excluded.max_attempts,
         tags = excluded.tags,
         missed = excluded.missed,
+        run_on_start = excluded.run_on_start,
+        unique_by = excluded.unique_by,
         last_tick = CASE
             WHEN schedule.expression = excluded.expression AND schedule.timezone = excluded.timezone
                 THEN schedule.last_tick
@@ -49,10 +55,10 @@ written AS (
     WHERE schedule.source = 'config'
         AND (
             schedule.kind, schedule.args, schedule.expression, schedule.timezone, schedule.queue, schedule.priority,
-            schedule.max_attempts, schedule.tags, schedule.missed
+            schedule.max_attempts, schedule.tags, schedule.missed, schedule.run_on_start, schedule.unique_by
         ) IS DISTINCT FROM (
             excluded.kind, excluded.args, excluded.expression, excluded.timezone, excluded.queue, excluded.priority,
-            excluded.max_attempts, excluded.tags, excluded.missed
+            excluded.max_attempts, excluded.tags, excluded.missed, excluded.run_on_start, excluded.unique_by
         )
     RETURNING schedule.name, schedule.created_at = now() AS added
 )

@@ -1,10 +1,11 @@
 -- schedule_tick.sql
 -- Enqueue the jobs of a schedule's ticks and remember them, if nobody has done so since it was read: all or nothing.
 --   in:    generation, the leader's term · name, revision and last_tick of the schedule as it was read · ticks, in
---          ascending order · priority and max_attempts for a schedule that names none
---   out:   moved, whether the schedule was as it was read · enqueued, the jobs' ids
+--          ascending order, and parallel to them unique_keys · unique_states, for all of them; NULL: not unique ·
+--          priority and max_attempts for a schedule that names none
+--   out:   moved, whether the schedule was as it was read · enqueued, the ids of the jobs that no unique key kept away
 --   locks: the schedule
---   index: riverrun_schedule_pkey, riverrun_schedule_tick_pkey
+--   index: riverrun_schedule_pkey, riverrun_schedule_tick_pkey, river_job_unique_idx
 -- Two walls against a second job for one tick: last_tick must be the one that was read, and the tick itself is a
 -- primary key.
 WITH held AS MATERIALIZED (
@@ -34,20 +35,35 @@ ticked AS (
     RETURNING tick, job_id
 ),
 inserted AS (
-    INSERT INTO river_job (id, kind, args, metadata, queue, priority, max_attempts, tags)
+    INSERT INTO river_job (
+        id, kind, args, metadata, queue, priority, max_attempts, tags, unique_key, unique_states
+    )
     SELECT
         ticked.job_id,
         held.kind,
         held.args,
-        held.metadata
-            || jsonb_build_object('periodic', true, 'riverrun:schedule', held.name, 'riverrun:tick', ticked.tick),
+        held.metadata || jsonb_build_object(
+            'periodic', true,
+            'river:periodic_job_id', held.name,
+            'riverrun:schedule', held.name,
+            'riverrun:tick', ticked.tick
+        ),
         held.queue,
         coalesce(held.priority, %(priority)s::smallint),
         coalesce(held.max_attempts, %(max_attempts)s::smallint),
-        held.tags
+        held.tags,
+        given.unique_key,
+        %(unique_states)s::text::bit(8)
     FROM ticked
+    JOIN unnest(%(ticks)s::timestamptz[], %(unique_keys)s::bytea[]) AS given (tick, unique_key)
+        ON given.tick = ticked.tick
     CROSS JOIN held
     ORDER BY ticked.tick
+    ON CONFLICT (unique_key) WHERE
+        unique_key IS NOT NULL
+        AND unique_states IS NOT NULL
+        AND river_job_state_in_bitmask(unique_states, state)
+    DO NOTHING
     RETURNING id, queue
 ),
 woken AS (

@@ -23,6 +23,8 @@ changed AS (
         tags = ARRAY(SELECT jsonb_array_elements_text(%(tags)s::text::jsonb))::varchar(255)[],
         metadata = %(metadata)s::text::jsonb,
         missed = %(missed)s::text,
+        run_on_start = %(run_on_start)s::boolean,
+        unique_by = %(unique_by)s::text::jsonb,
         last_tick = CASE
             WHEN schedule.expression = %(expression)s::text AND schedule.timezone = %(timezone)s::text
                 THEN schedule.last_tick

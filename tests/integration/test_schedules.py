@@ -68,7 +68,12 @@ async def test_a_tick_becomes_one_job_with_exactly_these_columns(conn: Connectio
     job_id, due = await (await conn.execute("SELECT job_id, tick FROM riverrun_schedule_tick")).fetchone() or (0, None)
     row = await job(conn, job_id)
     assert row["metadata"].pop("riverrun:tick") == due.isoformat()
-    assert row["metadata"] == {"team": "x", "periodic": True, "riverrun:schedule": "report"}
+    assert row["metadata"] == {
+        "team": "x",
+        "periodic": True,
+        "river:periodic_job_id": "report",
+        "riverrun:schedule": "report",
+    }
     assert (row["kind"], row["queue"], row["priority"], row["max_attempts"]) == ("report", "mail", 4, 7)
     assert (row["tags"], row["state"], row["attempt"], row["unique_key"]) == (["nightly"], "available", 0, None)
     assert await value(conn, "SELECT args::text FROM river_job") == '{"n": 12345678901234567890.5}'
@@ -271,7 +276,8 @@ async def test_run_now_enqueues_a_job_and_leaves_the_ticks_alone(conn: Connectio
     result = await run(conn, store.run_now("report", priority=6, max_attempts=3))
 
     assert (result.job.priority, result.job.max_attempts, result.job.tags) == (6, 3, ("abc",))
-    assert result.job.metadata == {"k": "v", "periodic": True, "riverrun:schedule": "report"}
+    marks = {"periodic": True, "river:periodic_job_id": "report", "riverrun:schedule": "report"}
+    assert result.job.metadata == {"k": "v", **marks}
     assert await run(conn, store.get("report")) == before
 
 

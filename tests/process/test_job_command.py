@@ -133,6 +133,12 @@ def test_list_filters_and_pages(queuectl: Queuectl) -> None:
     assert sorted(found) == [1, 3, 5]
     assert second.stderr == ""
     assert len(queuectl("job", "list", "--all", "-o", "id").stdout.splitlines()) == 7
+    oldest = queuectl(
+        "job", "list", "--order", "oldest", "--kind", "kind0", "--kind", "kind1", "-o", "id"
+    ).stdout.split()
+    assert oldest == sorted(oldest, key=int)
+    assert queuectl("job", "list", "--all-tags", "some-tag", "--metadata", '{"a": 1}', "-o", "id").stdout == ""
+    assert queuectl("job", "list", "--id", oldest[0], "-o", "id").stdout.split() == oldest[:1]
     assert queuectl("job", "list", "-o", "csv").stdout.splitlines()[0].startswith("id,state,kind,queue")
     assert queuectl("job", "list").stdout.splitlines()[0].split("\t")[:3] == ["id", "state", "kind"]
 

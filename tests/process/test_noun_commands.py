@@ -105,6 +105,15 @@ def test_a_schedule_is_made_shown_paused_run_and_deleted(queuectl: Queuectl, tab
     assert queuectl("schedule", "get", "nightly").returncode == 3
 
 
+def test_a_schedule_can_start_at_once_and_have_unique_jobs(queuectl: Queuectl) -> None:
+    made = queuectl.json(
+        "schedule", "create", "hourly", "--kind", "report", "--every", "1h", "--run-on-start", "--unique-by-args",
+        "--unique-by-period", "1d",
+    )  # fmt: skip
+
+    assert (made["run_on_start"], made["unique"]) == (True, {"by_args": True, "by_period_s": 86400.0})
+
+
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [

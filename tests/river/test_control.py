@@ -148,6 +148,28 @@ async def test_listener_backend_disconnect_reconnect(client: AsyncClient, conn: 
         listening.cancel()
 
 
+async def test_notification_only_wakeups(client: AsyncClient, conn: Connection, database: str) -> None:
+    told: list[Message] = []
+    async with running_executor(settings_for(database, poll_interval=timedelta(minutes=1))) as running:
+
+        def tell(message: Message) -> None:
+            told.append(message)
+            if isinstance(message, Wake):
+                running.executor._on_wake(message)
+
+        listening = asyncio.create_task(pass_on(database, None, tell), name="listening")
+        try:
+            await eventually(lambda: told, within=10)
+            await eventually(lambda: value(conn, "SELECT count(*) = 1 FROM river_queue"), within=10)
+
+            job_id = (await client.enqueue("noop", {})).job.id
+
+            await becomes(conn, job_id, "completed")
+        finally:
+            listening.cancel()
+    assert Wake("default") in told
+
+
 async def test_pause_resume_notification(client: AsyncClient, conn: Connection, database: str) -> None:
     async with running_executor(settings_for(database)):
         await eventually(lambda: value(conn, "SELECT count(*) = 1 FROM river_queue"), within=10)

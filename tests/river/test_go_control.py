@@ -118,6 +118,16 @@ async def test_pause_resume_notification(client: AsyncClient, peer: RiverPeer, c
     await eventually(gone(conn, job.id, "completed"), within=10)
 
 
+async def test_remote_queue_subscription_events(client: AsyncClient, peer: RiverPeer) -> None:
+    await peer.ask("start", queues={"go": 1}, poll_ms=60_000)
+
+    await client.pause_queue("go")
+    await client.resume_queue("*")
+
+    told = [("queue_paused", "go"), ("queue_resumed", "go")]
+    await eventually(lambda: [(event["event"], event["queue"]) for event in peer.events] == told, within=10)
+
+
 async def test_remote_queue_pause_stops_our_executor(
     client: AsyncClient, peer: RiverPeer, conn: Connection, database: str
 ) -> None:

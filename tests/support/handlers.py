@@ -101,6 +101,18 @@ async def wait_at_gate(ctx: Context) -> None:
     await gate.wait()
 
 
+@riverrun.handler("peer_work")
+async def work_as_the_peer() -> None:
+    """Do what a client of River in another language does as well, when both work on one queue."""
+
+
+@riverrun.handler("gate_output")
+async def leave_output_at_gate() -> str:
+    """Leave something when the test opens the gate."""
+    await gate.wait()
+    return "left"
+
+
 class Crowd:
     """Handlers of kind ``crowd`` enter it.
 
@@ -127,13 +139,6 @@ async def enter_crowd(args: dict[str, Any]) -> None:
     finally:
         crowd.inside -= 1
         crowd.passed += 1
-
-
-@riverrun.handler("gate_output")
-async def leave_output_at_gate() -> str:
-    """Leave something when the test opens the gate."""
-    await gate.wait()
-    return "left"
 
 
 @riverrun.handler("stubborn")
@@ -247,3 +252,35 @@ def _perhaps(args: dict[str, Any], moment: str, ctx: Context) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if args.get("fail") == moment:
         raise Unhappy(moment)
+
+
+@riverrun.handler("chatter")
+async def chatter(args: dict[str, Any], ctx: Context) -> None:
+    """Log a line on each side of the gate."""
+    ctx.log.warning("before_the_gate", extra={"step": 1})
+    await gate.wait()
+    ctx.log.warning("behind_the_gate")
+    if args.get("fail"):
+        raise Unhappy("as asked")
+
+
+@riverrun.handler("in_steps")
+async def in_steps(args: dict[str, Any], ctx: Context) -> None:
+    """Prepare, copy six rows and finish; fail once behind the row that the arguments name."""
+    ran: list[object] = []
+
+    def note(step: object) -> None:
+        ran.append(step)
+        ctx.update({"ran": ran})
+
+    async def copy() -> None:
+        first = 0 if ctx.cursor is None else ctx.cursor + 1
+        for row in range(first, 6):
+            note(row)
+            ctx.cursor = row
+            if row == args.get("fail_at") and ctx.attempt == 1:
+                raise Unhappy("as asked")
+
+    ctx.step("prepare", note, "prepare")
+    await ctx.step("copy", copy)
+    ctx.step("finish", note, "finish")

@@ -80,7 +80,16 @@ def test_all_problems_are_told_at_once_each_with_its_line() -> None:
         ("schedules: {s1: {task_type: a1, cron: 61 * * * *}}", "schedules.s1.cron: '61 * * * *' is not allowed"),
         ("schedules: {s1: {task_type: a1, cron: '* * * * * *'}}", "expected five fields (minute hour"),
         ("schedules: {s1: {task_type: a1, cron: 0 0 30 2 *}}", "expected a day that exists in one of its months"),
-        ("schedules: {s1: {task_type: a1, cron: '@every 1ms'}}", "expected '@every' with a duration of 1s"),
+        ("schedules: {s1: {task_type: a1, cron: '@every 5'}}", "expected '@every' with a duration"),
+        (
+            "schedules: {s1: {task_type: a1, every: 5, unique: {by_period: 10ms}}}",
+            "schedules.s1.unique.by_period: '10ms'",
+        ),
+        (
+            "schedules: {s1: {task_type: a1, every: 5, unique: {by_state: [running]}}}",
+            "by_state to be a list of states",
+        ),
+        ("schedules: {s1: {task_type: a1, every: 5, unique: {exclude_kind: true}}}", "exclude_kind to be by_args, by_"),
         ("schedules: {s1: {cron: '@daily'}}", "schedules.s1.task_type: it is required"),
         ("schedules: {s1: {task_type: a1, every: 5, timezone: Mars/X}}", "expected a zone of the time zone"),
         ("schedules: {s1: {task_type: a1, every: 5, queue: B}}", "schedules.s1.queue: 'B' is not allowed"),

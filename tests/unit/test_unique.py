@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riverrun.errors import InvalidInput
-from riverrun.unique import Unique, unique_key, unique_states_mask
+from riverrun.unique import Unique, unique_from, unique_key, unique_states_mask
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
 LATER = datetime(2026, 1, 2, 5, 21, 30, tzinfo=UTC)
@@ -182,6 +183,19 @@ def test_options_that_river_would_refuse_are_refused(fields: dict[str, object], 
         Unique(**fields)  # type: ignore[arg-type]  # wrong values are what this test is about
 
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    "unique",
+    [
+        Unique(),
+        Unique(by_args=True, by_state=["available", "pending", "running", "scheduled"]),
+        Unique(by_args=["user.id", "label"], by_period=timedelta(days=7), by_queue=True, exclude_kind=True),
+        Unique(by_period=timedelta(seconds=90, microseconds=1)),
+    ],
+)
+def test_what_is_asked_for_can_be_kept_and_read_back(unique: Unique) -> None:
+    assert unique_from(json.loads(json.dumps(unique.document()))) == unique
 
 
 @pytest.mark.parametrize("args", ["[]", "1", "{", ""])

@@ -65,7 +65,7 @@ async def update(request: web.Request) -> web.Response:
     outcome = (await job_actions.change(request, [body.job_id], wanted))[body.job_id]
     if isinstance(outcome, RiverrunError):
         raise outcome
-    old = job_document(before)
+    old = {**job_document(before), "task_params": before.args_text}  # its text has every digit
     note(request, before={name: old.get(name) for name in (*given, "scheduled_at", "state")})
     return respond(job_document(await read_job(request, body.job_id)))
 

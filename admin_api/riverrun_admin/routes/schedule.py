@@ -14,6 +14,7 @@ from riverrun.store import schedules
 from riverrun_admin import schedule_actions
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.documents import moment, respond
+from riverrun_admin.enqueueing import unique_of
 from riverrun_admin.filters import is_lenient, refuse_unknown
 from riverrun_admin.models import ScheduleBody, ScheduleNameBody
 from riverrun_admin.negotiation import accepts_page_or_json
@@ -24,7 +25,7 @@ from riverrun_admin.rules import validated
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
-_FIELDS = {"kind": "task_type", "args": "task_params", "every": "every_s"}
+_FIELDS = {"kind": "task_type", "args": "task_params", "every": "every_s", "unique.by_period": "unique.by_period_s"}
 
 
 async def list_schedules(request: web.Request) -> web.Response:
@@ -92,6 +93,8 @@ async def _said(request: web.Request) -> NewSchedule:
             tags=body.tags,
             metadata=body.metadata,
             missed=body.missed,
+            run_on_start=body.run_on_start,
+            unique=None if body.unique is None else unique_of(body.unique),
         )
     except InvalidInput as error:
         raise renamed(error, _FIELDS.get(error.field, error.field)) from error
@@ -110,6 +113,8 @@ def _document(schedule: Schedule) -> dict[str, object]:
         "tags": schedule.tags,
         "metadata": orjson.Fragment(schedule.metadata_text.encode()),
         "missed": schedule.missed,
+        "run_on_start": schedule.run_on_start,
+        "unique": schedule.unique.document() if schedule.unique else None,
         "source": schedule.source,
         "paused_at": moment(schedule.paused_at),
         "last_tick": moment(schedule.last_tick),

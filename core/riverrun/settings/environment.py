@@ -12,7 +12,15 @@ from riverrun.errors import ConfigError
 from riverrun.settings.keys import ENVIRONMENT_PREFIX, NAME, ROOT, Key
 from riverrun.settings.yaml_text import MAX_BYTES, Leaf, read_leaves
 
-RESERVED = frozenset({"RIVERRUN_CONFIG", "RIVERRUN_PIPE_FD", "RIVERRUN_INCARNATION", "RIVERRUN_TEST_POSTGRES"})
+RESERVED = frozenset(
+    {
+        "RIVERRUN_CONFIG",
+        "RIVERRUN_PIPE_FD",
+        "RIVERRUN_INCARNATION",
+        "RIVERRUN_TEST_POSTGRES",
+        "RIVERRUN_TEST_RIVER_GO",
+    }
+)
 """Variables that are no settings: the configuration file, what a supervisor tells its children, the tests' server."""
 
 

@@ -42,8 +42,8 @@ whole. A setting without a value (`host:` in YAML, an empty variable) is not giv
 _FOOT = """
 ## Variables that are no settings
 
-{reserved}: the path of the configuration file, what a supervisor tells
-the processes that it starts, and the version of PostgreSQL that the tests run on.
+{reserved}: the path of the configuration file, what a supervisor
+tells the processes that it starts, the version of PostgreSQL that the tests run on, and the River client beside them.
 """
 
 

@@ -14,9 +14,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from riverrun.errors import ConfigError
+from riverrun.egress import check_entry
+from riverrun.errors import ConfigError, InvalidInput
 from riverrun.settings.admin import AdminSettings
 from riverrun.settings.connection import conninfo_from_parts, conninfo_from_url
 from riverrun.settings.notifications import NotificationSettings
@@ -36,6 +37,7 @@ from riverrun.settings.values import (
     TimeZone,
     WholeNumber,
 )
+from riverrun.unique import Unique
 
 ADDRESS_KEYS = frozenset({"host", "port", "username", "password", "database", "ssl_mode", "ssl_root_cert"})
 """Keys of ``postgresql`` that say which database it is; the others may accompany a ``database_url``."""
@@ -87,6 +89,32 @@ class HandlerSettings(Section):
         [], description="imported by every executor; their @handler functions are registered"
     )
     path: list[Path] = Field([], description="folders put before the import path")
+    egress: list[Annotated[str, AfterValidator(check_entry)]] = Field(
+        [], description="networks, addresses and names where services may live; by default anywhere but link-local"
+    )
+    secrets: list[Annotated[str, Field(min_length=1)]] = Field(
+        ["HANDLER_*", "/run/secrets/*"],
+        description="variables and files of this host that headers of registered handlers may name; * stands for any",
+    )
+
+
+class ScheduleUniqueSettings(Section):
+    """When a tick enqueues nothing because such a job is there already."""
+
+    by_args: bool | list[str] = Field(False, description="true: all arguments, or a list of dotted paths that count")
+    by_period: Duration | None = Field(None, ge=timedelta(seconds=1), description="only within the same period")
+    by_queue: bool = Field(False, description="only in the same queue")
+    by_state: list[str] | None = Field(None, description="states in which a job counts; by default all but two")
+    exclude_kind: bool = Field(False, description="jobs of other kinds count too")
+
+    @property
+    def meaning(self) -> Unique:
+        """What it says.
+
+        Raises:
+            InvalidInput: River would refuse it.
+        """
+        return Unique(**dict(self))
 
 
 class ScheduleSettings(Section):
@@ -104,6 +132,17 @@ class ScheduleSettings(Section):
     max_attempts: WholeNumber | None = Field(None, ge=1, le=32_767, description="by default river.max_attempts")
     tags: list[Tag] = Field([], description="tags of the job")
     missed: Literal["latest", "skip", "all"] = Field("latest", description="ticks that passed while nobody led")
+    run_on_start: bool = Field(False, description="enqueue one at once too: when it is new, and when a leader begins")
+    unique: ScheduleUniqueSettings = ScheduleUniqueSettings()
+
+    @field_validator("unique")
+    @classmethod
+    def _is_rivers(cls, value: ScheduleUniqueSettings) -> ScheduleUniqueSettings:
+        try:
+            value.meaning  # noqa: B018 - looked at for what River would refuse
+        except InvalidInput as error:
+            raise ValueError(f"{error.field.removeprefix('unique.')} to be {error.allowed}") from error
+        return value
 
     @field_validator("every")
     @classmethod

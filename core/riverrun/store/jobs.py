@@ -74,6 +74,18 @@ def get(job_id: int) -> Steps[Job]:
     return job_from(rows[0])
 
 
+def update(job_id: int, patch: str) -> Steps[Job]:
+    """Merge ``patch`` (JSON text) into the metadata of a job and return it.
+
+    Raises:
+        NotFound: There is no such job.
+    """
+    rows = yield Query("job_update", {"id": job_id, "patch": patch})
+    if not rows:
+        raise NotFound("job", job_id)
+    return job_from(rows[0])
+
+
 def cancel(job_ids: Sequence[int]) -> Steps[dict[int, CancelResult]]:
     """Cancel jobs that wait, ask the executors of those that run; return what became of each that exists, by id."""
     rows = yield Query("job_cancel", {"ids": list(job_ids)})

@@ -14,6 +14,7 @@ from riverrun.new_job import NewJob
 from riverrun.schedule import NewSchedule, Schedule
 from riverrun.store import jobs
 from riverrun.store.jobs import EnqueueResult
+from riverrun.unique import unique_from, unique_key, unique_states_mask
 
 
 def list_all() -> Steps[list[Schedule]]:
@@ -99,7 +100,7 @@ def run_now(name: str, *, priority: int, max_attempts: int) -> Steps[EnqueueResu
         NotFound: There is no such schedule.
     """
     schedule = yield from get(name)
-    marks = {"periodic": True, "riverrun:schedule": name}
+    marks = {"periodic": True, "river:periodic_job_id": name, "riverrun:schedule": name}
     job = NewJob(
         kind=schedule.kind,
         args_text=schedule.args_text,
@@ -121,7 +122,8 @@ def run_now(name: str, *, priority: int, max_attempts: int) -> Steps[EnqueueResu
 def enqueue_ticks(
     generation: int, schedule: Schedule, ticks: Sequence[datetime], *, priority: int, max_attempts: int
 ) -> Steps[list[int] | None]:
-    """Enqueue one job for each of ``ticks`` (ascending) and return the jobs' ids; a tick that has its job gives none.
+    """Enqueue one job for each of ``ticks`` (ascending) and return the jobs' ids; a tick that has its job gives none,
+    and so does one that finds a job with its unique key.
 
     ``None``, and nothing was done, when the schedule is not any more what was read, or the term is over. ``priority``
     and ``max_attempts`` are for a schedule that names none.
@@ -134,6 +136,8 @@ def enqueue_ticks(
             "revision": schedule.revision,
             "last_tick": schedule.last_tick,
             "ticks": list(ticks),
+            "unique_keys": [_unique_key(schedule, tick) for tick in ticks],
+            "unique_states": unique_states_mask(schedule.unique) if schedule.unique else None,
             "priority": priority,
             "max_attempts": max_attempts,
         },
@@ -171,6 +175,14 @@ def _must_be_changed(rows: list[Row], name: str) -> None:
     raise StaleRevision(f"schedule {name}", revision)
 
 
+def _unique_key(schedule: Schedule, tick: datetime) -> bytes | None:
+    if schedule.unique is None:
+        return None
+    return unique_key(
+        schedule.unique, kind=schedule.kind, args_text=schedule.args_text, queue=schedule.queue, scheduled_at=tick
+    )
+
+
 def _columns(new: NewSchedule) -> dict[str, object]:
     return {
         "name": new.name,
@@ -184,15 +196,17 @@ def _columns(new: NewSchedule) -> dict[str, object]:
         "tags": orjson.dumps(new.tags).decode(),
         "metadata": new.metadata_text,
         "missed": new.missed,
+        "run_on_start": new.run_on_start,
+        "unique_by": orjson.dumps(new.unique.document()).decode() if new.unique else None,
     }
 
 
 def _json(new: NewSchedule) -> str:
     """Return a schedule as a JSON object, its arguments as the text they are, so that no number loses a digit."""
     columns = _columns(new)
-    texts = {name: columns.pop(name) for name in ("args", "tags", "metadata")}
+    texts = {name: columns.pop(name) or "null" for name in ("args", "tags", "metadata", "unique_by")}
     rest = orjson.dumps(columns).decode()
-    return f'{rest[:-1]},"args":{texts["args"]},"tags":{texts["tags"]}}}'
+    return f'{rest[:-1]},"args":{texts["args"]},"tags":{texts["tags"]},"unique_by":{texts["unique_by"]}}}'
 
 
 def _schedule(row: Row) -> Schedule:
@@ -214,4 +228,6 @@ def _schedule(row: Row) -> Schedule:
         revision=row[14],
         created_at=row[15],
         updated_at=row[16],
+        run_on_start=row[17],
+        unique=None if row[18] is None else unique_from(orjson.loads(row[18])),
     )

@@ -122,6 +122,9 @@ FILTERS: list[tuple[str, list[int]]] = [
     ("kind=report", [1]),
     ("kind=report&kind=email", [0, 1, 2]),
     ("tag=red-tag", [2]),
+    ("tag=red-tag&tag=big-tag&tags_all=red-tag", [2]),
+    ("tags_all=red-tag&tags_all=big-tag", []),
+    ("metadata=%7B%22deep%22%3A%7B%22n%22%3A1%7D%7D", [0]),
     ("priority=2", [1]),
     ("priority=2&priority=3", [1, 2]),
     ("state=completed&state=available", [0, 1, 2]),
@@ -138,7 +141,7 @@ async def test_filters_of_one_name_widen_and_of_different_names_narrow(
     admin: Admin, conn: AsyncConnection[TupleRow], query: str, places: list[int]
 ) -> None:
     ids = [
-        await insert(conn, state="completed", finalized_at=ago("1 second")),
+        await insert(conn, state="completed", finalized_at=ago("1 second"), metadata='{"deep": {"n": 1, "m": 2}}'),
         await insert(conn, kind="report", priority=2, created_at="2019-01-01T00:00:00Z"),
         await insert(conn, queue="mail", priority=3, tags=["red-tag"]),
     ]
@@ -146,6 +149,17 @@ async def test_filters_of_one_name_widen_and_of_different_names_narrow(
     answer = await admin.get(f"/admin/queue/jobs?{query}")
 
     assert sorted(each["job_id"] for each in answer.json["data"]) == [ids[place] for place in places]
+
+
+async def test_an_order_lists_jobs_by_id_whatever_their_states(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
+    ids = [await insert(conn, priority=priority) for priority in (3, 1, 2)]
+
+    oldest = await admin.get("/admin/queue/jobs?state=available&order=oldest&limit=2")
+    rest = await admin.get(f"/admin/queue/jobs?state=available&order=oldest&cursor={oldest.json['next_cursor']}")
+    refused = await admin.get("/admin/queue/jobs?order=random")
+
+    assert [each["job_id"] for each in oldest.json["data"] + rest.json["data"]] == ids
+    assert (refused.status, "order" in refused.json["detail"]) == (422, True)
 
 
 async def test_pause_resume_and_scale_are_stored(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
