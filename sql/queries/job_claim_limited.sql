@@ -4,7 +4,7 @@
 --   in:    as job_claim.sql, and parallel arrays: kinds, of which few may run at once, and rooms, how many of each
 --   out:   as job_claim.sql; fewer than slots also when the best jobs are of a kind that finds no more room
 --   locks: rows that another executor is claiming are skipped; those that find no room are locked for a moment
---   index: riverrun_job_claim_index
+--   index: riverrun_job_live_index
 WITH best AS MATERIALIZED (
     SELECT job.id, job.kind, job.scheduled_at, floor.priority
     FROM unnest(%(floors_us)s::bigint[], %(floor_ids)s::bigint[]) WITH ORDINALITY AS floor (us, id, priority)

@@ -161,7 +161,7 @@ def test_a_claim_with_little_room_for_a_kind_reads_its_index_alone(table: str, g
         plan = executed(conn, claiming(NOWHERE, {"noop": 7}), generic=generic)
 
     assert plan.read_in_full() <= {"river_queue"}
-    assert plan.indexes() - {"river_queue_pkey"} == {"riverrun_job_claim_index", "river_job_pkey"}
+    assert plan.indexes() - {"river_queue_pkey"} == {"riverrun_job_live_index", "river_job_pkey"}
     assert plan.buffers("best") / SLOTS < 4
 
 
