@@ -55,6 +55,7 @@ async def record_changes(request: web.Request, handler: Handler) -> web.StreamRe
         if redirection is not None or (response.status < 400 and _is_known(request)):
             await run(audit.add(_change(request, body)))
     services(request).changed()
+    services(request).bulk.wake()  # it sees only what is committed
     if redirection is not None:
         raise redirection
     return response

@@ -10,6 +10,7 @@ import click
 
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.handler_calls import call_options, settings_of
+from riverrun_cli.handler_run import run
 from riverrun_cli.inputs import confirm, named, yes_option
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
@@ -247,3 +248,6 @@ def _state(found: RegisteredHandler) -> str:
     if (found.health.throttled_for or 0) > 0:
         return "throttled"
     return "misconfigured" if found.health.misconfigured else "ok"
+
+
+handler.add_command(run)

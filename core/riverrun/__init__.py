@@ -25,7 +25,8 @@ if TYPE_CHECKING:
         StaleAttempt,
         UniqueConflict,
     )
-    from riverrun.extensions import middleware, on_begin, on_end, on_error
+    from riverrun.events import Event, EventKind
+    from riverrun.extensions import middleware, on_begin, on_end, on_error, on_event
     from riverrun.handlers import handler
     from riverrun.job import Job, JobState
     from riverrun.resources import resource
@@ -43,6 +44,8 @@ __all__ = [
     "Context",
     "DatabaseUnavailable",
     "EnqueueResult",
+    "Event",
+    "EventKind",
     "InvalidInput",
     "Job",
     "JobFinalized",
@@ -62,6 +65,7 @@ __all__ = [
     "on_begin",
     "on_end",
     "on_error",
+    "on_event",
     "resource",
 ]
 __version__ = "0.1.0"
@@ -73,7 +77,8 @@ _HOMES = {
         "ConfigError", "Conflict", "DatabaseUnavailable", "InvalidInput", "JobFinalized", "JobRunning", "NotFound",
         "ResourceUnavailable", "RiverrunError", "SchemaError", "StaleAttempt", "UniqueConflict",
     ),
-    "riverrun.extensions": ("middleware", "on_begin", "on_end", "on_error"),
+    "riverrun.extensions": ("middleware", "on_begin", "on_end", "on_error", "on_event"),
+    "riverrun.events": ("Event", "EventKind"),
     "riverrun.handlers": ("handler",),
     "riverrun.job": ("Job", "JobState"),
     "riverrun.resources": ("resource",),

@@ -18,6 +18,7 @@ from riverrun.database.connect import connect
 from riverrun.database.explain import explained
 from riverrun.database.statements import Steps
 from riverrun.errors import DatabaseUnavailable
+from riverrun.events import Event
 from riverrun.job import Job
 from riverrun.job_spec import Args, EnqueueHook, EnqueueOptions, JobSpec
 from riverrun.new_job import NewJob
@@ -241,6 +242,27 @@ class AsyncClient(ClientBase):
     async def request_resign(self, *, conn: Conn | None = None) -> None:
         """Ask whoever does the maintenance, our scheduler or a client of River, to let another have a try."""
         await self.run(operations.request_resign(), conn=conn)
+
+    def subscribe(self, kinds: Iterable[str] = (), *, timeout: float | None = None) -> AsyncIterator[Event]:
+        """Give events as they happen anywhere in the fleet, over a connection of their own.
+
+            async for event in client.subscribe(kinds=["failed"]):
+                print(event.job_kind, event.job_id)
+
+        Attempts are told once each and at most a second after their end is written, those that end from three seconds
+        after the first event is awaited. What is lost with a connection is not told again: a `MISSED` event says that
+        something may have been, and `list` knows how the jobs stand. Attempts that River's other clients end, or the
+        rescue of a crashed executor, are not told; queues that they pause or resume are.
+
+        Args:
+            kinds: ``completed``, ``failed``, ``cancelled``, ``snoozed``, ``interrupted``, ``queue_paused``,
+                ``queue_resumed``; all without any.
+            timeout: Seconds of silence after which the iteration ends; without it never.
+
+        Raises:
+            InvalidInput: One of ``kinds`` is not known.
+        """
+        return aiter(self._subscription(kinds, timeout))
 
     async def run(self, steps: Steps[T], *, conn: Conn | None = None, whole: bool = False) -> T:
         """Run any operation of `riverrun.store` and return its result; ``whole``: in one transaction."""

@@ -14,9 +14,11 @@ from riverrun.database.connect import described, session_dsn
 from riverrun.database.migration_files import checked_schema
 from riverrun.database.statements import Statements
 from riverrun.errors import ConfigError, InvalidInput
+from riverrun.events import checked_kinds
 from riverrun.job_spec import Args, EnqueueHook, EnqueueOptions, JobSpec, checked_job, known_words
 from riverrun.names import check_max_attempts
 from riverrun.new_job import NewJob, new_job
+from riverrun.subscription import Subscription
 
 T = TypeVar("T")
 
@@ -60,6 +62,11 @@ class ClientBase:
             "max_size": self._max_connections,
             "timeout": WAIT_SECONDS,
         }
+
+    def _subscription(self, kinds: Iterable[str], timeout: float | None) -> Subscription:
+        if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0):
+            raise InvalidInput("timeout", timeout, "a number of seconds above 0, or None")
+        return Subscription(self._dsn, self._statements, checked_kinds(kinds), timeout)
 
     def _new(self, kind: str, args: Args, options: EnqueueOptions) -> NewJob:
         if self._hooks:

@@ -16,10 +16,10 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import InvalidInput
 from riverrun.job import decode_json
-from riverrun.job_log import JobLogger, job_fields
+from riverrun.job_log import LOG_KEY, JobLogger, job_fields
 from riverrun.members import MAX_OUTPUT_BYTES, output_member, own_members
 from riverrun.notes import Notes
-from riverrun.resumable import Resumable
+from riverrun.resumable import CURSOR_KEY, STEP_KEY, Resumable, as_claimed
 from riverrun.sanitize import clean_json, clean_text
 from riverrun.store import attempts
 
@@ -243,17 +243,21 @@ class Context:
         """Return everything noted in this attempt as a JSON object, for its last write; None when nothing."""
         if self._notes is None:
             return None
-        return self._notes.all(self._resumable.as_claimed() if completed and self._resumable else {})
-
-    def relay(self, notes: str | None) -> None:
-        """Take over what this attempt has noted in another process, a JSON object."""
-        members = decode_json(notes or "{}").items()
-        self._noted().put({key: clean_json(value, limit=MAX_OUTPUT_BYTES) for key, value in members})
+        restored = as_claimed(self.job) if completed and self._notes.has(STEP_KEY, CURSOR_KEY) else {}
+        return self._notes.all(restored)
 
     def check_end(self) -> None:
         """Raise what keeps the attempt from being a success although its handler has returned; see `step`."""
         if self._resumable is not None:
             self._resumable.check_end()
+
+    def relay(self, notes: str | None) -> None:
+        """Take over what this attempt has noted in another process, a JSON object."""
+        for key, value in decode_json(notes or "{}").items():
+            if key == LOG_KEY:
+                self._noted().open_log(self.job).adopt(value)
+            else:
+                self._noted().put({key: clean_json(value, limit=MAX_OUTPUT_BYTES)})
 
     def _noted(self) -> Notes:
         if self._notes is None:

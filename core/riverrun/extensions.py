@@ -17,6 +17,7 @@ from functools import cache, partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from riverrun.context import Context
+from riverrun.events import Event
 from riverrun.functions import is_async, named
 from riverrun.handler_outcome import raised, told_to_stop
 from riverrun.names import check_kind
@@ -35,7 +36,7 @@ BeginHook: TypeAlias = Callable[[Context], Awaitable[None] | None]
 EndHook: TypeAlias = Callable[[Context, Outcome], Awaitable[Outcome | None] | Outcome | None]
 ErrorHandler: TypeAlias = Callable[[Context, Failed | Discarded], Awaitable[Outcome | None] | Outcome | None]
 
-Place = Literal["begin", "middleware", "end", "error"]
+Place = Literal["begin", "middleware", "end", "error", "event"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 OUTCOMES = (Completed, Failed, Discarded, Cancelled, Snoozed, Interrupted)
@@ -112,6 +113,14 @@ def on_error(*kinds: str) -> Callable[[F], F]:
     return _registering("error", kinds)
 
 
+def on_event() -> Callable[[Callable[[Event], object]], Callable[[Event], object]]:
+    """Register a plain function that is called with an `Event` for each attempt that has ended in this executor.
+
+    It is called once the end is in the database, on the event loop: it must not block. What it raises is logged.
+    """
+    return _registering("event", ())
+
+
 class Extensions:
     """What is registered, as it runs around the attempts of an executor."""
 
@@ -157,7 +166,13 @@ class Extensions:
 
 def extensions() -> Extensions | None:
     """Return all that is registered now; ``None`` when nothing is, so that nobody looks for it."""
-    return Extensions(tuple(_registered.values())) if _registered else None
+    around = tuple(each for each in _registered.values() if each.place != "event")
+    return Extensions(around) if around else None
+
+
+def listeners() -> Sequence[Callable[[Event], object]]:
+    """Return the functions that want to hear of ended attempts."""
+    return [each.function for each in _registered.values() if each.place == "event"]
 
 
 def _registering(place: Place, kinds: Sequence[object]) -> Callable[[F], F]:
@@ -166,6 +181,10 @@ def _registering(place: Place, kinds: Sequence[object]) -> Callable[[F], F]:
     def register(function: F) -> F:
         if not is_async(function) and place == "middleware":
             raise TypeError(f"{named(function)}: a middleware awaits what it runs around, so it must be async")
+        if is_async(function) and place == "event":
+            raise TypeError(
+                f"{named(function)}: nobody awaits what is called for an event, so it must be a plain function"
+            )
         # A module that is loaded anew registers its functions again, under the same names.
         _registered[place, named(function)] = Extension(place, function, wanted)
         return function

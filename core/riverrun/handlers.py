@@ -6,7 +6,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -106,20 +106,20 @@ def handler(  # noqa: PLR0913 - what may be said of a handler
 
     def register(function: F) -> F:
         run, takes = stepwise(function, arguments_of(function))
+        first = Handler(
+            kind=kind,
+            function=run,
+            is_async=is_async(run),
+            arguments=takes,
+            timeout=limit,
+            backoff=backoff,
+            concurrency=concurrency,
+            isolated=isolation is not None,
+            memory_mb=memory_mb,
+            resources=resources_of(function),
+        )
         for each in kinds:
-            new = Handler(
-                kind=each,
-                function=run,
-                is_async=is_async(run),
-                arguments=takes,
-                timeout=limit,
-                backoff=backoff,
-                concurrency=concurrency,
-                isolated=isolation is not None,
-                memory_mb=memory_mb,
-                resources=resources_of(function),
-            )
-            _register(new)
+            _register(replace(first, kind=each))
         return function
 
     return register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from riverrun.claimed_job import ClaimedJob
@@ -36,6 +36,7 @@ class JobLog(logging.Handler):
         earlier = job.metadata.get(LOG_KEY, [])
         # What another client keeps there in a form that is not River's is left as it is.
         self._earlier = [clean_json(entry, limit=MAX_BYTES) for entry in earlier] if isinstance(earlier, list) else None
+        self._adopted = ""
         self._lines: list[str] = []
         self._room = MAX_ATTEMPT_BYTES
         self._changed = False
@@ -63,6 +64,11 @@ class JobLog(logging.Handler):
             line += "\n" + logging.Formatter().formatException(record.exc_info)
         return hide_secrets(line)
 
+    def adopt(self, entries: Sequence[Mapping[str, str]]) -> None:
+        """Take over the log of the attempt from another process, where it is the last of ``entries``."""
+        self._adopted = entries[-1]["log"]
+        self._changed = True
+
     def take(self) -> str | None:
         """Return `text` if it is time to write it while the attempt runs, else ``None``."""
         if not self._changed or time.monotonic() < self._next_look:
@@ -75,7 +81,7 @@ class JobLog(logging.Handler):
 
     def text(self) -> str | None:
         """Return the logs of all attempts as the JSON text of an array; ``None`` when there is nothing to write."""
-        lines = "".join(f"{line}\n" for line in list(self._lines))
+        lines = self._adopted + "".join(f"{line}\n" for line in list(self._lines))
         if not lines or self._earlier is None:
             return None
         newest = clean_json({"attempt": self._job.attempt, "log": lines}, limit=_MAX_ENTRY_BYTES)

@@ -35,6 +35,11 @@ class Notes:
             self._kept.pop(key, None)
             self._unwritten.pop(key, None)
 
+    def has(self, *keys: str) -> bool:
+        """Return whether one of ``keys`` was put, or written by somebody else."""
+        with self._lock:
+            return any(key in self._kept or key in self._taken for key in keys)
+
     def open_log(self, job: ClaimedJob) -> JobLog:
         """Return the log that is kept with ``job``; the first call begins it."""
         with self._lock:

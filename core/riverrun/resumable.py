@@ -34,8 +34,7 @@ class Resumable:
 
     def __init__(self, job: ClaimedJob, notes: Notes) -> None:
         self._notes = notes
-        self._claimed = {key: job.metadata.get(key) for key in (STEP_KEY, CURSOR_KEY)}
-        step, cursors = self._claimed.values()
+        step, cursors = (job.metadata.get(key) for key in (STEP_KEY, CURSOR_KEY))
         self._skip_to = step if isinstance(step, str) and step else None
         if cursors is not None and not isinstance(cursors, dict):
             raise InvalidInput(f"metadata.{CURSOR_KEY}", type(cursors).__name__, "an object of cursors by step")
@@ -113,10 +112,6 @@ class Resumable:
         if self._skip_to is not None:
             raise NotFound("resumable step", repr(self._skip_to))
 
-    def as_claimed(self) -> dict[str, str]:
-        """Return what the job had when it was claimed: a completed job keeps that."""
-        return {key: clean_json(value, limit=_MAX_CLAIMED_BYTES) for key, value in self._claimed.items()}
-
     def _is_due(self, name: str) -> bool:
         """Return whether a step must be run, and remember that it was met."""
         if self._failure is not None:
@@ -165,6 +160,11 @@ class Resumable:
         if self._had_cursors:
             members[CURSOR_KEY] = json.dumps(self._cursors or None, ensure_ascii=False)
         return members
+
+
+def as_claimed(job: ClaimedJob) -> dict[str, str]:
+    """Return the members as they were when ``job`` was claimed: a completed job keeps those."""
+    return {key: clean_json(job.metadata.get(key), limit=_MAX_CLAIMED_BYTES) for key in (STEP_KEY, CURSOR_KEY)}
 
 
 def _checked(name: str, cursor: object) -> Any:

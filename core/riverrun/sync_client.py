@@ -18,6 +18,7 @@ from riverrun.database.connect import connect_sync
 from riverrun.database.explain import explained
 from riverrun.database.statements import Steps
 from riverrun.errors import DatabaseUnavailable
+from riverrun.events import Event
 from riverrun.job import Job
 from riverrun.job_spec import Args, EnqueueHook, EnqueueOptions, JobSpec
 from riverrun.new_job import NewJob
@@ -148,6 +149,10 @@ class Client(ClientBase):
     def request_resign(self, *, conn: Conn | None = None) -> None:
         """Ask whoever does the maintenance, our scheduler or a client of River, to let another have a try."""
         self.run(operations.request_resign(), conn=conn)
+
+    def subscribe(self, kinds: Iterable[str] = (), *, timeout: float | None = None) -> Iterator[Event]:
+        """Give events as they happen anywhere in the fleet, over a connection of their own."""
+        return iter(self._subscription(kinds, timeout))
 
     def run(self, steps: Steps[T], *, conn: Conn | None = None, whole: bool = False) -> T:
         """Run any operation of `riverrun.store` and return its result; ``whole``: in one transaction."""

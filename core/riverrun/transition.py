@@ -20,7 +20,7 @@ import math
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, assert_never
 
@@ -123,6 +123,13 @@ def decide(
             return Finalization(JobState.AVAILABLE, _given_back(job), scheduled_in=_NOW)
         case _:
             assert_never(outcome)
+
+
+def with_notes(final: Finalization, notes: str | None) -> Finalization:
+    """Return ``final`` with what the handler has noted: an object that is not empty, as JSON text, or ``None``."""
+    patch = final.metadata_patch_json
+    merged = f"{notes[:-1]},{patch[1:]}" if notes and patch else notes or patch
+    return replace(final, metadata_patch_json=merged)
 
 
 def snooze_count(metadata: Mapping[str, Any]) -> int:

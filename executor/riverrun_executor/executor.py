@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
-from riverrun.extensions import extensions
+from riverrun.extensions import extensions, listeners
 from riverrun.handlers import Handler, load_handlers
 from riverrun.messages import Control as ControlMessage
 from riverrun.messages import LeaseRenewed, Running, Wake
@@ -30,6 +30,7 @@ from riverrun_executor.children.wire import Hello
 from riverrun_executor.claimer import Claimer
 from riverrun_executor.control import Control
 from riverrun_executor.ending import Ending
+from riverrun_executor.feed import Feed
 from riverrun_executor.finalizer import Finalizer
 from riverrun_executor.handlers.choose import Handlers, Transport
 from riverrun_executor.handlers.isolated import IsolatedHandler
@@ -85,6 +86,7 @@ class Executor:
             connect=self._services.connect,
         )
         self._statistics = Statistics(settings.server_id)
+        self._feed = Feed(listeners())
         self._finalizer = Finalizer(
             dsn=settings.dsn(),
             statements=self._statements,
@@ -220,6 +222,14 @@ class Executor:
         """Return what running handlers noted since the last call."""
         return self._runner.take_notes()
 
+    def subscribed(self, wanted: bool) -> None:
+        """Note whether somebody subscribes to events."""
+        self._feed.subscribed(wanted)
+
+    def take_events(self) -> Steps[None] | None:
+        """Return what tells subscribers of attempts that ended since the last call; ``None`` when there are none."""
+        return self._feed.take()
+
     def take_statistics(self) -> Steps[None] | None:
         """Return the write of the figures gathered since the last call; ``None`` when there are none."""
         return self._statistics.take()
@@ -301,6 +311,8 @@ class Executor:
     def _written(self, ending: Ending, state: str) -> None:
         self._context.progress += 1
         self._statistics.count(ending, state)
+        if self._feed.open:
+            self._feed.add(ending, state)
 
     def _left(self, left: bool) -> None:
         """Keep the slot of an attempt whose handler goes on; when half are lost, let a new process take over."""

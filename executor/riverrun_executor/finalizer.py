@@ -8,7 +8,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -27,7 +26,7 @@ from riverrun.retry import RIVER_BACKOFF
 from riverrun.retry import Backoff as Policy
 from riverrun.store import attempts
 from riverrun.telemetry import metrics
-from riverrun.transition import Finalization, decide
+from riverrun.transition import Finalization, decide, with_notes
 from riverrun_executor.ending import Ending
 from riverrun_executor.slots import Slots
 
@@ -206,7 +205,7 @@ class Finalizer:
     def _decided(self, ending: Ending) -> Finalization:
         job, backoff = ending.job, self._backoff_of(ending.job.kind)
         final = decide(job, ending.outcome, now=job.attempted_at, rng=self._random, backoff=backoff)
-        return replace(final, metadata_patch_json=_merged(ending.notes_json, final.metadata_patch_json))
+        return with_notes(final, ending.notes_json)
 
     async def _own_ends(self, conn: AsyncConnection[Any], missing: Sequence[Ending]) -> dict[int, str]:
         """Return the state of each job that was not written because it is locked, or was written by us before.
@@ -266,11 +265,6 @@ class Finalizer:
                 log.warning("endings_written", extra={"waiting": len(self._endings)})
         if self._endings:
             self._late = self._loop.call_later(LATE_SECONDS, self._fall_behind)
-
-
-def _merged(notes: str | None, patch: str | None) -> str | None:
-    """Return two JSON objects as one; both are written by us, and neither is empty."""
-    return f"{notes[:-1]},{patch[1:]}" if notes and patch else notes or patch
 
 
 def _stripped(ending: Ending, reason: str) -> Ending:

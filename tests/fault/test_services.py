@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 
 from fault.lab import size
 from riverrun import AsyncClient
@@ -39,13 +38,11 @@ async def produce(client: AsyncClient, seconds: float) -> int:
     return rounds * (PER_SECOND // 5)
 
 
-async def test_an_outage_under_load_discards_nothing_and_uses_up_no_attempts(
-    database: str, conn: AsyncConnection[TupleRow]
-) -> None:
+async def test_an_outage_under_load_discards_nothing_and_uses_up_no_attempts(database: str) -> None:
     outage = size(smoke=8, full=60)
     port, opened = free_port(), transitions("open")
     new = registration("call", "Call", "http", endpoint_url=f"http://127.0.0.1:{port}/")
-    async with AsyncClient(database) as client:
+    async with AsyncClient(database) as client, await AsyncConnection.connect(database, autocommit=True) as conn:
         await client.run(registry.register(new))
         async with running_executor(settings_for(database), slots=50):
             async with fault_server(port=port) as service:
@@ -60,8 +57,8 @@ async def test_an_outage_under_load_discards_nothing_and_uses_up_no_attempts(
 
                 await eventually(drained, within=120)
 
-    assert await value(conn, "SELECT count(*) FROM river_job") == jobs
-    probes = await value(conn, "SELECT count(*) FROM river_job WHERE attempt > 1 OR errors IS NOT NULL")
-    assert probes <= transitions("half_open")
-    assert transitions("open") > opened
-    assert transitions("closed") >= 1
+        assert await value(conn, "SELECT count(*) FROM river_job") == jobs
+        probes = await value(conn, "SELECT count(*) FROM river_job WHERE attempt > 1 OR errors IS NOT NULL")
+        assert probes <= transitions("half_open")
+        assert transitions("open") > opened
+        assert transitions("closed") >= 1

@@ -21,10 +21,8 @@ from support.names import ROOT, check_command, is_setting, is_variable, metric_n
 COMPONENTS = ["admin_api", "cli", "core", "deploy", "executor", "scheduler", "sql", "supervisor"]
 FOLDERS = [ROOT, *(ROOT / name for name in COMPONENTS), ROOT / "docs", ROOT / "docs" / "decisions"]
 PAGES = sorted(page for folder in FOLDERS for page in folder.glob("*.md"))
-TWINS = [
-    (f"{name}.md", f"{name}.zh-CN.md")
-    for name in ("README", "docs/extending", "docs/handlers", "docs/logs", "docs/quick-start")
-]
+PAIRED = ("README", "docs/extending", "docs/handlers", "docs/quick-start", "docs/logs")
+TWINS = [(f"{name}.md", f"{name}.zh-CN.md") for name in PAIRED]
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 both_languages = pytest.mark.parametrize(("english", "chinese"), TWINS)

@@ -10,6 +10,7 @@ from riverrun.names import check_kind
 from riverrun.registration import registration
 from riverrun.store import registry
 from riverrun_admin.forms.fields import leave, read_fields
+from riverrun_admin.routes.handler import egress_of
 from riverrun_admin.transaction import run
 
 
@@ -35,11 +36,21 @@ async def save(request: web.Request) -> web.StreamResponse:
         "retry_count": fields.number("retry_count"),
         "description": fields.text("description"),
     }
+    egress = egress_of(request)
     if isinstance(revision, int):
-        await run(request, registry.update(check_kind(kind, "task_type"), said, revision=revision))
+        await run(request, registry.update(check_kind(kind, "task_type"), said, revision=revision, egress=egress))
     else:
-        name, form = said.pop("handler_name"), said.pop("handler_type")
-        await run(request, registry.register(registration(kind, name, form, **said)))
+        new = registration(
+            kind,
+            said["handler_name"],
+            said["handler_type"],
+            endpoint_url=said["endpoint_url"],
+            timeout=said["timeout"],
+            retry_count=said["retry_count"],
+            description=said["description"],
+            egress=egress,
+        )
+        await run(request, registry.register(new))
     leave(request, "handler/list", "handler_saved")
 
 

@@ -93,7 +93,6 @@ async def _begun(
     actor = caller_of(request).actor
     bulk: Bulk = await run(request, bulk_operations.begin(action, params, wanted, filter_text=text, actor=actor))
     note(request, target=f"bulk:{bulk.id}")
-    services(request).bulk.wake()
     headers = {"Location": f"/admin/queue/bulk/{bulk.id}"}
     return respond(bulk_document(bulk), status=202, headers=headers)
 

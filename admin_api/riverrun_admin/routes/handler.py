@@ -60,7 +60,7 @@ async def register(request: web.Request) -> web.Response:
         retry_count=body.retry_count,
         description=body.description,
         settings={name: getattr(body, name) for name in NAMES},
-        egress=_egress(request),
+        egress=egress_of(request),
     )
     done = await run(request, registry.register(new, replace=replace))
     return _respond(done.handler, status=201 if done.created else 200, signing_secret=done.signing_secret)
@@ -70,7 +70,7 @@ async def update(request: web.Request) -> web.Response:
     """Change some of what is said about a handler; with If-Match only if nobody has changed it meanwhile."""
     body = validated(HandlerChangeBody, await read_object(request), lenient=is_lenient(request))
     changes = {name: getattr(body, name) for name in body.model_fields_set - {"task_type"}}
-    steps = registry.update(body.task_type, changes, revision=revision_wanted(request), egress=_egress(request))
+    steps = registry.update(body.task_type, changes, revision=revision_wanted(request), egress=egress_of(request))
     return _respond(await run(request, steps))
 
 
@@ -133,7 +133,7 @@ def _respond(handler: RegisteredHandler, *, status: int = 200, signing_secret: s
     return respond(document, status=status, headers={"ETag": f'"{handler.revision}"'})
 
 
-def _egress(request: web.Request) -> Egress:
+def egress_of(request: web.Request) -> Egress:
     return Egress(services(request).settings.handlers.egress)
 
 

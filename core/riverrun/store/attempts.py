@@ -113,6 +113,12 @@ def claim_isolated(
     return [ClaimedJob(row, queue) for row in rows]
 
 
+def claim_one(kind: str, *, job_id: int | None, incarnation: str) -> Steps[ClaimedJob | None]:
+    """Mark the oldest job of ``kind`` that waits, due or not, as running; ``None`` when there is none. For tests."""
+    rows = yield Query("job_claim_one", {"kind": kind, "id": job_id, "incarnation": incarnation})
+    return ClaimedJob(rows[0][1:], rows[0][0]) if rows else None
+
+
 def complete(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[set[int]]:
     """Finalize attempts that succeeded and leave nothing but that; return the ids of the jobs that were written."""
     rows = yield Query("job_complete", {**_fence(jobs), "incarnation": incarnation})

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+from prometheus_client import Counter
 
 from riverrun.calls import Tls
 from riverrun.claimed_job import ClaimedJob
@@ -22,7 +23,6 @@ from riverrun.outcome import Failed, Interrupted, Outcome
 from riverrun.retry import RIVER_BACKOFF, retry_delay
 from riverrun.store.registry import RegisteredHandler
 from riverrun.telemetry import metrics
-from riverrun.transition import snooze_count
 from riverrun_executor.breaker import Breaker, Fault
 from riverrun_executor.handlers import http_request
 from riverrun_executor.handlers.http_connection import (
@@ -37,6 +37,9 @@ from riverrun_executor.handlers.surroundings import Surroundings
 
 MAX_ANSWER_BYTES = 1024 * 1024
 ILL_TIMES = 2
+
+WORKED = Policy(timedelta())
+"""Of an answer that is a success, which asks for no delay."""
 
 UNUSABLE = "settings"
 """The handler's settings name what this host does not have; no fault of the job or the service."""
@@ -113,6 +116,8 @@ class HttpHandler:
         self._backoff = RIVER_BACKOFF if said.settings.backoff is None else said.settings.backoff.policy
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._ill = 0
+        self._requests: dict[str, Counter] = {}
+        self._durations = metrics.handler_request_duration.labels(kind=said.kind, transport="http")
         self.concurrency = said.settings.concurrency
         seconds = said.timeout_seconds
         self.timeout = None if seconds is None else timedelta(seconds=seconds)
@@ -148,7 +153,7 @@ class HttpHandler:
             fields = self._service.headers(http_request.headers(job, context, form))
             fields |= self._service.proofs(job, sent)
             session = await self._service.session()
-            if not self._service.admits(self._url):
+            if not self._service.is_admitted:
                 allowed = self._owner.surroundings.egress.allowed
                 return Failed(f"{self._url.host} is not allowed; expected {allowed}", error_type="connect")
             async with session.post(self._url, data=sent, headers=fields, allow_redirects=False) as response:
@@ -179,8 +184,7 @@ class HttpHandler:
                 return Interrupted()
             return self._with_delay(answer, job)
         now = datetime.now(UTC)
-        delay = retry_delay(self._backoff, errors=job.error_count, rng=self._random)
-        reading = read(answer, now=now, policy=Policy(delay, snooze_count(job.metadata), self._settings))
+        reading = read(answer, now=now, policy=WORKED if answer.status < 300 else self._policy(job))
         if reading.output is not None:
             context.output(reading.output)
         if await self._says_it_is_ill(answer, reading, now):
@@ -189,6 +193,10 @@ class HttpHandler:
             context.limit_seconds = None  # from here on it is the lease that decides
             await self._callbacks.silence(job, reading.lease)
         return self._with_delay(reading.outcome, job)
+
+    def _policy(self, job: ClaimedJob) -> Policy:
+        delay = retry_delay(self._backoff, errors=job.error_count, rng=self._random)
+        return Policy(delay, http_request.snoozes(job), self._settings)
 
     async def _says_it_is_ill(self, answer: Answer, reading: Reading, now: datetime) -> bool:
         """Let the breaker know what an answer says about the service; return whether the attempt does not count."""
@@ -241,10 +249,13 @@ class HttpHandler:
 
     def _count(self, answer: Answer | Failed, started: float) -> None:
         code = answer.error_type if isinstance(answer, Failed) else str(answer.status)
-        metrics.handler_requests.labels(kind=self._kind, transport="http", code=code).inc()
-        metrics.handler_request_duration.labels(kind=self._kind, transport="http").observe(
-            time.perf_counter() - started
-        )
+        counter = self._requests.get(code)
+        if counter is None:
+            counter = self._requests[code] = metrics.handler_requests.labels(
+                kind=self._kind, transport="http", code=code
+            )
+        counter.inc()
+        self._durations.observe(time.perf_counter() - started)
 
 
 def _fault_of(error_type: str) -> Fault:

@@ -60,7 +60,7 @@ def headers(job: ClaimedJob, context: Context, form: Literal["envelope", "args",
         "Job-Priority": str(job.priority),
         "Job-Attempt": str(job.attempt),
         "Job-Max-Attempts": str(job.max_attempts),
-        "Job-Snoozes": str(_snoozes(job)),
+        "Job-Snoozes": str(snoozes(job)),
         "Job-Attempt-Token": context.fence,
         "Job-Created-At": job.created_at.isoformat(),
         "Job-Scheduled-At": job.scheduled_at.isoformat(),
@@ -106,11 +106,12 @@ def message_id(job: ClaimedJob) -> str:
     It stays the same when an attempt failed and the job is tried again, and is another one after a snooze or when
     somebody ran a finished job once more, both of which are meant to be worked again.
     """
-    runs = _snoozes(job) + _reruns(job)
+    runs = snoozes(job) + _reruns(job)
     return f"job_{job.id}_{runs}" if runs else f"job_{job.id}"
 
 
-def _snoozes(job: ClaimedJob) -> int:
+def snoozes(job: ClaimedJob) -> int:
+    """Return how often a job was snoozed."""
     return snooze_count(job.metadata) if '"snoozes"' in job.metadata_text else 0
 
 

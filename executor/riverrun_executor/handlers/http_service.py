@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 
 import aiohttp
@@ -55,6 +56,11 @@ class Service:
             UnusableSettings: They cannot be used on this host.
         """
         return await self._session(self.settings.tls)
+
+    @cached_property
+    def is_admitted(self) -> bool:
+        """Whether jobs may be posted to the service at all."""
+        return self.admits(self.url)
 
     def admits(self, url: URL) -> bool:
         """Return whether a request may be meant for ``url``; an address in it never meets the resolver."""

@@ -31,6 +31,7 @@ class IsolatedHandler:
         self._kind = handler.kind
         self._memory_mb = handler.memory_mb
         self.timeout = handler.timeout
+        self.backoff = handler.backoff
         self.concurrency = handler.concurrency
         self.backoff = handler.backoff
 
