@@ -179,12 +179,14 @@ def taken(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[list[ClaimedJob
         "job_own_end",
         {
             **_fence(jobs),
+            **_starts(jobs),
             "states": ["running"] * len(jobs),
             "given_back": [False] * len(jobs),
             "incarnation": incarnation,
         },
     )
-    kept = {row[0] for row in rows}
+    kept = {row[0]: row[2] for row in rows}
+    _take_over(jobs, kept)
     return [job for job in jobs if job.id not in kept]
 
 
