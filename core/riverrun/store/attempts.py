@@ -145,6 +145,7 @@ def refresh(jobs: Sequence[ClaimedJob], incarnation: str, *, older_than: timedel
         {
             **_fence(jobs),
             **_starts(jobs),
+            **_starts(jobs),
             "incarnation": incarnation,
             "family": river_leader.FAMILY,
             "older_than": older_than.total_seconds(),
@@ -159,6 +160,7 @@ def taken(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[list[ClaimedJob
         "job_own_end",
         {
             **_fence(jobs),
+            **_starts(jobs),
             "states": ["running"] * len(jobs),
             "given_back": [False] * len(jobs),
             "incarnation": incarnation,
