@@ -145,7 +145,6 @@ def refresh(jobs: Sequence[ClaimedJob], incarnation: str, *, older_than: timedel
         {
             **_fence(jobs),
             **_starts(jobs),
-            **_starts(jobs),
             "incarnation": incarnation,
             "family": river_leader.FAMILY,
             "older_than": older_than.total_seconds(),
