@@ -23,7 +23,7 @@ UPGRADE ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-smoke test-fault soak bench lint fmt lock proto build clean
+.PHONY: help setup run test test-browser test-smoke test-fault soak bench screenshots lint fmt lock proto build clean
 
 help: ## Show what make can do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -39,8 +39,11 @@ $(READY): requirements.lock requirements-dev.lock pyproject.toml .ci/venv
 run: setup ## Run the daemon here, on an embedded PostgreSQL, with the example handlers
 	@$(BIN)/queuectl start --dev
 
-test: setup ## Run all tests but those that inject faults
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) -m 'not fault' $(PYTEST_ARGS)
+test: setup ## Run all tests but those that inject faults or need a browser
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) -m 'not fault and not browser' $(PYTEST_ARGS)
+
+test-browser: setup ## Look at the pages in Chromium (apt-get install chromium; some two minutes)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) tests/browser $(PYTEST_ARGS)
 
 test-smoke: setup ## Inject every kind of fault once, in small sizes (some six minutes)
 	$(BIN)/python -m pytest -n $(FAULT_WORKERS) --dist worksteal tests/fault $(PYTEST_ARGS)
@@ -56,6 +59,9 @@ soak: setup ## Inject faults drawn by SEED for HOURS under load, and judge the h
 
 bench: setup ## Compare with other job queues in one run and write docs/performance.md (QUICK=1: small, prints only)
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick --repeat 1,--output docs) $(BENCH_ARGS)
+
+screenshots: setup ## Draw every page, light and dark, into docs/images (needs Chromium)
+	$(BIN)/python -m pytest -q tests/browser/screenshots.py $(PYTEST_ARGS)
 
 lint: setup ## Check format, style, types, imports between components, and shell scripts
 	$(BIN)/ruff format --check

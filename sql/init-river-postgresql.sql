@@ -368,7 +368,155 @@ DROP INDEX river_job_metadata_index;
 
 INSERT INTO riverrun_migration (version, name) VALUES (6, '006_lean_job_indexes');
 
--- 007_schedule_options
+-- 007_token
+-- Tokens of the HTTP API, and the sessions that browsers make from them.
+--   locks: new objects only
+CREATE TABLE riverrun_token (
+    id text PRIMARY KEY,
+    sha256 bytea NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL,
+    queues text[] NOT NULL DEFAULT '{}',
+    parent text,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz,
+    last_used_at timestamptz,
+    revoked_at timestamptz,
+    CONSTRAINT riverrun_token_id_length CHECK (char_length(id) BETWEEN 1 AND 64),
+    CONSTRAINT riverrun_token_sha256_length CHECK (octet_length(sha256) = 32),
+    CONSTRAINT riverrun_token_name_length CHECK (char_length(name) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_token_role_is_known CHECK (role IN ('read', 'enqueue', 'operate', 'edit', 'admin')),
+    CONSTRAINT riverrun_token_parent_length CHECK (char_length(parent) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_token_created_by_length CHECK (char_length(created_by) BETWEEN 1 AND 255)
+);
+
+CREATE UNIQUE INDEX riverrun_token_sha256_index ON riverrun_token (sha256);
+CREATE INDEX riverrun_token_parent_index ON riverrun_token (parent) WHERE parent IS NOT NULL;
+
+COMMENT ON TABLE riverrun_token IS 'Who may use the HTTP API: the digest of each token, what it may do and where; one with a parent is the session of a browser.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (7, '007_token');
+
+-- 008_audit
+-- Who changed what through the API, the pages and the shell, as a chain of digests.
+--   locks: new objects only
+CREATE TABLE riverrun_audit (
+    number bigint PRIMARY KEY,
+    at timestamptz NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL,
+    entry text NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT riverrun_audit_number_is_positive CHECK (number > 0),
+    CONSTRAINT riverrun_audit_hash_length CHECK (octet_length(hash) = 32)
+);
+
+CREATE INDEX riverrun_audit_at_index ON riverrun_audit (at);
+
+COMMENT ON TABLE riverrun_audit IS 'One entry for each change that somebody made; hash is the SHA-256 of the hash before it and of the entry.';
+
+-- The end of the chain, so that the newest entries cannot be cut off unseen; its row lock keeps entries in order.
+CREATE TABLE riverrun_audit_head (
+    name text PRIMARY KEY DEFAULT 'audit',
+    number bigint NOT NULL DEFAULT 0,
+    hash bytea NOT NULL,
+    CONSTRAINT riverrun_audit_head_name_is_audit CHECK (name = 'audit'),
+    CONSTRAINT riverrun_audit_head_hash_length CHECK (octet_length(hash) = 32)
+) WITH (fillfactor = 50);
+
+COMMENT ON TABLE riverrun_audit_head IS 'Number and hash of the newest entry of riverrun_audit.';
+
+INSERT INTO riverrun_audit_head (number, hash) VALUES (0, sha256(''));
+
+INSERT INTO riverrun_migration (version, name) VALUES (8, '008_audit');
+
+-- 009_bulk
+-- Operations on every job that a filter names, done in batches while they are watched.
+--   locks: new objects only
+CREATE TABLE riverrun_bulk (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    action text NOT NULL,
+    params jsonb NOT NULL DEFAULT '{}',
+    filter text NOT NULL,
+    wanted jsonb NOT NULL,
+    actor text NOT NULL,
+    state text NOT NULL DEFAULT 'running',
+    first_id bigint NOT NULL,
+    last_id bigint NOT NULL,
+    position bigint NOT NULL,
+    matched bigint NOT NULL DEFAULT 0,
+    changed bigint NOT NULL DEFAULT 0,
+    error text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    CONSTRAINT riverrun_bulk_action_is_known CHECK (
+        action IN ('retry', 'run', 'cancel', 'delete', 'snooze', 'reprioritize', 'move')
+    ),
+    CONSTRAINT riverrun_bulk_state_is_known CHECK (state IN ('running', 'done', 'aborted', 'failed')),
+    CONSTRAINT riverrun_bulk_finished_when_not_running CHECK ((state = 'running') = (finished_at IS NULL)),
+    CONSTRAINT riverrun_bulk_params_is_object CHECK (jsonb_typeof(params) = 'object'),
+    CONSTRAINT riverrun_bulk_wanted_is_object CHECK (jsonb_typeof(wanted) = 'object')
+) WITH (fillfactor = 50);
+
+CREATE INDEX riverrun_bulk_running_index ON riverrun_bulk (updated_at) WHERE state = 'running';
+
+COMMENT ON TABLE riverrun_bulk IS 'One action on all jobs that a filter names, up to the newest one when it began; position is the id it has come to.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (9, '009_bulk');
+
+-- 010_notice
+-- What people were told, so that they are told once, whoever leads.
+--   locks: new objects only
+CREATE TABLE riverrun_notice (
+    rule text NOT NULL,
+    subject text NOT NULL,
+    sent_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (rule, subject),
+    CONSTRAINT riverrun_notice_rule_length CHECK (char_length(rule) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_notice_subject_length CHECK (char_length(subject) BETWEEN 1 AND 255)
+);
+
+COMMENT ON TABLE riverrun_notice IS 'When a rule of the notifications last told somebody about a subject.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (10, '010_notice');
+
+-- 011_remote_handlers
+-- What calls of services need: a secret to sign them with, a key for their callbacks, and how the service is.
+--   locks: ACCESS EXCLUSIVE on riverrun_handler, which has a row for each kind, while it is rewritten; new objects
+ALTER TABLE riverrun_handler
+    ADD COLUMN signing_secret text,
+    ADD COLUMN previous_secret text,
+    ADD COLUMN previous_until timestamptz,
+    ADD COLUMN callback_key text NOT NULL DEFAULT gen_random_uuid()::text || gen_random_uuid()::text,
+    ADD CONSTRAINT riverrun_handler_signing_secret_length CHECK (char_length(signing_secret) BETWEEN 32 AND 128),
+    ADD CONSTRAINT riverrun_handler_previous_secret_length CHECK (char_length(previous_secret) BETWEEN 32 AND 128);
+
+CREATE TABLE riverrun_handler_health (
+    kind text PRIMARY KEY,
+    breaker text NOT NULL DEFAULT 'closed',
+    reason text NOT NULL DEFAULT '',
+    failed_probes int NOT NULL DEFAULT 0,
+    probe_at timestamptz,
+    throttled_until timestamptz,
+    misconfigured text NOT NULL DEFAULT '',
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    revision bigint NOT NULL DEFAULT nextval('riverrun_revision_seq'),
+    CONSTRAINT riverrun_handler_health_kind_length CHECK (char_length(kind) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_handler_health_breaker_is_known CHECK (breaker IN ('closed', 'open', 'half_open')),
+    CONSTRAINT riverrun_handler_health_an_open_breaker_is_probed CHECK ((breaker = 'closed') = (probe_at IS NULL)),
+    CONSTRAINT riverrun_handler_health_reason_length CHECK (char_length(reason) <= 1000),
+    CONSTRAINT riverrun_handler_health_misconfigured_length CHECK (char_length(misconfigured) <= 1000),
+    CONSTRAINT riverrun_handler_health_failed_probes_is_not_negative CHECK (failed_probes >= 0)
+);
+
+COMMENT ON TABLE riverrun_handler_health IS 'How the service of a handler is, as executors found it; written when that changes, and no row means well.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (11, '011_remote_handlers');
+
+-- 012_schedule_options
 -- Let a schedule enqueue a job when a leader begins, and none while such a job is there.
 --   locks: ACCESS EXCLUSIVE on riverrun_schedule for an instant
 ALTER TABLE riverrun_schedule
@@ -377,6 +525,33 @@ ADD COLUMN IF NOT EXISTS unique_by jsonb;
 
 COMMENT ON COLUMN riverrun_schedule.unique_by IS 'What makes two jobs of it the same, as in the API; NULL: nothing does.';
 
-INSERT INTO riverrun_migration (version, name) VALUES (7, '007_schedule_options');
+INSERT INTO riverrun_migration (version, name) VALUES (12, '012_schedule_options');
+
+-- 013_hour
+-- Figures by the hour, which outlive those by the minute and are small enough for charts of weeks.
+--   locks: a new object only
+CREATE TABLE riverrun_hour (
+    hour timestamptz NOT NULL,
+    queue text NOT NULL,
+    kind text NOT NULL,
+    completed bigint NOT NULL,
+    retried bigint NOT NULL,
+    snoozed bigint NOT NULL,
+    discarded bigint NOT NULL,
+    cancelled bigint NOT NULL,
+    interrupted bigint NOT NULL,
+    rescued bigint NOT NULL,
+    run_seconds double precision NOT NULL,
+    wait_seconds double precision NOT NULL,
+    run_buckets bigint[] NOT NULL,
+    wait_buckets bigint[] NOT NULL,
+    PRIMARY KEY (hour, queue, kind),
+    CONSTRAINT riverrun_hour_queue_length CHECK (char_length(queue) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_hour_kind_length CHECK (char_length(kind) BETWEEN 1 AND 127)
+);
+
+COMMENT ON TABLE riverrun_hour IS 'The rows of riverrun_minute summed up by the hour, one for each hour, queue and kind.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (13, '013_hour');
 
 COMMIT;

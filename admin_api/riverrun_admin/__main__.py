@@ -13,14 +13,20 @@ from aiohttp import web
 from riverrun.backoff import Backoff
 from riverrun.database.schema_check import check
 from riverrun.errors import ConfigError, DatabaseUnavailable
+from riverrun.messages import Control
 from riverrun.process import RoleContext, run_role
-from riverrun.settings.schema import AdminSettings
+from riverrun.settings.admin import AdminSettings
 from riverrun_admin.app import build
+from riverrun_admin.bulk_worker import BulkWorker
 from riverrun_admin.database import Database
 from riverrun_admin.door import Door
 from riverrun_admin.enqueue_stream import MOST_STREAMS
+from riverrun_admin.events import Events
+from riverrun_admin.known_tokens import KnownTokens
 from riverrun_admin.overview import Overview
-from riverrun_admin.services import Services
+from riverrun_admin.recent import Recent
+from riverrun_admin.services import Services, mask_of
+from riverrun_admin.tls import Tls
 
 log = logging.getLogger("riverrun_admin")
 
@@ -37,18 +43,26 @@ async def main(context: RoleContext) -> None:
         SchemaError: The tables in the database are not those of this release.
     """
     database = Database(context.settings)
+    overview, known = Overview(database), KnownTokens(database)
     parts = Services(
         context=context,
         database=database,
-        door=Door(context.settings),
-        overview=Overview(database),
+        door=Door(context.settings, known),
+        known_tokens=known,
+        mask=mask_of(context.settings.admin),
+        overview=overview,
+        events=Events(database, overview),
+        recent=Recent(),
+        tls=Tls(context.settings.admin),
+        bulk=BulkWorker(database),
         schema_checked=asyncio.Event(),
         streams=asyncio.Semaphore(MOST_STREAMS),
     )
     runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=DRAIN_SECONDS)
+    context.pipe.on(Control, lambda _: parts.changed())
     await database.open()
     try:
-        await _listen(runner, context.settings.admin)
+        await _listen(runner, context.settings.admin, parts)
         context.ready()
         await _until_drained(parts)
     finally:
@@ -56,17 +70,17 @@ async def main(context: RoleContext) -> None:
         await database.close()
 
 
-async def _listen(runner: web.AppRunner, admin: AdminSettings) -> None:
+async def _listen(runner: web.AppRunner, admin: AdminSettings, parts: Services) -> None:
     await runner.setup()
     try:
-        await web.TCPSite(runner, admin.host, admin.port).start()
+        await web.TCPSite(runner, admin.host, admin.port, ssl_context=parts.tls.context).start()
     except OSError as error:
         log.error("admin_not_listening", extra={"host": admin.host, "port": admin.port, **_cannot_listen(error)})
         raise SystemExit(CRASH) from error
     host, port = runner.addresses[0][:2]
     name = f"[{host}]" if ":" in host else host
-    log.info("admin_listening", extra={"url": f"http://{name}:{port}/admin/queue/dashboard"})
-    if not admin.tokens:
+    log.info("admin_listening", extra={"url": f"{parts.tls.scheme}://{name}:{port}/admin/queue/dashboard"})
+    if parts.door.is_open:
         log.info("admin_without_tokens", extra={"meaning": "everybody who has an account on this machine may do all"})
 
 
@@ -86,6 +100,8 @@ async def _until_drained(parts: Services) -> None:
         asyncio.create_task(parts.context.draining.wait(), name="draining"),
         asyncio.create_task(_check_schema(parts), name="schema check"),
         asyncio.create_task(_reload(parts), name="reload"),
+        asyncio.create_task(parts.events.run(), name="events"),
+        asyncio.create_task(parts.bulk.run(), name="bulk operations"),
     }
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -122,7 +138,9 @@ async def _reload(parts: Services) -> None:
         if not context.reread():
             continue
         try:
-            parts.door = Door(context.settings)
+            parts.door = Door(context.settings, parts.known_tokens)
+            parts.mask = mask_of(context.settings.admin)
+            parts.tls.reload(context.settings.admin)
         except ConfigError as error:
             for problem in error.problems:
                 log.error("configuration_refused", extra={"problem": problem})

@@ -1,6 +1,6 @@
 """The aiohttp application: what happens around every request, and which parts serve it.
 
-observe ── every exception becomes a problem ── door ── answer once ── route
+observe ── every exception becomes a problem ── door ── answer once ── record changes ── route
 """
 
 from __future__ import annotations
@@ -14,13 +14,35 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from riverrun.telemetry import metrics
-from riverrun_admin.door import remember
+from riverrun_admin.auditing import record_changes
+from riverrun_admin.callers import remember
+from riverrun_admin.forms import handler as handler_forms
+from riverrun_admin.forms import job as job_forms
+from riverrun_admin.forms import queue as queue_forms
+from riverrun_admin.forms import schedule as schedule_forms
 from riverrun_admin.negotiation import prefers_html
-from riverrun_admin.pages import forms
+from riverrun_admin.pages.login import login_page
 from riverrun_admin.pages.render import error_page
 from riverrun_admin.problems import problem_of
 from riverrun_admin.roles import check_every_route_has_a_role
-from riverrun_admin.routes import handler, health, jobs, pages, queue, schedule, server
+from riverrun_admin.routes import (
+    audit,
+    bulk,
+    callback,
+    changes,
+    error,
+    events,
+    handler,
+    health,
+    jobs,
+    pages,
+    queue,
+    reference,
+    schedule,
+    server,
+    session,
+    token,
+)
 from riverrun_admin.services import SERVICES, Services, services
 from riverrun_admin.transaction import answer_once
 
@@ -45,6 +67,12 @@ _HEADERS = {
 }
 
 
+_PARTS = (
+    queue, callback, events, jobs, changes, bulk, error, handler, schedule, server, session, token, audit, reference,
+    health, pages, queue_forms, job_forms, schedule_forms, handler_forms,
+)  # fmt: skip
+
+
 def build(parts: Services) -> web.Application:
     """Return the application.
 
@@ -52,9 +80,11 @@ def build(parts: Services) -> web.Application:
         RuntimeError: A route has no role, or the other way round.
     """
     # Each body is read with a limit of its own; aiohttp's one for all is switched off.
-    app = web.Application(middlewares=[observe, explain, admit, answer_once], client_max_size=0)
+    app = web.Application(middlewares=[observe, explain, admit, answer_once, record_changes], client_max_size=0)
     app[SERVICES] = parts
-    for part in (queue, jobs, handler, schedule, server, health, pages, forms):
+    app.on_response_prepare.append(_put_headers)
+    app.on_startup.append(reference.remember_document)
+    for part in _PARTS:
         app.router.add_routes(part.ROUTES)
     check_every_route_has_a_role(app.router.routes())
     return app
@@ -62,15 +92,11 @@ def build(parts: Services) -> web.Application:
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count and time a request, name it, and put the headers on its response that every one has."""
+    """Count and time a request, and name it."""
     started = time.monotonic()
     given = request.headers.get("X-Request-Id", "")
     request[_REQUEST_ID] = request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
     response = await handler(request)
-    response.headers["X-Request-Id"] = request_id
-    response.headers.update(_HEADERS)
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("Vary", "Accept, Accept-Language, Cookie")
     resource = request.match_info.route.resource
     method = request.method if request.method in _METHODS else "_other"
     route = resource.canonical if resource is not None else "_unknown"
@@ -91,6 +117,14 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     return response
 
 
+async def _put_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the headers on a response that every one has; also on one that is a stream."""
+    response.headers["X-Request-Id"] = request[_REQUEST_ID]
+    response.headers.update(_HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Vary", "Accept, Accept-Language, Cookie")
+
+
 @web.middleware
 async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever is raised into a problem document, or into a page for a browser that asked for one."""
@@ -100,13 +134,13 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(status=redirect.status, headers={"Location": redirect.headers["Location"]})
     except Exception as error:  # noqa: BLE001 - problem_of logs what nobody expected
         problem = problem_of(error)
-        if prefers_html(request) and problem.status != 401:
-            return error_page(request, problem)
+        if prefers_html(request):
+            return login_page(request) if problem.status == 401 else error_page(request, problem)
         return problem.response(request[_REQUEST_ID])
 
 
 @web.middleware
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in whom the door lets in."""
-    remember(request, services(request).door.admit(request))
+    remember(request, await services(request).door.admit(request))
     return await handler(request)

@@ -11,10 +11,14 @@ import orjson
 from aiohttp import web
 
 from riverrun.job import AttemptError, Job
+from riverrun.store.audit import Entry
+from riverrun.store.bulk_operations import Bulk
 from riverrun.store.jobs import EnqueueResult
 from riverrun.store.listing import Count
 from riverrun.store.registry import RegisteredHandler
 from riverrun.store.statistics import QueueStatistics, Server
+from riverrun.store.tokens import Token
+from riverrun.store.watching import Watched
 from riverrun_admin.overview import Snapshot
 
 LISTED_PARAMS_BYTES = 8 * 1024
@@ -100,6 +104,25 @@ def job_document(job: Job) -> dict[str, object]:
     }
 
 
+def watched_document(job_id: int, job: Watched | None) -> dict[str, object]:
+    """Return how a job stands that somebody watches."""
+    if job is None:
+        return {"job_id": job_id, "deleted": True}
+    return {
+        "job_id": job_id,
+        "deleted": False,
+        "state": str(job.state),
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "scheduled_at": moment(job.scheduled_at),
+        "attempted_at": moment(job.attempted_at),
+        "finalized_at": moment(job.finalized_at),
+        "errors": job.errors,
+        "cancel_requested": job.cancel_requested,
+        "progress": None if job.progress_text is None else orjson.Fragment(job.progress_text.encode()),
+    }
+
+
 def queue_document(queue: QueueStatistics) -> dict[str, object]:
     """Return the statistics of a queue."""
     return {
@@ -151,7 +174,7 @@ def statistics_document(snapshot: Snapshot) -> dict[str, object]:
 
 def handler_document(handler: RegisteredHandler) -> dict[str, object]:
     """Return a registered handler."""
-    said = handler.registration
+    said, health = handler.registration, handler.health
     return {
         "task_type": said.kind,
         "handler_name": said.handler_name,
@@ -160,11 +183,61 @@ def handler_document(handler: RegisteredHandler) -> dict[str, object]:
         "timeout": said.timeout_seconds,
         "retry_count": said.retry_count,
         "description": said.description,
+        **said.settings.model_dump(),
+        "signed": handler.signed,
         "paused_at": moment(handler.paused_at),
+        "health": {
+            "breaker": health.breaker,
+            "reason": health.reason,
+            "misconfigured": health.misconfigured,
+            "failed_probes": health.failed_probes,
+            "throttled_s": _seconds(health.throttled_for if (health.throttled_for or 0) > 0 else None),
+            "changed_at": moment(health.changed_at),
+        },
         "version": handler.revision,
         "created_at": moment(handler.created_at),
         "updated_at": moment(handler.updated_at),
     }
+
+
+def bulk_document(bulk: Bulk) -> dict[str, object]:
+    """Return an operation on many jobs and how far it is."""
+    return {
+        "bulk_id": bulk.id,
+        "action": bulk.action,
+        "params": dict(bulk.params),
+        "filter": bulk.filter,
+        "actor": bulk.actor,
+        "state": bulk.state,
+        "progress": round(bulk.progress, 4),
+        "matched": bulk.matched,
+        "changed": bulk.changed,
+        "error": bulk.error,
+        "created_at": moment(bulk.created_at),
+        "updated_at": moment(bulk.updated_at),
+        "finished_at": moment(bulk.finished_at),
+    }
+
+
+def token_document(token: Token) -> dict[str, object]:
+    """Return a token; its text is known to nobody."""
+    return {
+        "token_id": token.id,
+        "name": token.name,
+        "role": str(token.role),
+        "queues": token.queues,
+        "parent": token.parent,
+        "created_by": token.created_by,
+        "created_at": moment(token.created_at),
+        "expires_at": moment(token.expires_at),
+        "last_used_at": moment(token.last_used_at),
+        "revoked_at": moment(token.revoked_at),
+    }
+
+
+def entry_document(entry: Entry) -> dict[str, object]:
+    """Return a recorded change; its hash is made of the hash before it and of ``text``, byte for byte."""
+    return {**orjson.loads(entry.text), "text": entry.text, "hash": entry.hash.hex()}
 
 
 def _error(error: AttemptError) -> dict[str, object]:

@@ -1,73 +1,100 @@
 """Who may come in, and what for.
 
-A request passes four questions: is it for us (Host), is it from a page of ours if a browser sends it (Origin), who
-sends it (token), and may they (role). A web page elsewhere can make a browser on this machine reach a loopback
-address; the first two questions are what keeps it out.
+A request passes five questions: is it for us (Host), is it from a page of ours if a browser sends it (Origin), who
+sends it (token, session, or a proxy that vouches), may they (role), and may they there (queues). A web page elsewhere
+can make a browser on this machine reach a loopback address; the first two questions are what keeps it out.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
-import ipaddress
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from riverrun.access import Role, digest
 from riverrun.errors import ConfigError
+from riverrun.settings.admin import is_loopback
 from riverrun.settings.schema import Settings
+from riverrun.store.tokens import Token
+from riverrun_admin.callers import LOCAL, NOBODY, SESSION_COOKIE, Caller, address_of, vouched_for
+from riverrun_admin.failures import Failures
+from riverrun_admin.known_tokens import KnownTokens
 from riverrun_admin.problems import Problem
-from riverrun_admin.roles import Role, needed_role
+from riverrun_admin.roles import minds_queues, needed_role
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-_CHALLENGE = 'Bearer realm="riverrun", Basic realm="riverrun"'
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who sent a request; ``name`` tells callers apart and gives no token away."""
-
-    name: str
-    role: Role
-
-
-LOCAL = Caller("local", Role.ADMIN)
-NOBODY = Caller("nobody", Role.PUBLIC)
-_CALLER = web.RequestKey("_CALLER", Caller)
+_CHALLENGE = 'Bearer realm="riverrun"'
+_LONGEST_TOKEN = 1024
 
 
 class Door:
-    """Answers the four questions for one configuration.
+    """Answers the five questions for one configuration.
+
+    Args:
+        settings: Where the process listens, and whom it believes.
+        known: The tokens in the database.
 
     Raises:
-        ConfigError: Other machines could reach the address, and no token is configured.
+        ConfigError: Other machines could reach the address, and no token is needed.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        admin = settings.admin
-        self._tokens = [hashlib.sha256(token.get_secret_value().encode()).digest() for token in admin.tokens]
-        if not self._tokens and not is_loopback(admin.host):
+    def __init__(self, settings: Settings, known: KnownTokens) -> None:
+        self._admin = admin = settings.admin
+        self._known = known
+        self._failures = Failures()
+        self._tokens = [digest(token.get_secret_value()) for token in admin.tokens]
+        self.is_open = not self._tokens and not admin.require_token
+        if self.is_open and not is_loopback(admin.host):
             need = f"admin.tokens: at least one token is needed, because other machines can reach {admin.host}"
             raise ConfigError([f"{need}; or set admin.host to 127.0.0.1"])
         self._hosts = _LOOPBACK_NAMES | {_host_name(name) for name in (admin.host, *admin.allowed_hosts)}
 
-    def admit(self, request: web.Request) -> Caller:
+    async def admit(self, request: web.Request) -> Caller:
         """Return who sent ``request``, if they may do what it asks for.
 
         Raises:
-            Problem: They may not: 401 without a valid token, 403 for everything else.
+            Problem: They may not: 401 without a valid token, 429 after too many wrong ones, 403 for everything else.
         """
         needed = needed_role(request)
         self._check_host(request)
         self._check_origin(request)
-        caller = self._identify(request, needed)
-        if caller.role < needed:
-            raise Problem(403, "forbidden", f"this needs the role {needed.name.lower()}")
+        caller = await self._identify(request, needed)
+        if not caller.role.allows(needed):
+            raise Problem(403, "forbidden", f"this needs the role {needed}")
+        if caller.queues and not minds_queues(request):
+            raise Problem(403, "forbidden", "this is about all queues, and the token is for some of them")
         return caller
+
+    async def identify(self, request: web.Request, text: str) -> Caller:
+        """Return who has the token ``text``.
+
+        Raises:
+            Problem: 401, nobody has; 429, too many wrong ones came from the address.
+        """
+        given = digest(text)
+        # Every token is compared, so that the time taken tells nothing about which one was nearly right.
+        if sum(hmac.compare_digest(given, known) for known in self._tokens):
+            name = given.hex()[:16]
+            return Caller(name, Role.ADMIN, f"token:config-{name[:8]}", token=f"config-{name}")
+        address = address_of(request, self._admin)
+        token = self._known.remembered(text)
+        if token is None:
+            self._failures.check(address)
+            token = await self._known.find(text) if len(text) <= _LONGEST_TOKEN else None
+        if token is None or not self._is_backed(token):
+            self._failures.add(address)
+            raise _unauthorized("this token is not known, or is not valid any more")
+        return _caller(token)
+
+    def _is_backed(self, token: Token) -> bool:
+        """Whether a session's token is still one: those of the configuration are not in the database."""
+        if token.parent is None or not token.parent.startswith("config-"):
+            return True
+        return any(f"config-{known.hex()[:16]}" == token.parent for known in self._tokens)
 
     def _check_host(self, request: web.Request) -> None:
         name = _host_name(request.host)
@@ -85,42 +112,39 @@ class Door:
         origin = request.headers.get("Origin")
         if site is not None:
             foreign = site not in ("same-origin", "none")
+        elif origin is not None:
+            foreign = urlsplit(origin).netloc.lower() != request.host.lower()
         else:
-            foreign = origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()
+            # No browser of these years leaves out both; programs have no cookie of ours.
+            foreign = SESSION_COOKIE in request.cookies
         if foreign:
             raise Problem(403, "cross-site", "a page of another site sent this request")
 
-    def _identify(self, request: web.Request, needed: Role) -> Caller:
-        if not self._tokens:
+    async def _identify(self, request: web.Request, needed: Role) -> Caller:
+        if self.is_open:
             return LOCAL
-        token = _token(request)
-        if token is None:
-            if needed is Role.PUBLIC:
-                return NOBODY
-            raise _unauthorized("a token is needed: Authorization: Bearer …")
-        given = hashlib.sha256(token.encode()).digest()
-        # Every token is compared, so that the time taken tells nothing about which one was nearly right.
-        if not sum(hmac.compare_digest(given, known) for known in self._tokens):
-            raise _unauthorized("this token is not known")
-        return Caller(given.hex()[:16], Role.ADMIN)
+        text = _token(request)
+        if text is None and (caller := vouched_for(request, self._admin)) is not None:
+            return caller
+        if text is None:
+            text = request.cookies.get(SESSION_COOKIE) if needed is not Role.PUBLIC else None
+        if text is not None:
+            return await self.identify(request, text)
+        if needed is Role.PUBLIC:
+            return NOBODY
+        raise _unauthorized("a token is needed: Authorization: Bearer …")
 
 
-def remember(request: web.Request, caller: Caller) -> None:
-    """Note who sent ``request``."""
-    request[_CALLER] = caller
-
-
-def caller_of(request: web.Request) -> Caller:
-    """Return who sent ``request``."""
-    return request[_CALLER]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``; of names only localhost, since others may resolve anywhere."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _caller(token: Token) -> Caller:
+    return Caller(
+        name=token.id,
+        role=token.role,
+        actor=f"token:{token.name}",
+        queues=token.queues,
+        token=token.parent or token.id,
+        session=token.id if token.parent else None,
+        until=token.expires_at,
+    )
 
 
 def _host_name(host: str) -> str:
@@ -138,7 +162,7 @@ def _own_address(request: web.Request) -> str | None:
 
 
 def _token(request: web.Request) -> str | None:
-    """Return the bearer token, or the password that a browser asked its user for."""
+    """Return the bearer token, or a password in its place."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     match scheme.lower():
         case "bearer":

@@ -19,6 +19,7 @@ from riverrun_admin.filters import is_lenient
 from riverrun_admin.models import EnqueueBody
 from riverrun_admin.problems import FieldError, Problem, invalid
 from riverrun_admin.rules import validated
+from riverrun_admin.scope import check_queue_is_theirs
 from riverrun_admin.services import services
 from riverrun_admin.stream import lines, refused_at
 from riverrun_admin.transaction import transaction
@@ -75,7 +76,7 @@ async def enqueue_stream(request: web.Request) -> dict[str, object]:
         except TimeoutError as error:
             detail = f"the stream took longer than {LONGEST_SECONDS:.0f} s; send it in parts"
             raise Problem(408, "request-timeout", detail) from error
-    services(request).overview.forget()
+    services(request).changed()
     tally.show()
     return tally.document()
 
@@ -104,6 +105,7 @@ def _job(request: web.Request, number: int, line: bytes, handlers: dict[str, Reg
         body = validated(EnqueueBody, _object(line), lenient=is_lenient(request))
     except Problem as problem:
         raise refused_at(number, problem) from problem
+    check_queue_is_theirs(request, body.queue)
     return checked_job(body, handlers.get(body.task_type), services(request).settings, path=f"{number}.")
 
 

@@ -19,6 +19,7 @@ from riverrun.unique import Unique
 from riverrun_admin.documents import enqueued
 from riverrun_admin.models import EnqueueBody, UniqueBody
 from riverrun_admin.problems import renamed
+from riverrun_admin.scope import check_queue_is_theirs
 from riverrun_admin.services import services
 from riverrun_admin.transaction import transaction
 
@@ -45,6 +46,8 @@ async def enqueue(
         InvalidInput: A job is not allowed; nothing was enqueued.
     """
     served_by = services(request)
+    for body in bodies:
+        check_queue_is_theirs(request, body.queue)
     async with transaction(request) as conn:
         known = await served_by.database.statements.run(
             conn, registry.handlers(sorted({body.task_type for body in bodies}))
@@ -56,7 +59,7 @@ async def enqueue(
         ]
         served = await served_by.database.statements.run(conn, statistics.served(sorted({job.queue for job in new})))
         results = await served_by.database.statements.run(conn, jobs.enqueue(new))
-    served_by.overview.forget()
+    served_by.changed()
     for result in results:
         metrics.jobs_inserted.labels(
             queue=result.job.queue,

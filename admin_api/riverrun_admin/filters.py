@@ -7,13 +7,15 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from riverrun import names
+from riverrun import job_query, names
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
 from riverrun.json_input import check_args_text
 from riverrun.operations import check_order
+from riverrun.sanitize import UNSTORABLE
 from riverrun.store import listing
 from riverrun.store.listing import JobFilter
+from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.rules import check_time
 
 T = TypeVar("T")
@@ -21,10 +23,14 @@ T = TypeVar("T")
 MOST_ROWS = 200
 USUAL_ROWS = 50
 _FILTERS = frozenset(
-    {"state", "queue", "kind", "tag", "tags_all", "metadata", "priority", "id", "created_after", "created_before"}
-)
-_OTHERS = frozenset({"limit", "cursor", "order", "lang", "lenient", "notice"})
+    {
+        "filter", "state", "queue", "kind", "tag", "tags_all", "metadata", "priority", "id", "created_after",
+        "created_before",
+    }
+)  # fmt: skip
+_OTHERS = frozenset({"limit", "cursor", "order", "lenient", "notice", *CHOICES})
 _MOST_VALUES = 100
+_LONGEST_WORDS = 255
 
 
 def job_filter(request: web.Request) -> JobFilter:
@@ -34,7 +40,8 @@ def job_filter(request: web.Request) -> JobFilter:
         InvalidInput: A parameter is not known, or a value not allowed; the field is ``?name``.
     """
     refuse_unknown(request, _FILTERS | _OTHERS)
-    return JobFilter(
+    line = job_query.parse(request.query.get("filter", ""), "?filter")
+    beside = JobFilter(
         states=_values(request, "state", _state),
         queues=_values(request, "queue", names.check_queue),
         kinds=_values(request, "kind", names.check_kind),
@@ -46,6 +53,7 @@ def job_filter(request: web.Request) -> JobFilter:
         created_after=_single(request, "created_after", check_time),
         created_before=_single(request, "created_before", check_time),
     )
+    return job_query.merged(line, beside, "?filter")
 
 
 def order_wanted(request: web.Request) -> listing.Order | None:
@@ -100,6 +108,32 @@ def rows_wanted(request: web.Request) -> int:
         raise InvalidInput("?limit", text, allowed, code="format")
     if not 1 <= int(text) <= MOST_ROWS:
         raise InvalidInput("?limit", int(text), allowed)
+    return int(text)
+
+
+def words_of(request: web.Request, name: str) -> str | None:
+    """Return a text that is compared as it stands; None when there is none.
+
+    Raises:
+        InvalidInput: It is too long, or has characters that PostgreSQL does not store.
+    """
+    text = request.query.get(name)
+    if text and (len(text) > _LONGEST_WORDS or UNSTORABLE.search(text)):
+        raise InvalidInput(f"?{name}", text, f"at most {_LONGEST_WORDS} characters of text", code="format")
+    return text or None
+
+
+def number_of(request: web.Request, name: str) -> int | None:
+    """Return a cursor that is a whole number; None when there is none.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
+    text = request.query.get(name)
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise InvalidInput("cursor", text, "the next_cursor of an earlier page", code="cursor")
     return int(text)
 
 

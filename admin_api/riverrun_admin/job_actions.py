@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from aiohttp import web
 from psycopg import AsyncConnection
 
-from riverrun.errors import Conflict, JobFinalized, JobRunning, NotFound, RiverrunError
+from riverrun.errors import Conflict, JobFinalized, JobRunning, NotFound, RiverrunError, UniqueConflict
 from riverrun.job import Job, JobState
-from riverrun.store import jobs
+from riverrun.store import changing, jobs
+from riverrun.store.changing import WAITING, JobChange
+from riverrun_admin.scope import theirs
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run, transaction
 
@@ -20,7 +22,7 @@ Outcome = JobState | RiverrunError
 
 async def cancel(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:
     """Cancel jobs; one that runs stays ``running`` until its executor has stopped it."""
-    found = await run(request, jobs.cancel(ids))
+    found = await run(request, jobs.cancel(await theirs(request, ids)))
     outcomes: dict[int, Outcome] = {}
     for job_id in ids:
         result = found.get(job_id)
@@ -30,32 +32,68 @@ async def cancel(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]
             outcomes[job_id] = JobFinalized(job_id, result.state_before)
         else:
             outcomes[job_id] = result.state
-    services(request).overview.forget()
     return outcomes
 
 
 async def retry(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:
     """Make jobs available again."""
     outcomes: dict[int, Outcome] = {}
+    known = set(await theirs(request, ids))
     async with transaction(request) as conn:
         for job_id in ids:
             try:
-                outcomes[job_id] = (await _retry(request, conn, job_id)).state
+                outcomes[job_id] = (await _retry(request, conn, job_id, known)).state
             except (NotFound, Conflict) as error:
                 outcomes[job_id] = error
-    services(request).overview.forget()
     return outcomes
 
 
-async def _retry(request: web.Request, conn: AsyncConnection[Any], job_id: int) -> Job:
+async def _retry(request: web.Request, conn: AsyncConnection[Any], job_id: int, known: Collection[int]) -> Job:
+    if job_id not in known:
+        raise NotFound("job", job_id)
     # A savepoint: a unique conflict of one job must not undo the others.
     async with conn.transaction():
         return await services(request).database.statements.run(conn, jobs.retry(job_id))
 
 
+async def run_now(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:
+    """Make jobs available that wait for their time; no further attempt is allowed them."""
+    known = await theirs(request, ids)
+    before = await run(request, jobs.states_of(known))
+    made = await run(request, changing.make_available(known, WAITING))
+    outcomes: dict[int, Outcome] = {}
+    for job_id in ids:
+        state = before.get(job_id)
+        if job_id in made or state is JobState.AVAILABLE:
+            outcomes[job_id] = JobState.AVAILABLE
+        elif state in WAITING:
+            outcomes[job_id] = UniqueConflict(job_id)
+        else:
+            outcomes[job_id] = _refused(job_id, state)
+    return outcomes
+
+
+async def change(request: web.Request, ids: Sequence[int], wanted: JobChange) -> dict[int, Outcome]:
+    """Change jobs that wait."""
+    found = await run(request, changing.change(await theirs(request, ids), wanted))
+    return {
+        job_id: found[job_id].state
+        if job_id in found and found[job_id].done
+        else _refused(job_id, found[job_id].state if job_id in found else None)
+        for job_id in ids
+    }
+
+
+def _refused(job_id: int, state: JobState | None) -> RiverrunError:
+    """Return why a job that only could be changed while it waits was not."""
+    if state is None:
+        return NotFound("job", job_id)
+    return JobRunning(job_id) if state is JobState.RUNNING else JobFinalized(job_id, state)
+
+
 async def delete(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:
     """Delete jobs that do not run; the outcome is the state they were in."""
-    found = await run(request, jobs.delete(ids))
+    found = await run(request, jobs.delete(await theirs(request, ids)))
     outcomes: dict[int, Outcome] = {}
     for job_id in ids:
         state = found.get(job_id)
@@ -63,5 +101,4 @@ async def delete(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]
             outcomes[job_id] = NotFound("job", job_id)
         else:
             outcomes[job_id] = JobRunning(job_id) if state is JobState.RUNNING else state
-    services(request).overview.forget()
     return outcomes

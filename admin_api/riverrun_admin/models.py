@@ -7,7 +7,7 @@ and the shell give for the same value.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -63,6 +63,60 @@ class JobIdsBody(Body):
     job_ids: list[Annotated[int, shared(names.check_job_id)]] | None = Field(None, min_length=1, max_length=MOST_JOBS)
 
 
+class SnoozeBody(JobIdsBody):
+    """Jobs, and how many seconds from now they shall wait."""
+
+    delay_s: float = Field(ge=0, le=3_153_600_000, allow_inf_nan=False)
+
+
+class ReprioritizeBody(JobIdsBody):
+    """Jobs, and their new priority."""
+
+    priority: Annotated[int, shared(names.check_priority)]
+
+
+class MoveBody(JobIdsBody):
+    """Jobs, and their new queue."""
+
+    queue: Annotated[str, shared(names.check_queue)]
+
+
+class JobChangeBody(Body):
+    """A job that waits, and what shall be different about it."""
+
+    job_id: Annotated[int, shared(names.check_job_id)]
+    task_params: Annotated[str | None, shared(check_params, optional=True)] = None
+    queue: Annotated[str | None, shared(names.check_queue, optional=True)] = None
+    priority: Annotated[int | None, shared(names.check_priority, optional=True)] = None
+    max_attempts: Annotated[int | None, shared(names.check_max_attempts, optional=True)] = None
+    scheduled_at: Annotated[datetime | None, shared(check_time, optional=True)] = None
+    tags: Annotated[tuple[str, ...] | None, shared(names.check_tags, optional=True)] = None
+
+
+class BulkBody(Body):
+    """What to do to which jobs; `riverrun.store.bulk_operations` checks what belongs together."""
+
+    action: str
+    filter: str | None = None
+    job_ids: list[Annotated[int, shared(names.check_job_id)]] | None = Field(None, min_length=1, max_length=MOST_JOBS)
+    delay_s: float | None = Field(None, ge=0, le=3_153_600_000, allow_inf_nan=False)
+    priority: Annotated[int | None, shared(names.check_priority, optional=True)] = None
+    queue: Annotated[str | None, shared(names.check_queue, optional=True)] = None
+    dry_run: bool = False
+
+
+class BulkIdBody(Body):
+    """Which operation."""
+
+    bulk_id: int = Field(ge=1, le=2**63 - 1)
+
+
+class OneQueueBody(Body):
+    """One queue."""
+
+    queue: Annotated[str, shared(names.check_queue)]
+
+
 class QueueBody(Body):
     """A queue, or ``*`` for all that are known."""
 
@@ -77,7 +131,22 @@ class ScaleBody(Body):
     server_id: Annotated[str | None, shared(names.check_server_id, optional=True)] = None
 
 
-class HandlerBody(Body):
+class CallBody(Body):
+    """How a service is called; `riverrun.calls` checks the values."""
+
+    backoff: Any = None
+    concurrency: Any = None
+    headers: Any = None
+    tls: Any = None
+    health_url: Any = None
+    cancel_url: Any = None
+    body: Any = None
+    idle_timeout: Any = None
+    throttle: Any = None
+    client_errors: Any = None
+
+
+class HandlerBody(CallBody):
     """A handler to register; `riverrun.registration` checks the values."""
 
     task_type: Any
@@ -89,7 +158,7 @@ class HandlerBody(Body):
     description: Any = ""
 
 
-class HandlerChangeBody(Body):
+class HandlerChangeBody(CallBody):
     """What to change about a handler; what is absent stays."""
 
     task_type: Annotated[str, shared(names.check_kind)]
@@ -101,11 +170,58 @@ class HandlerChangeBody(Body):
     description: Any = None
 
 
-class HandlerKindBody(Body):
-    """Which handler to delete."""
+class HandlerNameBody(Body):
+    """Which handler."""
 
     task_type: Annotated[str, shared(names.check_kind)]
+
+
+class SecretBody(HandlerNameBody):
+    """Which handler gets a new secret, and how long the present one is used beside it."""
+
+    keep_s: float = Field(86_400, ge=0, le=2_592_000, allow_inf_nan=False)
+
+
+class TrialBody(HandlerNameBody):
+    """A job to try a handler with, and how long to wait for its end."""
+
+    task_params: Annotated[str, shared(check_params)] = "{}"
+    queue: Annotated[str, shared(names.check_queue)] = "default"
+    wait_s: float = Field(30, ge=0, le=60, allow_inf_nan=False)
+
+
+class HandlerKindBody(HandlerNameBody):
+    """Which handler to delete."""
+
     force: bool = False
+
+
+class CallbackErrorBody(Body):
+    """Why a service could not do a job."""
+
+    type: str = Field("", max_length=255)
+    message: str = ""
+    trace: str = ""
+
+    @property
+    def text(self) -> str:
+        """Type and message in one line."""
+        return ": ".join(part for part in (self.type, self.message) if part)
+
+
+class CallbackBody(Body):
+    """What a service says about a job after it has answered; ``t`` decides which of the other fields count."""
+
+    t: Literal["heartbeat", "progress", "log", "output", "complete", "fail", "result"]
+    outcome: Literal["complete", "retry", "snooze", "discard", "cancel"] = "complete"
+    output: Any = None
+    error: CallbackErrorBody | None = None
+    delay_s: float | None = Field(None, ge=0, le=3_153_600_000, allow_inf_nan=False)
+    pct: float = Field(0, ge=0, le=100, allow_inf_nan=False)
+    note: str = ""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    msg: str = Field("", max_length=8192)
+    data: Any = None
 
 
 class ScheduleBody(Body):
@@ -125,6 +241,21 @@ class ScheduleBody(Body):
     missed: str = "latest"
     run_on_start: bool = False
     unique: UniqueBody | None = None
+
+
+class TokenBody(Body):
+    """A token to make; `riverrun.access` checks the values."""
+
+    name: Any
+    role: Any = "read"
+    queues: list[Any] = Field([], max_length=50)
+    expires_in_s: float | None = Field(None, ge=1, le=315_360_000, allow_inf_nan=False)
+
+
+class TokenIdBody(Body):
+    """Which token."""
+
+    token_id: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
 
 
 class ScheduleNameBody(Body):

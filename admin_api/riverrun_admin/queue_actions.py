@@ -5,7 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from riverrun.errors import NotFound
-from riverrun.store import queues
+from riverrun.job import JobState
+from riverrun.store import listing, queues
+from riverrun.store.listing import Count
+from riverrun_admin.scope import check_queue_is_theirs
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
@@ -16,18 +19,28 @@ async def pause(request: web.Request, queue: str) -> list[str]:
     Raises:
         NotFound: Nobody knows the queue: no job, no executor, no setting, no configuration names it.
     """
+    check_queue_is_theirs(request, queue)
     await _make_known(request, queue)
-    names = await run(request, queues.pause(queue))
-    services(request).overview.forget()
-    return names
+    return await run(request, queues.pause(queue))
 
 
 async def resume(request: web.Request, queue: str) -> list[str]:
     """Let a queue go on, or all that are known with ``*``; return their names. Raises as ``pause``."""
+    check_queue_is_theirs(request, queue)
     await _make_known(request, queue)
-    names = await run(request, queues.resume(queue))
-    services(request).overview.forget()
-    return names
+    return await run(request, queues.resume(queue))
+
+
+async def running(request: web.Request, queue: str) -> Count:
+    """Return how many jobs of a queue run now."""
+    found = await run(request, listing.count_states((JobState.RUNNING,), queue=queue))
+    return found[JobState.RUNNING]
+
+
+async def scale(request: web.Request, queue: str, max_workers: int | None, *, server_id: str | None = None) -> None:
+    """Set how many slots a queue has, on one server or on all; without a number the configuration counts again."""
+    check_queue_is_theirs(request, queue)
+    await run(request, queues.scale(queue, max_workers, server_id=server_id or ""))
 
 
 async def _make_known(request: web.Request, queue: str) -> None:

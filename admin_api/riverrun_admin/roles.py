@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum
 
 from aiohttp import web
 
-
-class Role(IntEnum):
-    """What a sender may do; each role may do what those before it may."""
-
-    PUBLIC = 0
-    READ = 1
-    ENQUEUE = 2
-    OPERATE = 3
-    ADMIN = 4
-
+from riverrun.access import Role
 
 ROLES: dict[tuple[str, str], Role] = {
     ("GET", "/"): Role.PUBLIC,
     ("GET", "/healthz"): Role.PUBLIC,
     ("GET", "/readyz"): Role.PUBLIC,
     ("GET", "/robots.txt"): Role.PUBLIC,
-    ("GET", "/admin/static/{name}"): Role.PUBLIC,
+    ("GET", "/admin/static/{version}/{name}"): Role.PUBLIC,
     ("GET", "/metrics"): Role.READ,
     ("GET", "/admin/problems/{code}"): Role.READ,
     ("POST", "/admin/queue/enqueue"): Role.ENQUEUE,
@@ -31,18 +21,35 @@ ROLES: dict[tuple[str, str], Role] = {
     ("POST", "/admin/queue/cancel"): Role.OPERATE,
     ("POST", "/admin/queue/retry"): Role.OPERATE,
     ("POST", "/admin/queue/delete"): Role.OPERATE,
+    ("POST", "/admin/queue/run"): Role.OPERATE,
+    ("POST", "/admin/queue/snooze"): Role.OPERATE,
+    ("POST", "/admin/queue/reprioritize"): Role.OPERATE,
+    ("POST", "/admin/queue/move"): Role.OPERATE,
+    ("POST", "/admin/queue/update"): Role.EDIT,
+    ("GET", "/admin/queue/bulk"): Role.READ,
+    ("GET", "/admin/queue/bulk/{bulk_id}"): Role.READ,
+    ("POST", "/admin/queue/bulk"): Role.OPERATE,
+    ("POST", "/admin/queue/bulk/abort"): Role.OPERATE,
+    ("POST", "/admin/queue/clear"): Role.OPERATE,
+    ("POST", "/admin/queue/drain"): Role.OPERATE,
     ("POST", "/admin/queue/pause"): Role.OPERATE,
     ("POST", "/admin/queue/resume"): Role.OPERATE,
     ("POST", "/admin/queue/scale"): Role.OPERATE,
+    ("POST", "/admin/queue/callback/{job_id}"): Role.PUBLIC,
     ("GET", "/admin/queue/stats"): Role.READ,
     ("GET", "/admin/queue/list"): Role.READ,
     ("GET", "/admin/queue/jobs"): Role.READ,
     ("GET", "/admin/queue/jobs/{job_id}"): Role.READ,
     ("GET", "/admin/queue/dashboard"): Role.READ,
+    ("GET", "/admin/queue/events"): Role.READ,
     ("GET", "/admin/handler/list"): Role.READ,
     ("POST", "/admin/handler/register"): Role.ADMIN,
     ("PUT", "/admin/handler/update"): Role.ADMIN,
     ("DELETE", "/admin/handler/delete"): Role.ADMIN,
+    ("POST", "/admin/handler/rotate_secret"): Role.ADMIN,
+    ("POST", "/admin/handler/pause"): Role.OPERATE,
+    ("POST", "/admin/handler/resume"): Role.OPERATE,
+    ("POST", "/admin/handler/test"): Role.OPERATE,
     ("GET", "/admin/schedule/list"): Role.READ,
     ("POST", "/admin/schedule/create"): Role.ADMIN,
     ("PUT", "/admin/schedule/update"): Role.ADMIN,
@@ -51,17 +58,79 @@ ROLES: dict[tuple[str, str], Role] = {
     ("POST", "/admin/schedule/resume"): Role.OPERATE,
     ("POST", "/admin/schedule/run"): Role.OPERATE,
     ("GET", "/admin/server/list"): Role.READ,
+    ("GET", "/admin/error/list"): Role.READ,
+    ("GET", "/admin/page/enqueue"): Role.READ,
+    ("GET", "/admin/page/find"): Role.READ,
+    ("GET", "/admin/page/handler"): Role.READ,
+    ("GET", "/admin/page/queue"): Role.READ,
+    ("GET", "/admin/page/schedule"): Role.READ,
+    ("GET", "/admin/page/settings"): Role.READ,
+    ("GET", "/admin/openapi.json"): Role.READ,
+    ("GET", "/admin/reference"): Role.READ,
+    ("GET", "/admin/login"): Role.PUBLIC,
+    ("POST", "/admin/login"): Role.PUBLIC,
+    ("POST", "/admin/logout"): Role.PUBLIC,
+    ("GET", "/admin/token/list"): Role.ADMIN,
+    ("POST", "/admin/token/create"): Role.ADMIN,
+    ("POST", "/admin/token/revoke"): Role.ADMIN,
+    ("GET", "/admin/audit/list"): Role.ADMIN,
+    ("GET", "/admin/audit/export"): Role.ADMIN,
+    ("GET", "/admin/audit/verify"): Role.ADMIN,
     ("POST", "/admin/form/queue/{action}"): Role.OPERATE,
     ("POST", "/admin/form/job/{action}"): Role.OPERATE,
+    ("POST", "/admin/form/jobs/{action}"): Role.OPERATE,
+    ("POST", "/admin/form/error/{action}"): Role.OPERATE,
+    ("POST", "/admin/form/schedule/{action}"): Role.OPERATE,
+    ("POST", "/admin/form/schedule"): Role.ADMIN,
+    ("POST", "/admin/form/schedule/delete"): Role.ADMIN,
+    ("POST", "/admin/form/schedule/run"): Role.OPERATE,
+    ("POST", "/admin/form/handler"): Role.ADMIN,
+    ("POST", "/admin/form/handler/{action}"): Role.ADMIN,
+    ("POST", "/admin/form/enqueue"): Role.ENQUEUE,
 }
+
+
+MINDS_QUEUES = frozenset(
+    {
+        ("POST", "/admin/queue/enqueue"),
+        ("POST", "/admin/queue/enqueue_many"),
+        ("POST", "/admin/queue/cancel"),
+        ("POST", "/admin/queue/retry"),
+        ("POST", "/admin/queue/delete"),
+        ("POST", "/admin/queue/run"),
+        ("POST", "/admin/queue/snooze"),
+        ("POST", "/admin/queue/reprioritize"),
+        ("POST", "/admin/queue/move"),
+        ("POST", "/admin/queue/update"),
+        ("POST", "/admin/queue/drain"),
+        ("POST", "/admin/queue/pause"),
+        ("POST", "/admin/queue/resume"),
+        ("POST", "/admin/queue/scale"),
+        ("GET", "/admin/queue/jobs"),
+        ("GET", "/admin/queue/jobs/{job_id}"),
+    }
+)
+"""Routes that look at which queues a token is for; to one that is not for all of them every other is closed."""
+
+
+def minds_queues(request: web.Request) -> bool:
+    """Whether the route of ``request`` keeps to the queues of its sender, or is open to everybody."""
+    key = _key(request)
+    return key is None or key in MINDS_QUEUES or ROLES[key] is Role.PUBLIC
 
 
 def needed_role(request: web.Request) -> Role:
     """Return what the sender of ``request`` must at least be."""
+    key = _key(request)
+    return Role.PUBLIC if key is None else ROLES[key]
+
+
+def _key(request: web.Request) -> tuple[str, str] | None:
+    """Return the line of the table for ``request``; None for the router's own 404 and 405."""
     resource = request.match_info.route.resource
     if resource is None:
-        return Role.PUBLIC  # the router's own 404 or 405
-    return ROLES["GET" if request.method == "HEAD" else request.method, resource.canonical]
+        return None
+    return "GET" if request.method == "HEAD" else request.method, resource.canonical
 
 
 def check_every_route_has_a_role(routes: Iterable[web.AbstractRoute]) -> None:

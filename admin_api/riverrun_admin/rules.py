@@ -122,6 +122,7 @@ _CODES = {
     "finite_number": "range",
     "too_short": "length",
     "too_long": "length",
+    "string_pattern_mismatch": "format",
 }
 
 

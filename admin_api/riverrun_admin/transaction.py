@@ -11,6 +11,7 @@ repeated request is judged anew.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from riverrun.database.statements import Steps
 from riverrun.store import idempotency
 from riverrun.store.idempotency import Answer
 from riverrun_admin.body import MANY_BODY_BYTES, read_body
-from riverrun_admin.door import caller_of
+from riverrun_admin.callers import caller_of
 from riverrun_admin.problems import Problem
 from riverrun_admin.services import services
 from riverrun_admin.stream import digest as stream_digest
@@ -32,8 +33,12 @@ from riverrun_admin.stream import is_stream
 
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Run = Callable[[Steps[Any]], Awaitable[Any]]
 
 LONGEST_KEY = 255
+_UNKEPT = frozenset({"/admin/token/create", "/admin/login", "/admin/handler/rotate_secret"})
+"""Their answers hold what is kept nowhere."""
+
 _CONNECTION = web.RequestKey("_CONNECTION", AsyncConnection[tuple[Any, ...]])
 
 
@@ -54,11 +59,23 @@ async def transaction(request: web.Request) -> AsyncIterator[AsyncConnection[tup
         yield conn
 
 
+@asynccontextmanager
+async def whole(request: web.Request) -> AsyncIterator[Run]:
+    """Let everything that ``request`` does from here on commit together; give what runs further operations with it."""
+    async with transaction(request) as conn:
+        request[_CONNECTION] = conn
+        try:
+            yield functools.partial(services(request).database.statements.run, conn)
+        finally:
+            request.pop(_CONNECTION, None)
+
+
 @web.middleware
 async def answer_once(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a repeated POST that carries an Idempotency-Key as it was answered first."""
     key = request.headers.get("Idempotency-Key")
-    if key is None or request.method != "POST" or request.match_info.route.resource is None:
+    resource = request.match_info.route.resource
+    if key is None or request.method != "POST" or resource is None or resource.canonical in _UNKEPT:
         return await handler(request)
     if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
         raise Problem(400, "invalid-idempotency-key", f"an Idempotency-Key has 1 to {LONGEST_KEY} printable characters")

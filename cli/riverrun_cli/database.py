@@ -12,6 +12,7 @@ from riverrun_cli.options import config_option, database_options, resolve_settin
 
 if TYPE_CHECKING:
     from riverrun import Client
+    from riverrun.masking import Mask
     from riverrun.settings.schema import Settings
 
 
@@ -31,6 +32,13 @@ class Access:
             ConfigError: Anything in it is wrong.
         """
         return resolve_settings(self.config, database_url=self.database_url, schema=self.schema).settings
+
+    @property
+    def mask(self) -> Mask:
+        """What of jobs is not shown."""
+        from riverrun.masking import Mask  # noqa: PLC0415 - as below
+
+        return Mask(self.settings.admin.mask_names, self.settings.admin.mask_patterns)
 
     @property
     def dsn(self) -> str:

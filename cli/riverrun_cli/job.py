@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from riverrun_cli.bulk import act_instead, filter_options
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.inputs import confirm, ids_of, moment_of, named, yes_option
 from riverrun_cli.job_enqueue import enqueue
@@ -14,9 +15,12 @@ from riverrun_cli.job_import import import_jobs
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
+from riverrun_cli.writing import write
 
 if TYPE_CHECKING:
     from riverrun import Client, Job
+    from riverrun.database.statements import Steps
+    from riverrun.masking import Mask
     from riverrun.store.listing import Page
 
 _COLUMNS = ("id", "state", "kind", "queue", "priority", "attempt", "max_attempts", "scheduled_at")
@@ -45,32 +49,48 @@ job.add_command(import_jobs)
 @click.option("--created-after", metavar="TIME", help="Enqueued at this time or later.")
 @click.option("--created-before", metavar="TIME", help="Enqueued before this time.")
 @click.option("--order", type=click.Choice(["newest", "oldest"]), help="By id; otherwise as the states are looked for.")
+@click.option("--filter", "filter_text", help="Terms such as 'state:discarded kind:email created:>-1h args.user:7'.")
 @click.option("--limit", default=50, show_default=True, help="1 to 1000.")
 @click.option("--cursor", help="Where the next page begins, as the page before said.")
 @click.option("--all", "everything", is_flag=True, help="All of them, however many.")
 @output_option
 @with_database
 def list_jobs(
-    access: Access, /, *, limit: int, cursor: str | None, everything: bool, output: str, **filters: Any
+    access: Access,
+    /,
+    *,
+    limit: int,
+    cursor: str | None,
+    everything: bool,
+    output: str,
+    filter_text: str | None,
+    **filters: Any,
 ) -> None:
     """List jobs; what was left out is told on stderr."""
+    from riverrun import operations  # noqa: PLC0415 - the help does not wait for the driver
+
     with named(tags_all="--all-tags"):
         for name in ("created_after", "created_before"):
             filters[name] = moment_of(filters[name], name)
+        steps = operations.pages(cast("operations.ListFilters", filters), filter_text)
         with access.client() as client:
-            first = client.list(limit=_LONGEST_PAGE if everything else limit, cursor=cursor, **filters)
-            rows = _rows(client, first, filters) if everything else map(_row, first.jobs)
-            write_rows(rows, columns=_COLUMNS, output=output, wide=_WIDE)
+            first = client.run(steps(_LONGEST_PAGE if everything else limit, cursor))
+            found = _all(client, first, steps) if everything else iter(first.jobs)
+            write_rows(_rows(found, access.mask), columns=_COLUMNS, output=output, wide=_WIDE)
     if first.next_cursor and not everything:
         click.echo(f"more: --cursor {first.next_cursor}", err=True)
 
 
-def _rows(client: Client, page: Page, filters: dict[str, Any]) -> Iterator[dict[str, object]]:
+def _all(client: Client, page: Page, steps: Callable[[int, str | None], Steps[Page]]) -> Iterator[Job]:
     """Return the jobs of ``page`` and of all pages after it."""
-    yield from map(_row, page.jobs)
+    yield from page.jobs
     while page.next_cursor is not None:
-        page = client.list(limit=_LONGEST_PAGE, cursor=page.next_cursor, **filters)
-        yield from map(_row, page.jobs)
+        page = client.run(steps(_LONGEST_PAGE, page.next_cursor))
+        yield from page.jobs
+
+
+def _rows(jobs: Iterator[Job], mask: Mask) -> Iterator[dict[str, object]]:
+    return (_row(mask.job(job)) for job in jobs)
 
 
 @job.command
@@ -80,53 +100,76 @@ def _rows(client: Client, page: Page, filters: dict[str, Any]) -> Iterator[dict[
 def get(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
     """Show jobs whole."""
     wanted = ids_of(ids)
+    mask = access.mask
     with access.client() as client:
         if len(wanted) == 1:
-            write_record(_document(client.get(wanted[0])), output=output)
+            write_record(_document(mask.job(client.get(wanted[0]))), output=output)
         else:
-            _write_each(wanted, lambda job_id: _document(client.get(job_id)), columns=_COLUMNS, output=output)
+            _write_each(wanted, lambda job_id: _document(mask.job(client.get(job_id))), columns=_COLUMNS, output=output)
 
 
 @job.command
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID...]", nargs=-1)
+@filter_options
+@yes_option
 @output_option
 @with_database
-def cancel(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
+def cancel(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str, **filtered: Any) -> None:
     """Cancel jobs; those that run are asked to stop and stay running until they do."""
+    from riverrun import operations  # noqa: PLC0415 - the help does not wait for the driver
+
+    if act_instead(access, "cancel", ids, yes=yes, output=output, **filtered):
+        return
     wanted = ids_of(ids)
     with access.client() as client:
 
         def one(job_id: int) -> dict[str, object]:
-            result = client.cancel(job_id)
+            result = write(client, operations.cancel(job_id), "job.cancel", f"job:{job_id}")
             return {"id": job_id, "state": result.state, "state_before": result.state_before}
 
         _write_each(wanted, one, columns=("id", "state", "state_before"), output=output)
 
 
 @job.command
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
-@output_option
-@with_database
-def retry(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
-    """Make jobs available now, with one more attempt where all were used."""
-    wanted = ids_of(ids)
-    with access.client() as client:
-        _write_each(wanted, lambda job_id: _row(client.retry(job_id)), columns=_COLUMNS, output=output)
-
-
-@job.command
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID...]", nargs=-1)
+@filter_options
 @yes_option
 @output_option
 @with_database
-def delete(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str) -> None:
+def retry(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str, **filtered: Any) -> None:
+    """Make jobs available now, with one more attempt where all were used."""
+    from riverrun import operations  # noqa: PLC0415 - the help does not wait for the driver
+
+    if act_instead(access, "retry", ids, yes=yes, output=output, **filtered):
+        return
+    wanted = ids_of(ids)
+    with access.client() as client:
+
+        def one(job_id: int) -> dict[str, object]:
+            job = write(client, operations.retry(job_id), "job.retry", f"job:{job_id}")
+            return _row(access.mask.job(job))
+
+        _write_each(wanted, one, columns=_COLUMNS, output=output)
+
+
+@job.command
+@click.argument("ids", metavar="[ID...]", nargs=-1)
+@filter_options
+@yes_option
+@output_option
+@with_database
+def delete(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str, **filtered: Any) -> None:
     """Delete jobs that do not run."""
+    from riverrun import operations  # noqa: PLC0415 - the help does not wait for the driver
+
+    if act_instead(access, "delete", ids, yes=yes, output=output, **filtered):
+        return
     wanted = ids_of(ids)
     confirm(f"Delete {len(wanted)} {'job' if len(wanted) == 1 else 'jobs'}?", yes=yes)
     with access.client() as client:
 
         def one(job_id: int) -> dict[str, object]:
-            client.delete(job_id)
+            write(client, operations.delete(job_id), "job.delete", f"job:{job_id}")
             return {"id": job_id, "deleted": True}
 
         _write_each(wanted, one, columns=("id", "deleted"), output=output)

@@ -39,6 +39,10 @@ COMMANDS = {
     "schedule": Command("riverrun_cli.schedule", "schedule", "List and change what is enqueued by the clock."),
     "bench": Command("riverrun_cli.bench.command", "bench", "Measure how fast this host and its database run jobs."),
     "doctor": Command("riverrun_cli.doctor.command", "doctor", "Say what is wrong, and what mends it."),
+    "bulk": Command("riverrun_cli.bulk", "bulk", "List, watch and abort operations on many jobs."),
+    "token": Command("riverrun_cli.token", "token", "Make, list and revoke tokens of the HTTP API."),
+    "audit": Command("riverrun_cli.audit", "audit", "List, verify and export who changed what."),
+    "top": Command("riverrun_cli.top", "top", "Watch the fleet in a terminal."),
     "server": Command("riverrun_cli.server", "server", "List the hosts of the fleet."),
 }
 

@@ -12,6 +12,7 @@ from riverrun_cli.inputs import confirm, named, text_of, yes_option
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
+from riverrun_cli.writing import write
 
 if TYPE_CHECKING:
     from riverrun.database.statements import Steps
@@ -75,7 +76,7 @@ def pause(access: Access, /, *, name: str, yes: bool, output: str) -> None:
     if name == "*":
         confirm("Pause all queues?", yes=yes)
     with named(queue="NAME"), access.client() as client:
-        names = client.run(operations.pause_queue(name))
+        names = write(client, operations.pause_queue(name), "queue.pause", f"queue:{name}")
     write_rows(
         [{"name": each, "paused": True} for each in names], columns=("name", "paused"), output=output, identity="name"
     )
@@ -90,7 +91,7 @@ def resume(access: Access, /, *, name: str, output: str) -> None:
     from riverrun import operations  # noqa: PLC0415
 
     with named(queue="NAME"), access.client() as client:
-        names = client.run(operations.resume_queue(name))
+        names = write(client, operations.resume_queue(name), "queue.resume", f"queue:{name}")
     write_rows(
         [{"name": each, "paused": False} for each in names], columns=("name", "paused"), output=output, identity="name"
     )
@@ -112,7 +113,9 @@ def scale(
     if reset == (max_workers is not None):
         raise click.UsageError("say either how many SLOTS, or --reset")
     with named(queue="NAME", max_workers="SLOTS", server_id="--server"), access.client() as client:
-        client.run(operations.scale_queue(name, max_workers, server_id=server_id))
+        steps = operations.scale_queue(name, max_workers, server_id=server_id)
+        after = {"max_workers": max_workers, "server_id": server_id}
+        write(client, steps, "queue.scale", f"queue:{name}", after=after)
     write_record({"name": name, "max_workers": max_workers, "server_id": server_id}, output=output, identity="name")
 
 

@@ -13,6 +13,7 @@ from riverrun_cli.inputs import confirm, duration_of, named, text_of, unique_of,
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
+from riverrun_cli.writing import write
 
 if TYPE_CHECKING:
     from riverrun.database.statements import Steps
@@ -49,7 +50,8 @@ def get(access: Access, /, *, name: str, output: str) -> None:
     """Show the schedule NAME."""
     from riverrun.store import schedules  # noqa: PLC0415
 
-    _show(access, schedules.get(name), output)
+    with named(**_NAMES), access.client() as client:
+        write_record(_row(client.run(schedules.get(name))), output=output, identity="name")
 
 
 @schedule.command
@@ -80,7 +82,7 @@ def create(access: Access, /, *, name: str, every: str | None, args: str, output
     with named(**_NAMES):
         unique = unique_of(**{option: said.pop(option) for option in _UNIQUE})
         new = new_schedule(name, every=duration_of(every, "every"), args=text_of(args, "args"), unique=unique, **said)
-    _show(access, schedules.create(new), output)
+    _change(access, "create", name, schedules.create(new), output)
 
 
 @schedule.command
@@ -93,7 +95,7 @@ def delete(access: Access, /, *, name: str, yes: bool) -> None:
 
     confirm(f"Delete the schedule {name}?", yes=yes)
     with access.client() as client:
-        client.run(schedules.delete(name))
+        write(client, schedules.delete(name), "schedule.delete", f"schedule:{name}")
 
 
 @schedule.command
@@ -104,7 +106,7 @@ def pause(access: Access, /, *, name: str, output: str) -> None:
     """Let the schedule NAME enqueue nothing until it is resumed."""
     from riverrun.store import schedules  # noqa: PLC0415
 
-    _show(access, schedules.pause(name), output)
+    _change(access, "pause", name, schedules.pause(name), output)
 
 
 @schedule.command
@@ -115,7 +117,7 @@ def resume(access: Access, /, *, name: str, output: str) -> None:
     """Let the schedule NAME go on from now; ticks of the pause are left out."""
     from riverrun.store import schedules  # noqa: PLC0415
 
-    _show(access, schedules.resume(name), output)
+    _change(access, "resume", name, schedules.resume(name), output)
 
 
 @schedule.command
@@ -130,7 +132,7 @@ def run(access: Access, /, *, name: str, output: str) -> None:
     with access.client() as client:
         known = river.queues.get(client.run(schedules.get(name)).queue)
         steps = schedules.run_now(name, priority=known.priority if known else 1, max_attempts=river.max_attempts)
-        job = client.run(steps).job
+        job = write(client, steps, "schedule.run", f"schedule:{name}").job
     write_record({"id": job.id, "state": job.state, "kind": job.kind, "queue": job.queue}, output=output)
 
 
@@ -153,9 +155,9 @@ def next_ticks(*, expression: str, count: int, timezone: str, output: str) -> No
     write_rows(rows, columns=("tick", "local"), output=output, identity="tick")
 
 
-def _show(access: Access, steps: Steps[Schedule], output: str) -> None:
+def _change(access: Access, verb: str, name: str, steps: Steps[Schedule], output: str) -> None:
     with named(**_NAMES), access.client() as client:
-        write_record(_row(client.run(steps)), output=output, identity="name")
+        write_record(_row(write(client, steps, f"schedule.{verb}", f"schedule:{name}")), output=output, identity="name")
 
 
 def _row(found: Schedule) -> dict[str, object]:

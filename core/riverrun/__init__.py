@@ -19,13 +19,17 @@ if TYPE_CHECKING:
         JobFinalized,
         JobRunning,
         NotFound,
+        ResourceUnavailable,
         RiverrunError,
         SchemaError,
         StaleAttempt,
         UniqueConflict,
     )
+    from riverrun.events import Event, EventKind
+    from riverrun.extensions import middleware, on_begin, on_end, on_error, on_event
     from riverrun.handlers import handler
     from riverrun.job import Job, JobState
+    from riverrun.resources import resource
     from riverrun.signals import Cancel, Retry, Snooze
     from riverrun.store.jobs import EnqueueResult
     from riverrun.sync_client import Client
@@ -40,12 +44,15 @@ __all__ = [
     "Context",
     "DatabaseUnavailable",
     "EnqueueResult",
+    "Event",
+    "EventKind",
     "InvalidInput",
     "Job",
     "JobFinalized",
     "JobRunning",
     "JobState",
     "NotFound",
+    "ResourceUnavailable",
     "Retry",
     "RiverrunError",
     "SchemaError",
@@ -54,6 +61,12 @@ __all__ = [
     "Unique",
     "UniqueConflict",
     "handler",
+    "middleware",
+    "on_begin",
+    "on_end",
+    "on_error",
+    "on_event",
+    "resource",
 ]
 __version__ = "0.1.0"
 
@@ -62,10 +75,13 @@ _HOMES = {
     "riverrun.context": ("Context",),
     "riverrun.errors": (
         "ConfigError", "Conflict", "DatabaseUnavailable", "InvalidInput", "JobFinalized", "JobRunning", "NotFound",
-        "RiverrunError", "SchemaError", "StaleAttempt", "UniqueConflict",
+        "ResourceUnavailable", "RiverrunError", "SchemaError", "StaleAttempt", "UniqueConflict",
     ),
+    "riverrun.extensions": ("middleware", "on_begin", "on_end", "on_error", "on_event"),
+    "riverrun.events": ("Event", "EventKind"),
     "riverrun.handlers": ("handler",),
     "riverrun.job": ("Job", "JobState"),
+    "riverrun.resources": ("resource",),
     "riverrun.signals": ("Cancel", "Retry", "Snooze"),
     "riverrun.store.jobs": ("EnqueueResult",),
     "riverrun.sync_client": ("Client",),

@@ -74,6 +74,11 @@ class ClaimedJob:
         return decode_json(self.metadata_text)  # type: ignore[no-any-return]  # River keeps objects only
 
     @property
+    def fence_us(self) -> int:
+        """``attempted_at`` of the row as it is now, in microseconds since 1970: part of the fence of every write."""
+        return self.refreshed_us or self.attempted_us
+
+    @property
     def attempted_at(self) -> datetime:
         """When this attempt started, by the clock of the database."""
         return _EPOCH + timedelta(microseconds=self.attempted_us)

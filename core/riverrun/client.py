@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar, Unpack
 
@@ -17,8 +18,9 @@ from riverrun.database.connect import connect
 from riverrun.database.explain import explained
 from riverrun.database.statements import Steps
 from riverrun.errors import DatabaseUnavailable
+from riverrun.events import Event
 from riverrun.job import Job
-from riverrun.job_spec import Args, EnqueueOptions, JobSpec
+from riverrun.job_spec import Args, EnqueueHook, EnqueueOptions, JobSpec
 from riverrun.new_job import NewJob
 from riverrun.schedule import Schedule
 from riverrun.store import bulk
@@ -29,6 +31,10 @@ from riverrun.store.queues import Queue
 T = TypeVar("T")
 Schedules: TypeAlias = list[Schedule]  # a method of the client is called list
 Conn: TypeAlias = AsyncConnection[Any]
+Results: TypeAlias = list[EnqueueResult]
+Enqueue: TypeAlias = Callable[[Sequence[NewJob]], Awaitable[Results]]
+EnqueueMiddleware: TypeAlias = Callable[[Sequence[NewJob], Enqueue], Awaitable[Results]]
+"""An async function that is given checked jobs and what enqueues them, and returns its results."""
 
 
 class AsyncClient(ClientBase):
@@ -45,6 +51,8 @@ class AsyncClient(ClientBase):
         schema: Where River's tables are; without one the connection's ``search_path`` decides.
         max_attempts: Of a job that is enqueued without a number of its own.
         max_connections: The most connections that the client opens.
+        hooks: Plain functions that are shown each job as the producer gave it, before it is checked, and may change it.
+        middleware: Async functions around each `enqueue` and `enqueue_many`, the first outermost; not around `copy_in`.
 
     Raises:
         ConfigError: No database is named.
@@ -55,9 +63,17 @@ class AsyncClient(ClientBase):
     """
 
     def __init__(
-        self, dsn: str | None = None, *, schema: str | None = None, max_attempts: int = 25, max_connections: int = 4
+        self,
+        dsn: str | None = None,
+        *,
+        schema: str | None = None,
+        max_attempts: int = 25,
+        max_connections: int = 4,
+        hooks: Iterable[EnqueueHook] = (),
+        middleware: Iterable[EnqueueMiddleware] = (),
     ) -> None:
-        super().__init__(dsn, schema=schema, max_attempts=max_attempts, max_connections=max_connections)
+        super().__init__(dsn, schema=schema, max_attempts=max_attempts, max_connections=max_connections, hooks=hooks)
+        self._middleware = tuple(middleware)
         self._pool: AsyncConnectionPool[Conn] | None = None
         self._opening = asyncio.Lock()
 
@@ -75,7 +91,8 @@ class AsyncClient(ClientBase):
         Raises:
             InvalidInput: Something is not allowed; nothing was enqueued.
         """
-        return await self.run(operations.enqueue(self._new(kind, args, options)), conn=conn)
+        (result,) = await self._enqueue([self._new(kind, args, options)], conn)
+        return result
 
     async def enqueue_many(self, jobs: Iterable[JobSpec | NewJob], *, conn: Conn | None = None) -> list[EnqueueResult]:
         """Enqueue all of ``jobs`` or none, in one transaction, and return one result for each in their order.
@@ -87,9 +104,7 @@ class AsyncClient(ClientBase):
         Raises:
             InvalidInput: One of them is not allowed; its field begins with ``jobs.<position>``.
         """
-        checked = list(self._checked(jobs))
-        async with self._connection(conn, whole=True) as active:
-            return await self._statements.run(active, bulk.enqueue(checked))
+        return await self._enqueue(list(self._checked(jobs)), conn)
 
     async def copy_in(
         self, jobs: Iterable[JobSpec | NewJob] | AsyncIterable[JobSpec | NewJob], *, conn: Conn | None = None
@@ -138,6 +153,20 @@ class AsyncClient(ClientBase):
             InvalidInput: A filter is not allowed, or the cursor belongs to other filters.
         """
         return await self.run(operations.page(filters, limit=limit, cursor=cursor))
+
+    async def update(self, job_id: int, *, conn: Conn | None = None, **changes: Unpack[operations.Changes]) -> Job:
+        """Change the output or the metadata of a job, whatever its state, and return it.
+
+        Args:
+            job_id: The job; a handler changes its own through its context.
+            conn: The caller's own connection.
+            changes: See `riverrun.operations.Changes`.
+
+        Raises:
+            InvalidInput: Something is not allowed, or nothing is to be changed.
+            NotFound: There is no such job.
+        """
+        return await self.run(operations.update(job_id, changes), conn=conn)
 
     async def cancel(self, job_id: int, *, conn: Conn | None = None) -> CancelResult:
         """Cancel a job that waits; ask the executor of one that runs to stop it.
@@ -214,9 +243,30 @@ class AsyncClient(ClientBase):
         """Ask whoever does the maintenance, our scheduler or a client of River, to let another have a try."""
         await self.run(operations.request_resign(), conn=conn)
 
-    async def run(self, steps: Steps[T], *, conn: Conn | None = None) -> T:
-        """Run any operation of `riverrun.store` and return its result."""
-        async with self._connection(conn) as active:
+    def subscribe(self, kinds: Iterable[str] = (), *, timeout: float | None = None) -> AsyncIterator[Event]:
+        """Give events as they happen anywhere in the fleet, over a connection of their own.
+
+            async for event in client.subscribe(kinds=["failed"]):
+                print(event.job_kind, event.job_id)
+
+        Attempts are told once each and at most a second after their end is written, those that end from three seconds
+        after the first event is awaited. What is lost with a connection is not told again: a `MISSED` event says that
+        something may have been, and `list` knows how the jobs stand. Attempts that River's other clients end, or the
+        rescue of a crashed executor, are not told; queues that they pause or resume are.
+
+        Args:
+            kinds: ``completed``, ``failed``, ``cancelled``, ``snoozed``, ``interrupted``, ``queue_paused``,
+                ``queue_resumed``; all without any.
+            timeout: Seconds of silence after which the iteration ends; without it never.
+
+        Raises:
+            InvalidInput: One of ``kinds`` is not known.
+        """
+        return aiter(self._subscription(kinds, timeout))
+
+    async def run(self, steps: Steps[T], *, conn: Conn | None = None, whole: bool = False) -> T:
+        """Run any operation of `riverrun.store` and return its result; ``whole``: in one transaction."""
+        async with self._connection(conn, whole=whole) as active:
             return await self._statements.run(active, steps)
 
     async def close(self) -> None:
@@ -233,6 +283,16 @@ class AsyncClient(ClientBase):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _enqueue(self, jobs: Sequence[NewJob], conn: Conn | None) -> Results:
+        enqueue: Enqueue = partial(self._insert, conn=conn)
+        for wrap in reversed(self._middleware):
+            enqueue = partial(_around, wrap, enqueue)
+        return await enqueue(jobs)
+
+    async def _insert(self, jobs: Sequence[NewJob], *, conn: Conn | None) -> Results:
+        async with self._connection(conn, whole=len(jobs) > 1) as active:
+            return await self._statements.run(active, bulk.enqueue(jobs))
 
     @asynccontextmanager
     async def _connection(self, conn: Conn | None, *, whole: bool = False) -> AsyncIterator[Conn]:
@@ -259,6 +319,10 @@ class AsyncClient(ClientBase):
                 await pool.open()
                 self._pool = pool
             return self._pool
+
+
+async def _around(wrap: EnqueueMiddleware, enqueue: Enqueue, jobs: Sequence[NewJob]) -> Results:
+    return await wrap(jobs, enqueue)
 
 
 async def _stream(jobs: Iterable[T]) -> AsyncIterator[T]:

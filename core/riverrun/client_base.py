@@ -14,9 +14,11 @@ from riverrun.database.connect import described, session_dsn
 from riverrun.database.migration_files import checked_schema
 from riverrun.database.statements import Statements
 from riverrun.errors import ConfigError, InvalidInput
-from riverrun.job_spec import Args, EnqueueOptions, JobSpec, checked_job, checked_jobs
+from riverrun.events import checked_kinds
+from riverrun.job_spec import Args, EnqueueHook, EnqueueOptions, JobSpec, checked_job, known_words
 from riverrun.names import check_max_attempts
 from riverrun.new_job import NewJob, new_job
+from riverrun.subscription import Subscription
 
 T = TypeVar("T")
 
@@ -29,7 +31,13 @@ class ClientBase:
     """The database of a client and its defaults; `Client` and `AsyncClient` say what the arguments mean."""
 
     def __init__(
-        self, dsn: str | None = None, *, schema: str | None = None, max_attempts: int = 25, max_connections: int = 4
+        self,
+        dsn: str | None = None,
+        *,
+        schema: str | None = None,
+        max_attempts: int = 25,
+        max_connections: int = 4,
+        hooks: Iterable[EnqueueHook] = (),
     ) -> None:
         self._dsn = _checked_dsn(dsn if dsn is not None else default_dsn())
         self._database = described(self._dsn)
@@ -42,6 +50,7 @@ class ClientBase:
         ):
             raise InvalidInput("max_connections", max_connections, "a whole number from 1 to 1000")
         self._max_connections = max_connections
+        self._hooks = tuple(hooks)
         self._closed = False
 
     def _pool_options(self) -> dict[str, Any]:
@@ -54,14 +63,31 @@ class ClientBase:
             "timeout": WAIT_SECONDS,
         }
 
+    def _subscription(self, kinds: Iterable[str], timeout: float | None) -> Subscription:
+        if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0):
+            raise InvalidInput("timeout", timeout, "a number of seconds above 0, or None")
+        return Subscription(self._dsn, self._statements, checked_kinds(kinds), timeout)
+
     def _new(self, kind: str, args: Args, options: EnqueueOptions) -> NewJob:
+        if self._hooks:
+            job = self._hooked({"kind": kind, "args": args, **options})
+            return new_job(**{"max_attempts": self._max_attempts, **known_words(job)})
         return new_job(kind, args, **{"max_attempts": self._max_attempts, **options})
 
     def _checked(self, jobs: Iterable[JobSpec | NewJob]) -> Iterator[NewJob]:
-        return checked_jobs(_several(jobs), max_attempts=self._max_attempts)
+        return (self._checked_at(position, job) for position, job in enumerate(_several(jobs)))
 
     def _checked_at(self, position: int, job: JobSpec | NewJob) -> NewJob:
+        if self._hooks and isinstance(job, Mapping):
+            job = self._hooked(job)
         return checked_job(job, max_attempts=self._max_attempts, field=f"jobs.{position}")
+
+    def _hooked(self, job: JobSpec) -> JobSpec:
+        """Return a copy of what the producer said, as the hooks have left it."""
+        copy: JobSpec = {**job}
+        for hook in self._hooks:
+            hook(copy)
+        return copy
 
 
 def default_dsn() -> str:

@@ -1,4 +1,5 @@
-"""Where a handler's service may live: anywhere but at addresses that only ever serve an attacker.
+"""Where a handler's service may live: anywhere but at addresses that only ever serve an attacker, or only where it is
+configured.
 
 Services on loopback and on private networks are the normal case. Link-local and metadata addresses are not: cloud
 providers hand out credentials there to whoever asks from inside. The door for registrations asks here, and the
@@ -7,8 +8,10 @@ executor asks again for every address it is about to connect to, because a name 
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 ALLOWED_HOSTS = "a host that is not link-local, multicast, unspecified or a metadata service"
 """What a refused host should have been, as the end of a sentence."""
@@ -30,21 +33,103 @@ _FORBIDDEN: tuple[IPv4Network | IPv6Network, ...] = (
     IPv6Network("::/128"),
 )
 
+_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
+
 # Prefixes whose addresses carry an IPv4 address in their last 32 bits: compatible, translated, and NAT64 twice.
 _CARRIERS = tuple(IPv6Network(text) for text in ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"))
 
 
+class Egress:
+    """Where requests may go.
+
+    Args:
+        only: Networks (``10.0.0.0/8``), addresses and names (``hooks.example.org``, ``*.internal``) to which alone
+            requests may go; empty: anywhere. What is forbidden is forbidden in any case.
+
+    Attributes:
+        allowed: What a refused host should have been, as the end of a sentence.
+    """
+
+    def __init__(self, only: Sequence[str] = ()) -> None:
+        networks = [(entry, _network(entry)) for entry in only]
+        self._networks = [network for _, network in networks if network is not None]
+        self._names = [_spelt(entry) for entry, network in networks if network is None]
+        self._everywhere = not only
+        self.allowed = ALLOWED_HOSTS if self._everywhere else f"one of handlers.egress, and {ALLOWED_HOSTS}"
+
+    def admits_host(self, host: str) -> bool:
+        """Return whether a request may be meant for ``host``, a name or an address in any spelling.
+
+        A name that is not listed itself may still resolve into a listed network, so what it resolves to has to be
+        asked as well.
+        """
+        if forbidden_host(host):
+            return False
+        address = _address(_spelt(host))
+        if address is None:
+            return self._everywhere or bool(self._networks) or self._lists(host)
+        return self._everywhere or self._holds(address)
+
+    def admits_address(self, host: str, address: str) -> bool:
+        """Return whether a request that is meant for the name ``host`` may go to ``address``."""
+        if forbidden_host(address):
+            return False
+        found = _address(address)
+        return self._everywhere or self._lists(host) or (found is not None and self._holds(found))
+
+    def _lists(self, host: str) -> bool:
+        name = _spelt(host)
+        return any(
+            name == entry or (entry.startswith("*.") and name.endswith(entry[1:]) and name != entry[1:])
+            for entry in self._names
+        )
+
+    def _holds(self, address: IPv4Address | IPv6Address) -> bool:
+        """Return whether everything that ``address`` may mean lies in listed networks."""
+        return all(any(meant in network for network in self._networks) for meant in _targets(address))
+
+
+def check_entry(entry: str) -> str:
+    """Return an entry of the list of networks, addresses and names.
+
+    Raises:
+        ValueError: It is none; the message is the end of a sentence.
+    """
+    if _network(entry) is None and not _NAME.fullmatch(entry):
+        raise ValueError("a network such as 10.0.0.0/8, an address, or a name such as hooks.example.org or *.internal")
+    return entry
+
+
+ANYWHERE = Egress()
+
+
 def forbidden_host(host: str) -> bool:
-    """Return whether no request may go to ``host``, a name or an address in any spelling that a resolver takes.
+    """Return whether no request may ever go to ``host``, a name or an address in any spelling that a resolver takes.
 
     A name that is not a metadata service's own is allowed here; what it resolves to has to be asked as well.
     """
-    # As URLs do it: full-width digits and the ideographic full stop are digits and dots.
-    host = unicodedata.normalize("NFKC", host).replace("\u3002", ".").lower().rstrip(".")
+    host = _spelt(host)
     address = _address(host)
     if address is None:
         return host in _METADATA_NAMES
     return any(meant in network for meant in _meanings(address) for network in _FORBIDDEN)
+
+
+def _spelt(host: str) -> str:
+    """Return a host as URLs spell it: full-width digits and the ideographic full stop are digits and dots."""
+    return unicodedata.normalize("NFKC", host).replace("\u3002", ".").lower().rstrip(".")
+
+
+def _network(entry: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(entry)
+    except ValueError:
+        return None
+
+
+def _targets(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
+    """Return where a request to ``address`` ends up: an address that carries an IPv4 one means that one."""
+    return _meanings(address)[1:] or [address]
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

@@ -10,6 +10,7 @@ RiverrunError
 │   ├── UniqueConflict      another unfinished job has the same unique key
 │   └── StaleRevision       it was changed since the sender looked at it
 ├── StaleAttempt            the job was taken from this attempt; whatever it still writes must not count
+├── ResourceUnavailable     something that handlers share in a process could not be opened
 ├── SchemaError             the database's tables are not the ones this release works on
 └── DatabaseUnavailable     PostgreSQL could not be reached or did not answer in time
 """
@@ -113,6 +114,14 @@ class StaleAttempt(RiverrunError):
         super().__init__(f"job {job_id} no longer belongs to its attempt {attempt}")
         self.job_id = job_id
         self.attempt = attempt
+
+
+class ResourceUnavailable(RiverrunError):
+    """Something that handlers share in a process could not be opened."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"resource {name}: {reason}")
+        self.name = name
 
 
 class SchemaError(RiverrunError):

@@ -6,7 +6,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -15,10 +15,13 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
 from riverrun.durations import LONGEST
 from riverrun.errors import ConfigError, InvalidInput
+from riverrun.functions import is_async, named
+from riverrun.generators import stepwise
 from riverrun.names import check_kind
-from riverrun.retry import RIVER_BACKOFF, Backoff
+from riverrun.resources import Resource
+from riverrun.retry import RIVER_BACKOFF, Backoff, RetryPolicy, backoff_of
 from riverrun.sanitize import error_text
-from riverrun.signature import arguments_of, is_async, named
+from riverrun.signature import arguments_of, resources_of
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -37,6 +40,7 @@ class Handler:
         concurrency: Attempts that may run in one executor process at once; ``None``: as many as it has slots.
         isolated: Run in a process of its own.
         memory_mb: What an attempt in a process of its own may take beyond what that has; ``None``: no limit.
+        resources: What it takes beside arguments and context.
     """
 
     kind: str
@@ -48,16 +52,18 @@ class Handler:
     concurrency: int | None = None
     isolated: bool = False
     memory_mb: int | None = None
+    resources: tuple[Resource, ...] = ()
 
 
 _registered: dict[str, Handler] = {}
 
 
-def handler(
+def handler(  # noqa: PLR0913 - what may be said of a handler
     kind: str,
     *,
+    aliases: Sequence[str] = (),
     timeout: timedelta | float | None = None,
-    backoff: Backoff = RIVER_BACKOFF,
+    retry: RetryPolicy = RIVER_BACKOFF,
     concurrency: int | None = None,
     isolation: Literal["process"] | None = None,
     memory_mb: int | None = None,
@@ -69,12 +75,15 @@ def handler(
 
     A parameter annotated ``Context`` receives the context. The other one, if any, receives the arguments: as a dict,
     as raw JSON when annotated ``str`` or ``bytes``, or as the dataclass, pydantic model or TypedDict it is annotated
-    with, validated before the function runs. A result other than ``None`` is recorded as the job's output.
+    with, validated before the function runs. Further ones receive resources, see `riverrun.resource`. A result other
+    than ``None`` is recorded as the job's output. A generator yields its progress: a fraction, or that and a note.
 
     Args:
         kind: The jobs to run.
+        aliases: Other names of the kind, such as one that jobs were enqueued with before it was renamed.
         timeout: Time limit of an attempt in seconds; by default ``river.job_timeout``.
-        backoff: How long failed jobs wait; by default River's policy.
+        retry: How long failed jobs wait: seconds, a list of seconds for the first, second … error, a function of the
+            job, or a policy of `riverrun.retry`; by default River's.
         concurrency: Attempts that may run in one executor process at once; by default as many as it has slots.
         isolation: ``process`` for code that may crash, hold the interpreter or fill the memory: each attempt runs in a
             process that no other attempt shares, and that is killed when it does not end in time.
@@ -85,7 +94,7 @@ def handler(
         TypeError: The function cannot be called with arguments and a context.
         ValueError: Another function is registered for ``kind``.
     """
-    check_kind(kind, "kind")
+    kinds = [check_kind(kind, "kind"), *(check_kind(alias, "aliases") for alias in _several(aliases))]
     limit = None if timeout is None else _limit(timeout)
     _check_number("concurrency", concurrency, most=10_000)
     _check_number("memory_mb", memory_mb, most=1024 * 1024)
@@ -93,27 +102,35 @@ def handler(
         raise InvalidInput("isolation", isolation, "process or None", code="unknown")
     if memory_mb is not None and isolation is None:
         raise InvalidInput("memory_mb", memory_mb, 'nothing without isolation="process"', code="format")
+    backoff = backoff_of(retry, "retry")
 
     def register(function: F) -> F:
-        new = Handler(
+        run, takes = stepwise(function, arguments_of(function))
+        first = Handler(
             kind=kind,
-            function=function,
-            is_async=is_async(function),
-            arguments=arguments_of(function),
+            function=run,
+            is_async=is_async(run),
+            arguments=takes,
             timeout=limit,
             backoff=backoff,
             concurrency=concurrency,
             isolated=isolation is not None,
             memory_mb=memory_mb,
+            resources=resources_of(function),
         )
-        # A module that is loaded anew registers its functions again, under the same names.
-        known = _registered.setdefault(kind, new)
-        if named(known.function) != named(function):
-            raise ValueError(f"two handlers for kind {kind!r}: {named(known.function)} and {named(function)}")
-        _registered[kind] = new
+        for each in kinds:
+            _register(replace(first, kind=each))
         return function
 
     return register
+
+
+def _register(new: Handler) -> None:
+    # A module that is loaded anew registers its functions again, under the same names.
+    known = _registered.setdefault(new.kind, new)
+    if named(known.function) != named(new.function):
+        raise ValueError(f"two handlers for kind {new.kind!r}: {named(known.function)} and {named(new.function)}")
+    _registered[new.kind] = new
 
 
 def load_handlers(modules: Sequence[str], path: Sequence[Path] = ()) -> Mapping[str, Handler]:
@@ -155,6 +172,12 @@ def _check_number(field: str, value: object, *, most: int) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise InvalidInput(field, value, f"a whole number from 1 to {most}")
+
+
+def _several(aliases: object) -> Sequence[object]:
+    if isinstance(aliases, str | bytes) or not isinstance(aliases, Sequence):
+        raise InvalidInput("aliases", aliases, "a list of kinds", code="type")
+    return aliases
 
 
 def _limit(timeout: timedelta | float) -> timedelta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Required, TypeAlias, TypedDict
 
@@ -54,13 +54,10 @@ class JobSpec(EnqueueOptions, total=False):
     args: Required[Args]
 
 
+EnqueueHook: TypeAlias = Callable[[JobSpec], object]
+"""A plain function that is shown each job before it is checked, and may change it; what it raises stops the enqueue."""
+
 _WORDS = frozenset(JobSpec.__annotations__)
-
-
-def checked_jobs(jobs: Iterable[JobSpec | NewJob], *, max_attempts: int, field: str = "jobs") -> Iterator[NewJob]:
-    """Check jobs one by one as they come; see `checked_job`."""
-    for position, job in enumerate(jobs):
-        yield checked_job(job, max_attempts=max_attempts, field=f"{field}.{position}")
 
 
 def checked_job(job: JobSpec | NewJob, *, max_attempts: int, field: str) -> NewJob:
@@ -79,13 +76,18 @@ def checked_job(job: JobSpec | NewJob, *, max_attempts: int, field: str) -> NewJ
     if type(job) is not dict and not isinstance(job, Mapping):
         raise InvalidInput(field, type(job).__name__, "a mapping with kind and args", code="type")
     try:
-        return new_job(**{"max_attempts": max_attempts, **_known_words(job)})
+        return new_job(**{"max_attempts": max_attempts, **known_words(job)})
     except InvalidInput as refusal:
         refusal.rename(f"{field}.{refusal.field}")
         raise
 
 
-def _known_words(job: Mapping[str, object]) -> Mapping[str, object]:
+def known_words(job: Mapping[str, object]) -> Mapping[str, object]:
+    """Return ``job``, in which every word is known and none is missing.
+
+    Raises:
+        InvalidInput: It is not so.
+    """
     if not _WORDS.issuperset(job):
         word = next(word for word in job if word not in _WORDS)
         raise InvalidInput(str(word), word, f"one of {', '.join(sorted(_WORDS))}", code="unknown")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from riverrun.errors import InvalidInput
-from riverrun.json_input import check_args, check_metadata
+from riverrun.json_input import check_args
+from riverrun.members import check_own_metadata
 from riverrun.names import check_kind, check_max_attempts, check_priority, check_queue, check_tags
 from riverrun.unique import Unique, unique_key, unique_states_mask
 
@@ -20,7 +21,6 @@ TIMEOUT_KEY = "riverrun:timeout_seconds"
 
 _LONGEST_TIMEOUT = timedelta(days=30)
 _LONGEST_DELAY = timedelta(days=36_500)
-_RESERVED = ("river:", "riverrun:")
 
 
 class NewJob(NamedTuple):
@@ -149,10 +149,5 @@ def _span(field: str, value: object, *, longest: timedelta) -> timedelta:
 def _metadata(metadata: object, reserved: Mapping[str, Any]) -> str:
     if metadata is None:
         return json.dumps(reserved) if reserved else "{}"
-    text = check_metadata(metadata, "metadata")
-    names: Sequence[str] = [name for name in json.loads(text) if name.startswith(_RESERVED)]
-    if names:
-        raise InvalidInput(
-            f"metadata.{names[0]}", names[0], "a key that does not begin with river: or riverrun:", code="format"
-        )
+    text = check_own_metadata(metadata, "metadata")
     return json.dumps({**json.loads(text), **reserved}, ensure_ascii=False) if reserved else text

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict, TypeVar
 
-from riverrun import go_json
+from riverrun import go_json, job_query
 from riverrun.database.statements import Steps
 from riverrun.errors import InvalidInput, JobFinalized, JobRunning, NotFound
 from riverrun.job import Job, JobState
 from riverrun.json_input import check_args
+from riverrun.members import object_of, output_member, own_members
 from riverrun.names import (
     check_job_id,
     check_kind,
@@ -46,6 +47,37 @@ def get(job_id: object) -> Steps[Job]:
         NotFound: There is no such job.
     """
     return (yield from jobs.get(check_job_id(job_id, "job_id")))
+
+
+class Changes(TypedDict, total=False):
+    """What of a job may be changed at any time.
+
+    Attributes:
+        output: Any JSON value, at most 32 MiB; it takes the place of what the handler has recorded.
+        metadata: A mapping that is merged into the job's; names that begin with ``river:`` and ``riverrun:`` are
+            reserved.
+    """
+
+    output: object
+    metadata: Mapping[str, object]
+
+
+def update(job_id: object, changes: Changes) -> Steps[Job]:
+    """Change the output or the metadata of a job and return it.
+
+    Raises:
+        InvalidInput: Something is not allowed, or nothing is to be changed.
+        NotFound: There is no such job.
+    """
+    checked = check_job_id(job_id, "job_id")
+    if unknown := set(changes) - set(Changes.__annotations__):
+        raise InvalidInput(min(unknown), min(unknown), f"one of {', '.join(Changes.__annotations__)}", code="unknown")
+    if not changes:
+        raise InvalidInput("output", None, f"at least one of {', '.join(Changes.__annotations__)}", code="required")
+    members = own_members(changes["metadata"]) if "metadata" in changes else {}
+    if "output" in changes:
+        members |= output_member(changes["output"])
+    return (yield from jobs.update(checked, object_of(members) or "{}"))
 
 
 def cancel(job_id: object) -> Steps[CancelResult]:
@@ -242,7 +274,9 @@ class ListFilters(TypedDict, total=False):
     order: listing.Order | None
 
 
-def page(filters: ListFilters, *, limit: int, cursor: str | None) -> Steps[listing.Page]:
+def page(
+    filters: ListFilters, *, limit: int, cursor: str | None, line: listing.JobFilter | None = None
+) -> Steps[listing.Page]:
     """Return up to ``limit`` jobs from ``cursor`` on; see `riverrun.store.listing`."""
     if unknown := set(filters) - set(ListFilters.__annotations__):
         name = min(unknown)
@@ -263,9 +297,20 @@ def page(filters: ListFilters, *, limit: int, cursor: str | None) -> Steps[listi
         created_after=_moment("created_after", filters.get("created_after")),
         created_before=_moment("created_before", filters.get("created_before")),
     )
-    return (
-        yield from listing.page(wanted, limit=limit, cursor=cursor, order=check_order(filters.get("order"), "order"))
-    )
+    if line is not None:
+        wanted = job_query.merged(wanted, line)
+    order = check_order(filters.get("order"), "order")
+    return (yield from listing.page(wanted, limit=limit, cursor=cursor, order=order))
+
+
+def pages(filters: ListFilters, text: str | None) -> Callable[[int, str | None], Steps[listing.Page]]:
+    """Return what reads a page of so many jobs from a cursor on: those of ``filters`` and of a `job_query` line."""
+    line = None if text is None else job_query.parse(text)
+
+    def read(limit: int, cursor: str | None) -> Steps[listing.Page]:
+        return (yield from page(filters, limit=limit, cursor=cursor, line=line))
+
+    return read
 
 
 def check_state(value: object, field: str) -> JobState:

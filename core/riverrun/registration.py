@@ -6,15 +6,20 @@ path into Python code is refused, and no code is ever loaded because of a reques
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
 
-from riverrun.egress import ALLOWED_HOSTS, forbidden_host
+from riverrun.calls import NO_SETTINGS, CallSettings, call_settings
+from riverrun.egress import ANYWHERE, Egress
 from riverrun.errors import InvalidInput
 from riverrun.names import MAX_ATTEMPTS, check_kind
 
 TYPES = ("local", "http", "grpc")
 SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 0.1, 86_400.0
+
+NOTHING_SAID: Mapping[str, object] = MappingProxyType({})
 
 _GRPC_METHODS = ("", "/", "/Run", "/RunStream")
 _SCHEMES = {"http": ("http", "https"), "grpc": ("grpc", "grpcs")}
@@ -32,6 +37,7 @@ class Registration:
         timeout_seconds: Limit of one attempt; None: the handler's own or the configured one.
         retry_count: A job gets one attempt more than this, unless it says otherwise; None: as configured.
         description: For people.
+        settings: How it is called; only for services.
     """
 
     kind: str
@@ -41,6 +47,7 @@ class Registration:
     timeout_seconds: float | None = None
     retry_count: int | None = None
     description: str = ""
+    settings: CallSettings = NO_SETTINGS
 
 
 def registration(  # noqa: PLR0913 - one argument for each thing that is said about a handler
@@ -52,8 +59,14 @@ def registration(  # noqa: PLR0913 - one argument for each thing that is said ab
     timeout: object = None,
     retry_count: object = None,
     description: object = "",
+    settings: Mapping[str, object] = NOTHING_SAID,
+    egress: Egress = ANYWHERE,
 ) -> Registration:
     """Check everything about a handler and return it; field names in errors are those of the HTTP API.
+
+    Args:
+        settings: Fields of `CallSettings` by name; null stands for the default.
+        egress: Where services may live.
 
     Raises:
         InvalidInput: Something is not allowed; names the field.
@@ -65,11 +78,26 @@ def registration(  # noqa: PLR0913 - one argument for each thing that is said ab
         kind=kind,
         handler_name=_name(handler_name, kind=kind, local=handler_type == "local"),
         handler_type=handler_type,
-        endpoint_url=_endpoint(endpoint_url, handler_type),
+        endpoint_url=_endpoint(endpoint_url, handler_type, egress),
         timeout_seconds=_timeout(timeout),
         retry_count=_retry_count(retry_count),
         description=_text("description", description, longest=4096),
+        settings=_settings(settings, handler_type, egress),
     )
+
+
+def _settings(said: Mapping[str, object], handler_type: str, egress: Egress) -> CallSettings:
+    settings = call_settings(said)
+    if handler_type == "local":
+        for name in settings.document():
+            raise InvalidInput(
+                name, "…", "nothing: how a local handler runs is said where it is written", code="format"
+            )
+    for name in ("health_url", "cancel_url"):
+        url = getattr(settings, name)
+        if url is not None:
+            _url(name, url, "http", egress)
+    return settings
 
 
 def _name(value: object, *, kind: str, local: bool) -> str:
@@ -116,39 +144,43 @@ def _text(field: str, value: object, *, longest: int) -> str:
     return value
 
 
-def _endpoint(value: object, handler_type: str) -> str | None:
+def _endpoint(value: object, handler_type: str, egress: Egress) -> str | None:
     if handler_type == "local":
         if value not in (None, ""):
             raise InvalidInput("endpoint_url", value, "nothing: a local handler has no endpoint", code="format")
         return None
+    return _url("endpoint_url", value, handler_type, egress)
+
+
+def _url(field: str, value: object, handler_type: str, egress: Egress) -> str:
     schemes = _SCHEMES[handler_type]
     allowed = f"an absolute URL such as {schemes[0]}://host:8080{'/handle' if handler_type == 'http' else ''}"
     if value in (None, ""):
-        raise InvalidInput("endpoint_url", value, allowed, code="required")
-    url = _text("endpoint_url", value, longest=2048)
+        raise InvalidInput(field, value, allowed, code="required")
+    url = _text(field, value, longest=2048)
     if not url.isprintable() or " " in url or "\\" in url:
-        raise InvalidInput("endpoint_url", url, allowed, code="format")
+        raise InvalidInput(field, url, allowed, code="format")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise InvalidInput("endpoint_url", url, allowed, code="format") from error
+        raise InvalidInput(field, url, allowed, code="format") from error
     if parts.scheme not in schemes or not parts.hostname or port == 0:
-        raise InvalidInput("endpoint_url", url, allowed, code="format")
+        raise InvalidInput(field, url, allowed, code="format")
     if handler_type == "grpc" and (port is None or parts.path not in _GRPC_METHODS or parts.query):
         allowed = "a URL with a port, such as grpc://host:50051, and /RunStream behind it for a service that streams"
-        raise InvalidInput("endpoint_url", url, allowed, code="format")
-    _check_host(url, parts)
+        raise InvalidInput(field, url, allowed, code="format")
+    _check_host(field, url, parts, egress)
     return url
 
 
-def _check_host(url: str, parts: SplitResult) -> None:
-    """Refuse credentials, fragments, and hosts at which clouds hand out credentials."""
+def _check_host(field: str, url: str, parts: SplitResult, egress: Egress) -> None:
+    """Refuse credentials, fragments, and hosts to which no request may go."""
     if "@" in parts.netloc or parts.fragment:
         # The URL is not repeated: it may hold a password.
-        raise InvalidInput("endpoint_url", "…", "a URL without user, password and fragment", code="format")
+        raise InvalidInput(field, "…", "a URL without user, password and fragment", code="format")
     host = parts.hostname or ""
     if "%" in host and ":" not in host:
-        raise InvalidInput("endpoint_url", url, "a host name without %-escapes", code="format")
-    if forbidden_host(host):
-        raise InvalidInput("endpoint_url", url, ALLOWED_HOSTS, code="egress")
+        raise InvalidInput(field, url, "a host name without %-escapes", code="format")
+    if not egress.admits_host(host):
+        raise InvalidInput(field, url, egress.allowed, code="egress")

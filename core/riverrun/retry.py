@@ -1,4 +1,4 @@
-"""Says how long a failed job waits before its next attempt: River's policy, and three others a handler may choose.
+"""Says how long a failed job waits before its next attempt: River's policy, or another that its handler chose.
 
 Every delay lies between zero and 2^63 - 1 nanoseconds (292 years), River's own cap, so that adding it
 to a time of this era never leaves what PostgreSQL and Python can represent.
@@ -6,14 +6,21 @@ to a time of this era never leaves what PostgreSQL and Python can represent.
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from riverrun.durations import LONGEST
 from riverrun.errors import InvalidInput
+from riverrun.functions import named
+
+if TYPE_CHECKING:
+    from riverrun.claimed_job import ClaimedJob
+
+log = logging.getLogger(__name__)
 
 MAX_DELAY = LONGEST
 """The longest delay: River counts in nanoseconds of 64 bits."""
@@ -77,9 +84,65 @@ class ListedBackoff:
             _check_delay(delay, f"delays.{position}")
 
 
-Backoff: TypeAlias = RiverBackoff | ExponentialBackoff | FixedBackoff | ListedBackoff
+@dataclass(frozen=True, slots=True)
+class OwnBackoff:
+    """What a function of the user's says; River's policy where it says nothing, or a negative time, or raises.
+
+    Attributes:
+        function: Takes the job as it was claimed, gives a ``timedelta``, a number of seconds, or None.
+    """
+
+    function: Callable[[Any], timedelta | float | None]
+
+    def asked(self, job: object) -> timedelta | None:
+        """Return the delay for ``job``; ``None`` leaves it to River's policy."""
+        try:
+            delay = self.function(job)
+            if delay is None:
+                return None
+            span = delay if isinstance(delay, timedelta) else timedelta(seconds=min(delay, _MAX_DELAY_SECONDS))
+        except Exception:
+            log.exception("retry_policy_failed", extra={"function": named(self.function)})
+            return None
+        return span if timedelta(0) <= span <= MAX_DELAY else None
+
+
+Backoff: TypeAlias = RiverBackoff | ExponentialBackoff | FixedBackoff | ListedBackoff | OwnBackoff
 
 RIVER_BACKOFF = RiverBackoff()
+
+RetryPolicy: TypeAlias = (
+    "Backoff | timedelta | float | Sequence[timedelta | float] | Callable[[ClaimedJob], timedelta | float | None]"
+)
+"""What a handler may say about its retries: a policy, one delay, a list of delays, or a function of the job."""
+
+
+def backoff_of(policy: RetryPolicy, field: str) -> Backoff:
+    """Return the policy that is meant; numbers are seconds.
+
+    Raises:
+        InvalidInput: It is none, or has a delay that is negative or longer than 292 years.
+    """
+    match policy:
+        case RiverBackoff() | ExponentialBackoff() | FixedBackoff() | ListedBackoff() | OwnBackoff():
+            return policy
+        case timedelta() | int() | float() if not isinstance(policy, bool):
+            return FixedBackoff(_span(policy, field))
+        case Sequence() if not isinstance(policy, str | bytes):
+            return ListedBackoff([_span(delay, f"{field}.{position}") for position, delay in enumerate(policy)])
+        case _ if callable(policy):
+            return OwnBackoff(policy)
+        case _:
+            allowed = "a policy of riverrun.retry, seconds, a list of them, or a function of the job"
+            raise InvalidInput(field, policy, allowed, code="type")
+
+
+def _span(delay: object, field: str) -> timedelta:
+    if isinstance(delay, timedelta):
+        return delay
+    if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay <= _MAX_DELAY_SECONDS:
+        raise InvalidInput(field, delay, "a timedelta or a number of seconds from zero to 292 years")
+    return timedelta(seconds=delay)
 
 
 def next_retry_delay(errors: int, rng: random.Random) -> timedelta:
@@ -95,8 +158,15 @@ def next_retry_delay(errors: int, rng: random.Random) -> timedelta:
     return MAX_DELAY if seconds == _MAX_DELAY_SECONDS else _with_jitter(seconds, rng)
 
 
-def retry_delay(backoff: Backoff, *, errors: int, rng: random.Random) -> timedelta:
-    """Return the delay that ``backoff`` asks for; ``errors`` and ``rng`` as in `next_retry_delay`."""
+def retry_delay(backoff: Backoff, *, errors: int, rng: random.Random, job: object = None) -> timedelta:
+    """Return the delay that ``backoff`` asks for.
+
+    Args:
+        backoff: The policy.
+        errors: As in `next_retry_delay`, and so is ``rng``.
+        rng: Likewise.
+        job: The job as it was claimed, for a policy that wants to see it.
+    """
     match backoff:
         case RiverBackoff():
             return next_retry_delay(errors, rng)
@@ -106,6 +176,9 @@ def retry_delay(backoff: Backoff, *, errors: int, rng: random.Random) -> timedel
             return _with_jitter(min(doubled, cap.total_seconds()), rng)
         case FixedBackoff(delay=delay):
             return delay
+        case OwnBackoff():
+            asked = backoff.asked(job)
+            return next_retry_delay(errors, rng) if asked is None else asked
         case ListedBackoff(delays=delays):
             return delays[min(errors, len(delays) - 1)]
         case _:

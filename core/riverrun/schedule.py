@@ -10,6 +10,7 @@ from riverrun.cron_grammar import check_zone, parse_expression
 from riverrun.durations import format_duration
 from riverrun.errors import InvalidInput
 from riverrun.json_input import check_args, check_metadata
+from riverrun.members import RESERVED
 from riverrun.names import check_kind, check_max_attempts, check_priority, check_queue, check_schedule_name, check_tags
 from riverrun.unique import Unique
 
@@ -17,7 +18,6 @@ MISSED = ("latest", "skip", "all")
 """What happens to ticks that passed while nobody led: the newest is enqueued, none is, up to 100 are."""
 
 _SHORTEST = timedelta(seconds=1)
-_RESERVED = ("river:", "riverrun:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +138,7 @@ def _expression(cron: object, every: timedelta | None, timezone: object) -> str:
 def _metadata(metadata: object) -> str:
     text = check_metadata(metadata, "metadata")
     for name in json.loads(text):
-        if name.startswith(_RESERVED):
+        if name.startswith(RESERVED):
             raise InvalidInput(
                 f"metadata.{name}", name, "a key that does not begin with river: or riverrun:", code="format"
             )

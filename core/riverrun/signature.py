@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, get_args, get_type_hints
@@ -11,6 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
+from riverrun.functions import code_of, named
+from riverrun.resources import Resource, wanted
 
 Maker: TypeAlias = Callable[[ClaimedJob, Context], object]
 
@@ -31,6 +32,7 @@ def arguments_of(function: Callable[..., object]) -> Callable[[ClaimedJob, Conte
     """
     hints = _hints(function)
     makers: list[Maker] = []
+    shared = 0
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
             raise TypeError(f"{named(function)}: *{parameter.name} says nothing; a decorator needs functools.wraps")
@@ -38,38 +40,30 @@ def arguments_of(function: Callable[..., object]) -> Callable[[ClaimedJob, Conte
             raise TypeError(f"{named(function)}: parameter {parameter.name} can never be given; make it optional")
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             hint = hints.get(parameter.name, parameter.empty)
-            makers.append(_context if _is_context(parameter.name, hint) else _args_maker(function, hint))
-    if len(makers) > 2 or (len(makers) == 2 and makers.count(_context) != 1):
+            if (resource := wanted(parameter.name, hint)) is not None:
+                makers.append(_shared(resource))
+                shared += 1
+            else:
+                makers.append(_context if _is_context(parameter.name, hint) else _args_maker(function, hint))
+    own = len(makers) - shared
+    if own > 2 or (own == 2 and makers.count(_context) != 1):
         raise TypeError(
-            f"{named(function)}: a handler takes its arguments and a Context, each at most once; "
-            "what else it has must be keyword-only and optional"
+            f"{named(function)}: a handler takes its arguments and a Context, each at most once, and resources that "
+            "were defined before; what else it has must be keyword-only and optional"
         )
     return lambda job, context: [make(job, context) for make in makers]
 
 
-def is_async(function: Callable[..., object]) -> bool:
-    """Return whether a call of ``function``, or of an object that can be called, gives a coroutine.
-
-    Raises:
-        TypeError: It is a class, or it yields, so that a call would run nothing.
-    """
-    code = _code(function)
-    if isinstance(function, type) or inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
-        raise TypeError(f"{named(function)}: a handler is a function that returns, neither a class nor a generator")
-    return inspect.iscoroutinefunction(code)
+def resources_of(function: Callable[..., object]) -> tuple[Resource, ...]:
+    """Return the resources that a handler takes."""
+    hints = _hints(function)
+    parameters = inspect.signature(function).parameters.values()
+    found = (wanted(parameter.name, hints.get(parameter.name, parameter.empty)) for parameter in parameters)
+    return tuple(each for each in found if each is not None)
 
 
-def named(function: Callable[..., object]) -> str:
-    """Return module and name of a function, or of what a partial or an object calls."""
-    code = _code(function)
-    return f"{getattr(code, '__module__', None)}.{code.__qualname__}"
-
-
-def _code(function: Callable[..., object]) -> Callable[..., object]:
-    """Return the function in which a call of ``function``, a partial or an object runs."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function if inspect.isroutine(function) or isinstance(function, type) else type(function).__call__
+def _shared(resource: Resource) -> Maker:
+    return lambda *_: resource.value
 
 
 def _context(_: ClaimedJob, context: Context) -> Context:
@@ -94,7 +88,9 @@ def _args_maker(function: Callable[..., object], hint: Any) -> Maker:
     except Exception as error:
         # Pydantic says at length what it cannot do, and raises errors of many types.
         reason = str(error).partition("\n")[0]
-        raise TypeError(f"{named(function)}: arguments cannot be read as {hint!r}: {reason}") from error
+        raise TypeError(
+            f"{named(function)}: arguments cannot be read as {hint!r}, and no resource gives it: {reason}"
+        ) from error
 
     def validated(job: ClaimedJob, _: Context) -> object:
         try:
@@ -115,7 +111,7 @@ def _problems(error: ValidationError) -> str:
 
 def _hints(function: Callable[..., object]) -> dict[str, Any]:
     try:
-        return get_type_hints(_code(function))
+        return get_type_hints(code_of(function))
     except NameError as error:
         reason = f"an annotation cannot be resolved: {error}; import it outside of TYPE_CHECKING"
         raise TypeError(f"{named(function)}: {reason}") from error

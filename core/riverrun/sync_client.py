@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar, Unpack
 
@@ -17,8 +18,9 @@ from riverrun.database.connect import connect_sync
 from riverrun.database.explain import explained
 from riverrun.database.statements import Steps
 from riverrun.errors import DatabaseUnavailable
+from riverrun.events import Event
 from riverrun.job import Job
-from riverrun.job_spec import Args, EnqueueOptions, JobSpec
+from riverrun.job_spec import Args, EnqueueHook, EnqueueOptions, JobSpec
 from riverrun.new_job import NewJob
 from riverrun.schedule import Schedule
 from riverrun.store import bulk
@@ -29,6 +31,10 @@ from riverrun.store.queues import Queue
 T = TypeVar("T")
 Schedules: TypeAlias = list[Schedule]  # a method of the client is called list
 Conn: TypeAlias = Connection[Any]
+Results: TypeAlias = list[EnqueueResult]
+Enqueue: TypeAlias = Callable[[Sequence[NewJob]], Results]
+EnqueueMiddleware: TypeAlias = Callable[[Sequence[NewJob], Enqueue], Results]
+"""A plain function that is given checked jobs and what enqueues them, and returns its results."""
 
 
 class Client(ClientBase):
@@ -38,13 +44,22 @@ class Client(ClientBase):
     most ``max_connections``, and may be shared by all threads of a process, but not with a process forked from it.
 
     Arguments, results and errors of every method are those of `riverrun.AsyncClient`; ``conn`` is a psycopg
-    ``Connection`` of the caller's, with whose transaction everything commits or rolls back.
+    ``Connection`` of the caller's, with whose transaction everything commits or rolls back; a middleware
+    is a plain function.
     """
 
     def __init__(
-        self, dsn: str | None = None, *, schema: str | None = None, max_attempts: int = 25, max_connections: int = 4
+        self,
+        dsn: str | None = None,
+        *,
+        schema: str | None = None,
+        max_attempts: int = 25,
+        max_connections: int = 4,
+        hooks: Iterable[EnqueueHook] = (),
+        middleware: Iterable[EnqueueMiddleware] = (),
     ) -> None:
-        super().__init__(dsn, schema=schema, max_attempts=max_attempts, max_connections=max_connections)
+        super().__init__(dsn, schema=schema, max_attempts=max_attempts, max_connections=max_connections, hooks=hooks)
+        self._middleware = tuple(middleware)
         self._pool: ConnectionPool[Conn] | None = None
         self._opening = threading.Lock()
 
@@ -59,13 +74,12 @@ class Client(ClientBase):
             conn: The caller's own connection.
             options: See `riverrun.job_spec.EnqueueOptions`.
         """
-        return self.run(operations.enqueue(self._new(kind, args, options)), conn=conn)
+        (result,) = self._enqueue([self._new(kind, args, options)], conn)
+        return result
 
     def enqueue_many(self, jobs: Iterable[JobSpec | NewJob], *, conn: Conn | None = None) -> list[EnqueueResult]:
         """Enqueue all of ``jobs`` or none, in one transaction, and return one result for each in their order."""
-        checked = list(self._checked(jobs))
-        with self._connection(conn, whole=True) as active:
-            return self._statements.run_sync(active, bulk.enqueue(checked))
+        return self._enqueue(list(self._checked(jobs)), conn)
 
     def copy_in(self, jobs: Iterable[JobSpec | NewJob], *, conn: Conn | None = None) -> int:
         """Enqueue a stream of any length in constant memory, all of it or nothing; return how many jobs are new."""
@@ -83,6 +97,10 @@ class Client(ClientBase):
     def list(self, *, limit: int = 50, cursor: str | None = None, **filters: Unpack[operations.ListFilters]) -> Page:
         """Return up to ``limit`` jobs and the cursor of the next page, which is None on the last one."""
         return self.run(operations.page(filters, limit=limit, cursor=cursor))
+
+    def update(self, job_id: int, *, conn: Conn | None = None, **changes: Unpack[operations.Changes]) -> Job:
+        """Change the output or the metadata of a job, whatever its state, and return it."""
+        return self.run(operations.update(job_id, changes), conn=conn)
 
     def cancel(self, job_id: int, *, conn: Conn | None = None) -> CancelResult:
         """Cancel a job that waits; ask the executor of one that runs to stop it."""
@@ -132,9 +150,13 @@ class Client(ClientBase):
         """Ask whoever does the maintenance, our scheduler or a client of River, to let another have a try."""
         self.run(operations.request_resign(), conn=conn)
 
-    def run(self, steps: Steps[T], *, conn: Conn | None = None) -> T:
-        """Run any operation of `riverrun.store` and return its result."""
-        with self._connection(conn) as active:
+    def subscribe(self, kinds: Iterable[str] = (), *, timeout: float | None = None) -> Iterator[Event]:
+        """Give events as they happen anywhere in the fleet, over a connection of their own."""
+        return iter(self._subscription(kinds, timeout))
+
+    def run(self, steps: Steps[T], *, conn: Conn | None = None, whole: bool = False) -> T:
+        """Run any operation of `riverrun.store` and return its result; ``whole``: in one transaction."""
+        with self._connection(conn, whole=whole) as active:
             return self._statements.run_sync(active, steps)
 
     def close(self) -> None:
@@ -151,6 +173,16 @@ class Client(ClientBase):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _enqueue(self, jobs: Sequence[NewJob], conn: Conn | None) -> Results:
+        enqueue: Enqueue = partial(self._insert, conn=conn)
+        for wrap in reversed(self._middleware):
+            enqueue = partial(_around, wrap, enqueue)
+        return enqueue(jobs)
+
+    def _insert(self, jobs: Sequence[NewJob], *, conn: Conn | None) -> Results:
+        with self._connection(conn, whole=len(jobs) > 1) as active:
+            return self._statements.run_sync(active, bulk.enqueue(jobs))
 
     @contextmanager
     def _connection(self, conn: Conn | None, *, whole: bool = False) -> Iterator[Conn]:
@@ -173,3 +205,7 @@ class Client(ClientBase):
                 connect_sync(self._dsn, name=APPLICATION_NAME).close()
                 self._pool = ConnectionPool(**self._pool_options(), check=ConnectionPool.check_connection, open=True)
             return self._pool
+
+
+def _around(wrap: EnqueueMiddleware, enqueue: Enqueue, jobs: Sequence[NewJob]) -> Results:
+    return wrap(jobs, enqueue)

@@ -20,7 +20,7 @@ import math
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, assert_never
 
@@ -125,6 +125,13 @@ def decide(
             assert_never(outcome)
 
 
+def with_notes(final: Finalization, notes: str | None) -> Finalization:
+    """Return ``final`` with what the handler has noted: an object that is not empty, as JSON text, or ``None``."""
+    patch = final.metadata_patch_json
+    merged = f"{notes[:-1]},{patch[1:]}" if notes and patch else notes or patch
+    return replace(final, metadata_patch_json=merged)
+
+
 def snooze_count(metadata: Mapping[str, Any]) -> int:
     """Return how often a job was snoozed, read as leniently as River reads it; what is no number is 0."""
     match metadata.get("snoozes"):
@@ -142,7 +149,7 @@ def snooze_count(metadata: Mapping[str, Any]) -> int:
 def _retry_delay(job: JobFacts, asked: timedelta | None, *, rng: random.Random, backoff: Backoff) -> timedelta:
     """Return the delay the handler asked for, or that of the policy; a negative one counts as none, as in River."""
     if asked is None or asked < _NOW:
-        return retry_delay(backoff, errors=job.error_count, rng=rng)
+        return retry_delay(backoff, errors=job.error_count, rng=rng, job=job)
     return min(asked, MAX_DELAY)
 
 

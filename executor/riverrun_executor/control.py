@@ -1,8 +1,9 @@
 """Obey and report: what changes while an executor runs, and what it tells beside outcomes, over one connection.
 
-Once a second at most: progress of running jobs, and the lease where no supervisor renews it. Every two seconds:
-cancellations, slots set at run time, changes of the handler registry. Every five: statistics, and claims whose answer
-was lost. Every minute: that this queue is being worked on, and that long jobs are young, if a client of River leads.
+Once a second at most: progress of running jobs, what was learnt about services, events for subscribers, and the lease
+where no supervisor renews it. Every two seconds: cancellations, slots set at run time, changes of the handler registry,
+whether somebody subscribes. Every five: statistics, and claims whose answer was lost. Every minute: that this queue is
+being worked on, and that long jobs are young, if a client of River leads.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from riverrun.database.connect import connect, first_line
 from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
-from riverrun.store import attempts, leases, queues
+from riverrun.store import attempts, events, leases, queues
 from riverrun.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,12 @@ class Executor(Protocol):
     def take_notes(self) -> Sequence[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call."""
 
+    def subscribed(self, wanted: bool) -> None:
+        """Note whether somebody subscribes to events."""
+
+    def take_events(self) -> Steps[None] | None:
+        """Return what tells subscribers of attempts that ended since the last call; ``None`` when there are none."""
+
     def take_statistics(self) -> Steps[None] | None:
         """Return the write of the figures gathered since the last call; ``None`` when there are none."""
 
@@ -74,6 +81,12 @@ class Executor(Protocol):
 
     async def reload_handlers(self, conn: AsyncConnection[Any]) -> None:
         """Read the registry of handlers again."""
+
+    async def settle_services(self, conn: AsyncConnection[Any]) -> None:
+        """Write what was learnt about services."""
+
+    async def hear_callbacks(self, conn: AsyncConnection[Any]) -> None:
+        """Look whether attempts whose service works on have ended."""
 
 
 class Control:
@@ -101,7 +114,9 @@ class Control:
         self._now = asyncio.Event()
         self._due: dict[Callable[[AsyncConnection[Any]], Any], tuple[float, float]] = {
             executor.renew_own_lease: (BEAT_SECONDS, 0.0),
+            executor.settle_services: (0.0, 0.0),
             self._obey: (OBEY_EVERY, 0.0),
+            self._look_for_subscribers: (OBEY_EVERY, 0.0),
             self._report: (STATISTICS_EVERY, 0.0),
             self._reconcile: (RECONCILE_EVERY, time.monotonic() + RECONCILE_EVERY),
             self._announce: (ANNOUNCE_EVERY, 0.0),
@@ -112,6 +127,10 @@ class Control:
     def look_now(self) -> None:
         """Somebody said that something changed: look at once instead of at the next beat."""
         self._due[self._obey] = (OBEY_EVERY, 0.0)
+        self._now.set()
+
+    def write_soon(self) -> None:
+        """Something is to be written: beat at once."""
         self._now.set()
 
     async def run(self) -> None:
@@ -139,6 +158,8 @@ class Control:
     async def last_words(self) -> None:
         """Write the figures gathered since the last beat and give back what nobody runs; at the end of a drain."""
         async with await connect(self._dsn, name=f"riverrun/executor/{self._queue}/control") as conn:
+            if told := self._executor.take_events():
+                await self._statements.run(conn, told)
             await self._report(conn)
             await self._reconcile(conn, lost_after=timedelta())
             await self._statements.run(conn, leases.drop(self._incarnation))
@@ -146,6 +167,8 @@ class Control:
     async def _beat(self, conn: AsyncConnection[Any]) -> None:
         if notes := self._executor.take_notes():
             await self._statements.run(conn, attempts.note(notes, self._incarnation))
+        if told := self._executor.take_events():
+            await self._statements.run(conn, told)
         now = time.monotonic()
         for task, (every, due) in list(self._due.items()):
             if now >= due:
@@ -164,10 +187,14 @@ class Control:
         self._executor.resize(directives.max_workers)
         for job_id in directives.cancelled:
             self._executor.cancel(job_id)
+        await self._executor.hear_callbacks(conn)
         if directives.registry != self._registry:
             await self._executor.reload_handlers(conn)
             self._registry = directives.registry
         self.obeyed.set()
+
+    async def _look_for_subscribers(self, conn: AsyncConnection[Any]) -> None:
+        self._executor.subscribed(await self._statements.run(conn, events.wanted()))
 
     async def _report(self, conn: AsyncConnection[Any]) -> None:
         steps = self._executor.take_statistics()

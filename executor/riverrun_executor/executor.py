@@ -8,16 +8,20 @@ import os
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from psycopg import AsyncConnection
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
+from riverrun.extensions import extensions, listeners
 from riverrun.handlers import Handler, load_handlers
 from riverrun.messages import Control as ControlMessage
 from riverrun.messages import LeaseRenewed, Running, Wake
+from riverrun.resources import opened
 from riverrun.role import RoleContext
 from riverrun.store import attempts, leases, registry
 from riverrun.telemetry import metrics
@@ -26,6 +30,7 @@ from riverrun_executor.children.wire import Hello
 from riverrun_executor.claimer import Claimer
 from riverrun_executor.control import Control
 from riverrun_executor.ending import Ending
+from riverrun_executor.feed import Feed
 from riverrun_executor.finalizer import Finalizer
 from riverrun_executor.handlers.choose import Handlers, Transport
 from riverrun_executor.handlers.isolated import IsolatedHandler
@@ -70,7 +75,8 @@ class Executor:
         # A crash of an isolated executor is laid at the door of every job that it has not written to its end.
         self._slots = Slots(slots, most_unwritten=1) if context.isolated else Slots(slots)
         self._left_behind = 0
-        self._services = Services()
+        self._paused: list[str] = []
+        self._services = Services(settings.handlers, self._services_changed)
         self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")
         self._local = load_handlers(settings.handlers.modules, settings.handlers.path)
         self._children = Children(self._hello(), most_idle=os.cpu_count() or 1)
@@ -80,6 +86,7 @@ class Executor:
             connect=self._services.connect,
         )
         self._statistics = Statistics(settings.server_id)
+        self._feed = Feed(listeners())
         self._finalizer = Finalizer(
             dsn=settings.dsn(),
             statements=self._statements,
@@ -88,6 +95,7 @@ class Executor:
             slots=self._slots,
             durable=settings.river.durable_finalize,
             written=self._written,
+            backoff_of=self._handlers.backoff,
         )
         self._lease = Lease(slots=self._slots, lost=lambda: self._runner.interrupt())  # noqa: PLW0108 - made below
         self._runner = Runner(
@@ -101,6 +109,7 @@ class Executor:
             abandoned=self._left,
             started=self._tell_running,
             room_came_free=lambda: self._claimer.room_came_free(),  # noqa: PLW0108 - made below
+            extensions=extensions(),
             ended=self._finalizer.add,
         )
         self._claimer = Claimer(
@@ -133,13 +142,15 @@ class Executor:
         self._context.pipe.on(Wake, self._on_wake)
         self._context.pipe.on(LeaseRenewed, lambda message: self._lease.renew(message.until))
         self._context.pipe.on(ControlMessage, lambda _: self._control.look_now())
+        here = [handler for handler in self._local.values() if not handler.isolated]
         try:
-            async with asyncio.TaskGroup() as parts:
+            async with opened(each for handler in here for each in handler.resources), asyncio.TaskGroup() as parts:
                 steering = [
                     parts.create_task(self._finalizer.run(), name="finalizer"),
                     parts.create_task(self._control.run(), name="control"),
                     parts.create_task(self._lease.run(), name="lease"),
                     parts.create_task(self._say_what_runs(), name="running"),
+                    parts.create_task(self._services.watch(), name="health of services"),
                 ]
                 await self._first_of(self._control.obeyed)
                 claiming = parts.create_task(self._claimer.run(), name="claimer")
@@ -211,6 +222,14 @@ class Executor:
         """Return what running handlers noted since the last call."""
         return self._runner.take_notes()
 
+    def subscribed(self, wanted: bool) -> None:
+        """Note whether somebody subscribes to events."""
+        self._feed.subscribed(wanted)
+
+    def take_events(self) -> Steps[None] | None:
+        """Return what tells subscribers of attempts that ended since the last call; ``None`` when there are none."""
+        return self._feed.take()
+
     def take_statistics(self) -> Steps[None] | None:
         """Return the write of the figures gathered since the last call; ``None`` when there are none."""
         return self._statistics.take()
@@ -221,8 +240,25 @@ class Executor:
             await self._statements.run(conn, registry.announce(self._local))
             self._announced = True
         registered = await self._statements.run(conn, registry.handlers())
+        credentials = await self._statements.run(conn, registry.credentials())
+        self._paused = [handler.kind for handler in registered if handler.paused_at is not None]
+        self._services.learn(registered, credentials)
         self._handlers.use(registered)
-        self._claimer.kinds_left_out = [handler.kind for handler in registered if handler.paused_at is not None]
+
+    async def settle_services(self, conn: AsyncConnection[Any]) -> None:
+        """Write what was learnt about services, and ask whether one that is left alone may be tried."""
+        await self._services.settle(partial(self._statements.run, conn))
+
+    async def hear_callbacks(self, conn: AsyncConnection[Any]) -> None:
+        """Look whether attempts whose service works on have ended; their ends are written already."""
+        for job_id, seen in await self._services.hear(partial(self._statements.run, conn)):
+            if (ending := self._runner.drop(job_id)) is not None:
+                self._statistics.count(replace(ending, outcome=seen.outcome), seen.state)
+
+    def _services_changed(self) -> None:
+        self._claimer.kinds_left_out = [*self._paused, *self._services.left_out]
+        self._claimer.wake()
+        self._control.write_soon()
 
     def _transport(self, handler: Handler) -> Transport:
         if handler.isolated:
@@ -275,6 +311,8 @@ class Executor:
     def _written(self, ending: Ending, state: str) -> None:
         self._context.progress += 1
         self._statistics.count(ending, state)
+        if self._feed.open:
+            self._feed.add(ending, state)
 
     def _left(self, left: bool) -> None:
         """Keep the slot of an attempt whose handler goes on; when half are lost, let a new process take over."""

@@ -8,7 +8,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,15 +16,17 @@ from psycopg import AsyncConnection
 
 from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
-from riverrun.context import job_fields
 from riverrun.database.connect import connect, first_line
 from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements
 from riverrun.errors import DatabaseUnavailable
+from riverrun.job_log import job_fields
 from riverrun.outcome import Completed, Failed
+from riverrun.retry import RIVER_BACKOFF
+from riverrun.retry import Backoff as Policy
 from riverrun.store import attempts
 from riverrun.telemetry import metrics
-from riverrun.transition import Finalization, decide
+from riverrun.transition import Finalization, decide, with_notes
 from riverrun_executor.ending import Ending
 from riverrun_executor.slots import Slots
 
@@ -70,6 +71,7 @@ class Finalizer:
         slots: Told how many endings wait.
         durable: Wait until the disk has what was written.
         written: Called with each ending and the state its job reached, once it is in the database.
+        backoff_of: Gives the retry policy of a kind.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it joins
@@ -82,6 +84,7 @@ class Finalizer:
         slots: Slots,
         durable: bool,
         written: Callable[[Ending, str], None],
+        backoff_of: Callable[[str], Policy] = lambda _: RIVER_BACKOFF,
     ) -> None:
         self._dsn = dsn
         self._statements = statements
@@ -90,6 +93,7 @@ class Finalizer:
         self._slots = slots
         self._session = attempts.PLANS if durable else attempts.PLANS | NOT_DURABLE
         self._written = written
+        self._backoff_of = backoff_of
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._endings: dict[int, Ending] = {}
         self._loop = asyncio.get_running_loop()
@@ -199,8 +203,9 @@ class Finalizer:
             return self._decided(_stripped(ending, type(error).__name__))
 
     def _decided(self, ending: Ending) -> Finalization:
-        final = decide(ending.job, ending.outcome, now=ending.job.attempted_at, rng=self._random)
-        return replace(final, metadata_patch_json=_merged(ending.notes_json, final.metadata_patch_json))
+        job, backoff = ending.job, self._backoff_of(ending.job.kind)
+        final = decide(job, ending.outcome, now=job.attempted_at, rng=self._random, backoff=backoff)
+        return with_notes(final, ending.notes_json)
 
     async def _own_ends(self, conn: AsyncConnection[Any], missing: Sequence[Ending]) -> dict[int, str]:
         """Return the state of each job that was not written because it is locked, or was written by us before.
@@ -260,11 +265,6 @@ class Finalizer:
                 log.warning("endings_written", extra={"waiting": len(self._endings)})
         if self._endings:
             self._late = self._loop.call_later(LATE_SECONDS, self._fall_behind)
-
-
-def _merged(notes: str | None, patch: str | None) -> str | None:
-    """Return two JSON objects as one; both are written by us, and neither is empty."""
-    return f"{notes[:-1]},{patch[1:]}" if notes and patch else notes or patch
 
 
 def _stripped(ending: Ending, reason: str) -> Ending:

@@ -9,15 +9,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from riverrun.claimed_job import ClaimedJob
-from riverrun.context import Context, job_fields
+from riverrun.context import Context
 from riverrun.database.statements import Statements
 from riverrun.durations import LONGEST
+from riverrun.extensions import Extensions
+from riverrun.job_log import job_fields
 from riverrun.messages import Running
 from riverrun.new_job import TIMEOUT_KEY
-from riverrun.outcome import Cancelled, Failed, Interrupted, Outcome, Snoozed
+from riverrun.outcome import Cancelled, Completed, Failed, Interrupted, Outcome, Snoozed
 from riverrun_executor.deadlines import Deadlines
 from riverrun_executor.ending import Ending
 from riverrun_executor.handlers.choose import Handlers, Transport
@@ -58,12 +61,14 @@ class RunningJob:
     @property
     def deadline(self) -> float | None:
         """When its time is over, by the monotonic clock."""
-        return None if self.limit is None else self.started + self.limit
+        lifted = self.context.limit_seconds is None
+        return None if self.limit is None or lifted else self.started + self.limit
 
     def stop(self, reason: Reason) -> None:
         """Ask the handler to end; the first reason counts."""
         if self.reason is None:
             self.reason = reason
+            self.context.stopped_by = "shutdown" if reason == "lease" else reason
             self.context.cancel()
             self.task.cancel()
 
@@ -82,6 +87,7 @@ class Runner:
         abandoned: Called when a handler goes on after its attempt was ended; again, with False, when it ends.
         started: Told what runs whenever jobs were started, before any line of their handlers.
         room_came_free: Called when a job has ended of a kind of which only so many may run at once.
+        extensions: What users have put around their handlers; ``None`` when nothing.
         ended: Takes the ending of an attempt; called without waiting.
     """
 
@@ -98,6 +104,7 @@ class Runner:
         abandoned: Callable[[bool], None],
         started: Callable[[Running], None],
         room_came_free: Callable[[], None],
+        extensions: Extensions | None,
         ended: Callable[[Ending], None],
     ) -> None:
         self._handlers = handlers
@@ -110,10 +117,11 @@ class Runner:
         self._abandoned = abandoned
         self._started = started
         self._room_came_free = room_came_free
+        self._extensions = extensions
         self._changed = False
         self._ended = ended
         self._loop = asyncio.get_running_loop()
-        self._deadlines = Deadlines[RunningJob](lambda running: self._stop(running, "timeout"))
+        self._deadlines = Deadlines[RunningJob](self._time_is_over)
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -174,6 +182,15 @@ class Runner:
             log.warning("attempt_revoked", extra=job_fields(job, self._server_id))
             self._stop(running, "lease")
 
+    def drop(self, job_id: int) -> Ending | None:
+        """Forget a job whose end somebody else has written; return the ending, for statistics, if it ran here."""
+        running = self.running.get(job_id)
+        if running is None:
+            return None
+        running.task.cancel()
+        self._leave(running)
+        return Ending(running.job, Interrupted(), None, time.monotonic() - running.started)
+
     def take_notes(self) -> list[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call, as JSON objects to merge into their metadata."""
         noted = ((running.job, running.context.take_notes()) for running in self.running.values())
@@ -214,6 +231,8 @@ class Runner:
         except Exception as error:
             log.exception("attempt_broke", extra=job_fields(running.job, self._server_id))
             outcome = Failed(error=f"{type(error).__name__}: {error}", error_type="internal")
+        if self._extensions is not None:
+            outcome = await self._extensions.end(running.context, outcome)
         self._end(running, outcome)
 
     async def _attempt(self, running: RunningJob) -> Outcome:
@@ -223,7 +242,13 @@ class Runner:
             return self._unknown(job)
         if running.limit is not None:
             self._deadlines.watch(running, running.limit)
+        if self._extensions is not None:
+            return await self._extensions.run(running.context, partial(handler.run, job, running.context))
         return await handler.run(job, running.context)
+
+    def _time_is_over(self, running: RunningJob) -> None:
+        if running.context.limit_seconds is not None:  # a handler that waits for its service lifts the limit
+            self._stop(running, "timeout")
 
     def _unknown(self, job: ClaimedJob) -> Outcome:
         """Let a job whose kind nobody here handles try again later; it is never given up for that."""
@@ -273,6 +298,12 @@ class Runner:
         """Free the slot and pass the ending on, once."""
         if self.running.get(running.job.id) is not running:
             return
+        self._leave(running)
+        seconds = time.monotonic() - running.started
+        notes = running.context.all_notes(completed=type(outcome) is Completed)
+        self._ended(Ending(running.job, outcome, notes, seconds))
+
+    def _leave(self, running: RunningJob) -> None:
         del self.running[running.job.id]
         if running.limit is not None:
             self._deadlines.forget(running, running.limit)
@@ -283,5 +314,3 @@ class Runner:
             self._room_came_free()
         if not self.running:
             self._idle.set()
-        seconds = time.monotonic() - running.started
-        self._ended(Ending(running.job, outcome, running.context.all_notes(), seconds))

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
-from riverrun.context import job_fields
 from riverrun.database.statements import Steps
+from riverrun.job_log import job_fields
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Interrupted, Snoozed
 from riverrun.store import minutes
 from riverrun.telemetry import metrics
@@ -46,7 +46,7 @@ class Statistics:
     def count(self, ending: Ending, state: str) -> None:
         """Count one ending whose job reached ``state``."""
         job, seconds, wait = ending.job, ending.seconds, ending.job.wait_seconds
-        outcome = _outcome(ending, state)
+        outcome = outcome_of(ending, state)
         meters = self._meters.get((job.queue, job.kind, outcome)) or self._new_meters(job.queue, job.kind, outcome)
         meters.attempts.inc()
         meters.run.add(seconds)
@@ -82,7 +82,7 @@ class Statistics:
             log.log(level, event, extra=fields)
 
 
-def _outcome(ending: Ending, state: str) -> str:
+def outcome_of(ending: Ending, state: str) -> str:
     """Return the word for how an attempt ended; an end that the row knew of overrules what was wanted."""
     if state in {"cancelled", "completed"}:
         return state

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from riverrun.database.statements import Steps
 from riverrun.store import clean
@@ -19,6 +20,7 @@ from riverrun_scheduler.term import Term
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 1_000
+FOR_EVER = timedelta(days=365_000)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +52,13 @@ class Cleaner:
             Chore("queues", 3600, True, lambda term, batch: clean.clean_queues(term, batch=batch)),
             Chore("servers", 3600, False, lambda term, batch: clean.clean_servers(term, batch=batch)),
             Chore("idempotency keys", 600, False, lambda term, batch: clean.clean_idempotency_keys(term, batch=batch)),
+            Chore("tokens", 3600, False, lambda term, batch: clean.clean_tokens(term, batch=batch)),
+            Chore("bulk operations", 3600, False, lambda term, batch: clean.clean_bulk(term, batch=batch)),
+            Chore("notices", 3600, False, lambda term, batch: clean.clean_notices(term, batch=batch)),
+            Chore("audit", 3600, False, self._clean_audit),
             Chore("schedule ticks", 3600, False, lambda term, batch: clean.clean_ticks(term, batch=batch)),
             Chore("minutes of statistics", 3600, False, lambda term, batch: clean.clean_minutes(term, batch=batch)),
+            Chore("hours of statistics", 3600, False, lambda term, batch: clean.clean_hours(term, batch=batch)),
         )
         # Not all at once, and not in the first second, when a new leader has more urgent things to do.
         first = time.monotonic() + random.uniform(1, 3)  # noqa: S311 - spreads load, guards nothing
@@ -73,6 +80,10 @@ class Cleaner:
         if not done.full:
             self._due[chore] = now + chore.every
         return done.full
+
+    def _clean_audit(self, generation: int, batch: int) -> Steps[Cleaning]:
+        kept = self._term.settings.admin.audit_kept
+        return clean.clean_audit(generation, FOR_EVER if kept is None else kept, batch=batch)
 
     def _clean_jobs(self, generation: int, batch: int) -> Steps[Cleaning]:
         kept = self._term.settings.river.retention

@@ -1,4 +1,4 @@
-"""Tells the metrics what only the database knows: how long queues are and how large tables.
+"""Tells the metrics what only the database knows: how long queues are, how large tables, and how services are.
 
 Only the leader asks, so the fleet pays once; and it never spends more than a fiftieth of its time on it.
 """
@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import time
 
-from riverrun.store import gauges
+from riverrun.store import gauges, registry
 from riverrun.store.gauges import QueueGauges, ServerGauges
 from riverrun.store.leader import Pulse
+from riverrun.store.registry import RegisteredHandler
 from riverrun.telemetry import metrics
 from riverrun_scheduler.term import Term
 
-QUEUES_SECONDS, SERVER_SECONDS = 10.0, 60.0
+QUEUES_SECONDS, SERVER_SECONDS, SERVICES_SECONDS = 10.0, 60.0, 5.0
 SHARE = 50
 
 OF_QUEUES = (metrics.queue_jobs, metrics.queue_oldest_job_age, metrics.queue_paused, metrics.queue_served)
+OF_SERVICES = (metrics.handler_up, metrics.handler_breaker_open)
 OF_TABLES = (metrics.table_rows, metrics.table_bytes, metrics.table_dead_rows)
 
 
@@ -25,7 +27,7 @@ class Gauges:
 
     def __init__(self, term: Term) -> None:
         self._term = term
-        self._queues_at = self._server_at = time.monotonic()
+        self._queues_at = self._server_at = self._services_at = time.monotonic()
 
     async def step(self, pulse: Pulse) -> bool:  # noqa: ARG002 - the database's clock decides within the statements
         """Measure the queues or the database server, when it is time to."""
@@ -36,11 +38,14 @@ class Gauges:
         elif started >= self._server_at:
             _show_server(await self._term.run(gauges.server()))
             self._server_at = _next(started, SERVER_SECONDS)
+        elif started >= self._services_at:
+            _show_services(await self._term.run(registry.handlers()))
+            self._services_at = _next(started, SERVICES_SECONDS)
         return False
 
     def clear(self) -> None:
         """Take everything that was shown out of the metrics."""
-        for gauge in (*OF_QUEUES, *OF_TABLES):
+        for gauge in (*OF_QUEUES, *OF_SERVICES, *OF_TABLES):
             gauge.clear()
         metrics.pg_notification_queue.set(0)
 
@@ -54,6 +59,16 @@ def _show_queues(queues: list[QueueGauges]) -> None:
         metrics.queue_oldest_job_age.labels(queue=queue.queue).set(queue.oldest_seconds)
         metrics.queue_paused.labels(queue=queue.queue).set(queue.paused)
         metrics.queue_served.labels(queue=queue.queue).set(queue.served)
+
+
+def _show_services(handlers: list[RegisteredHandler]) -> None:
+    for gauge in OF_SERVICES:
+        gauge.clear()
+    services = [handler for handler in handlers if handler.registration.handler_type != "local"]
+    for handler in services[: metrics.DISTINCT_LABELS]:
+        well = handler.health.breaker == "closed"
+        metrics.handler_breaker_open.labels(kind=handler.kind).set(not well)
+        metrics.handler_up.labels(kind=handler.kind).set(well and not handler.health.misconfigured)
 
 
 def _show_server(server: ServerGauges) -> None:

@@ -22,10 +22,12 @@ from riverrun.telemetry import metrics
 from riverrun_scheduler.cleaner import Cleaner
 from riverrun_scheduler.gauges import Gauges
 from riverrun_scheduler.horizon import Horizon
+from riverrun_scheduler.notifier import Notifier
 from riverrun_scheduler.promoter import Promoter
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.schedules import Schedules
+from riverrun_scheduler.statistics import Statistics
 from riverrun_scheduler.term import PULSE_SECONDS, Term
 
 log = logging.getLogger(__name__)
@@ -50,14 +52,17 @@ class Reign:
         self._schedules = Schedules(term)
         self._gauges = Gauges(term)
         self._horizon = Horizon(term)
+        self._notifier = Notifier(term)
         self._services: tuple[Service, ...] = (
             self._river,
             self._schedules,
             Rescuer(term, self._river),
             Promoter(term, self._river),
             Cleaner(term, self._river),
+            Statistics(term),
             self._gauges,
             self._horizon,
+            self._notifier,
         )
         self._resting: dict[Service, float] = {}
 
@@ -82,6 +87,7 @@ class Reign:
         self._schedules.clear()
         self._gauges.clear()
         self._horizon.clear()
+        await self._notifier.close()
         if self._term.session.closed:
             return
         with suppress(psycopg.Error, TimeoutError):

@@ -2,7 +2,8 @@
 -- Return what an executor must obey that may have changed since it last asked, in one small row.
 --   in:    queue · server_id · running, the ids it executes
 --   out:   paused · max_workers set at run time for this server or for all, NULL: as configured ·
---          registry, a number that changes whenever a handler is registered, changed or deleted ·
+--          registry, a number that changes whenever a handler is registered, changed or deleted, or
+--          its health changes, or an earlier secret of one is over ·
 --          cancelled, those of running whose cancellation was asked for
 --   index: river_queue_pkey, riverrun_queue_setting_pkey, river_job_pkey
 SELECT
@@ -14,7 +15,10 @@ SELECT
         ORDER BY server_id DESC
         LIMIT 1
     ) AS max_workers,
-    (SELECT coalesce(sum(revision), 0)::bigint FROM riverrun_handler) AS registry,
+    (
+        (SELECT coalesce(sum(revision), 0) + count(*) FILTER (WHERE previous_until > now()) FROM riverrun_handler)
+        + (SELECT coalesce(sum(revision), 0) FROM riverrun_handler_health)
+    )::bigint AS registry,
     ARRAY(
         SELECT id
         FROM river_job

@@ -1,8 +1,9 @@
 -- job_list_newest.sql
 -- List jobs of any state, the newest first.
---   in:    states · queues, kinds, tags, priorities, ids (arrays, any of each), tags_all, metadata (JSON text that is
---          contained), created_after, created_before; each NULL: any ·
---          after_id, the last job of the page before, NULL: from the start · rows
+--   in:    states · queues, kinds, tags, priorities, ids (arrays, any of each), tags_all (every one), created_after,
+--          created_before, scheduled_after, scheduled_before, finalized_after, finalized_before, args and metadata (JSON
+--          that they contain), error (words of the last one); each NULL: any ·
+--          newest, how many ids to look back · after_id, the last job of the page before, NULL: from the start · rows
 --   out:   up to rows jobs, whole, by id, descending
 --   index: river_job_pkey; a NULL filter is folded away by a custom plan
 SELECT
@@ -20,6 +21,19 @@ WHERE (%(states)s::text[] IS NULL OR job.state = ANY (%(states)s::text[]::river_
     AND (%(ids)s::bigint[] IS NULL OR job.id = ANY (%(ids)s::bigint[]))
     AND (%(created_after)s::timestamptz IS NULL OR job.created_at >= %(created_after)s::timestamptz)
     AND (%(created_before)s::timestamptz IS NULL OR job.created_at < %(created_before)s::timestamptz)
+    AND (%(scheduled_after)s::timestamptz IS NULL OR job.scheduled_at >= %(scheduled_after)s::timestamptz)
+    AND (%(scheduled_before)s::timestamptz IS NULL OR job.scheduled_at < %(scheduled_before)s::timestamptz)
+    AND (%(finalized_after)s::timestamptz IS NULL OR job.finalized_at >= %(finalized_after)s::timestamptz)
+    AND (%(finalized_before)s::timestamptz IS NULL OR job.finalized_at < %(finalized_before)s::timestamptz)
+    AND (%(args)s::text IS NULL OR job.args @> %(args)s::text::jsonb)
+    AND (
+        %(error)s::text IS NULL
+        OR strpos(lower(job.errors[cardinality(job.errors)] ->> 'error'), lower(%(error)s::text)) > 0
+    )
+    AND (
+        %(newest)s::bigint IS NULL
+        OR job.id > (SELECT coalesce(max(id), 0) FROM river_job) - %(newest)s::bigint
+    )
     AND (%(after_id)s::bigint IS NULL OR job.id < %(after_id)s::bigint)
 ORDER BY job.id DESC
 LIMIT %(rows)s::int

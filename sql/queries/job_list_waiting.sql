@@ -1,7 +1,8 @@
 -- job_list_waiting.sql
 -- List available (or pending) jobs in the order in which they would be claimed, whatever their queue.
---   in:    state · queues, kinds, tags, priorities, ids (arrays, any of each), tags_all, metadata (JSON text that is
---          contained), created_after, created_before; each NULL: any ·
+--   in:    state · queues, kinds, tags, priorities, ids (arrays, any of each), tags_all (every one), created_after,
+--          created_before, scheduled_after, scheduled_before, finalized_after, finalized_before, args and metadata (JSON
+--          that they contain), error (words of the last one); each NULL: any ·
 --          after_priority, after_at and after_id, the last job of the page before, NULL: from the start · rows
 --   out:   up to rows jobs, whole, by priority, scheduled_at and id
 --   index: riverrun_job_live_index, walked once a queue; it is partial, hence the IN. The queues are found by
@@ -44,6 +45,15 @@ page AS MATERIALIZED (
             AND (%(ids)s::bigint[] IS NULL OR job.id = ANY (%(ids)s::bigint[]))
             AND (%(created_after)s::timestamptz IS NULL OR job.created_at >= %(created_after)s::timestamptz)
             AND (%(created_before)s::timestamptz IS NULL OR job.created_at < %(created_before)s::timestamptz)
+            AND (%(scheduled_after)s::timestamptz IS NULL OR job.scheduled_at >= %(scheduled_after)s::timestamptz)
+            AND (%(scheduled_before)s::timestamptz IS NULL OR job.scheduled_at < %(scheduled_before)s::timestamptz)
+            AND (%(finalized_after)s::timestamptz IS NULL OR job.finalized_at >= %(finalized_after)s::timestamptz)
+            AND (%(finalized_before)s::timestamptz IS NULL OR job.finalized_at < %(finalized_before)s::timestamptz)
+            AND (%(args)s::text IS NULL OR job.args @> %(args)s::text::jsonb)
+            AND (
+                %(error)s::text IS NULL
+                OR strpos(lower(job.errors[cardinality(job.errors)] ->> 'error'), lower(%(error)s::text)) > 0
+            )
             AND (
                 %(after_id)s::bigint IS NULL
                 OR (job.priority, job.scheduled_at, job.id)

@@ -1,5 +1,5 @@
 -- minute_clean.sql
--- Forget statistics that are older than 90 days, oldest first.
+-- Forget minutes of statistics that are older than three days and have been summed up by the hour, oldest first.
 --   in:    generation, the leader's term · batch
 --   out:   deleted, how many · full, whether there may be more
 --   locks: locked rows are left to the next time
@@ -7,7 +7,8 @@
 WITH old AS MATERIALIZED (
     SELECT minute, queue, kind
     FROM riverrun_minute
-    WHERE minute < now() - interval '90 days'
+    WHERE minute < now() - interval '72 hours'
+        AND minute < (SELECT max(hour) + interval '1 hour' FROM riverrun_hour)
         AND EXISTS (SELECT FROM riverrun_leader WHERE generation = %(generation)s::bigint)
     ORDER BY minute, queue, kind
     LIMIT %(batch)s::int

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PREVIOUS = "c4a3ef2a8f24e0e487efd26d55461faf0f827fb1"
+PREVIOUS = "e2c2d9a0956b863f2855b4493c27c93eb86561f7"
 """Stands for the previous release until there is one."""
 
 

@@ -64,7 +64,7 @@ def test_two_releases_side_by_side_keep_every_promise(empty_lab: Lab, tmp_path: 
     if reason := releases.absent():
         pytest.skip(reason)
     previous = {"PYTHONPATH": f"{releases.previous_release(tmp_path)}{os.pathsep}{TESTS}"}
-    _queuectl(empty_lab.database, "migrate", "up", **previous).wait(60)
+    assert _queuectl(empty_lab.database, "migrate", "up", **previous).wait(60) == 0
     history.watch(empty_lab.database)
     (old,) = empty_lab.hosts("old", more=EACH_SECOND, environment=previous)
     with empty_lab.producer(rate=30, args=lambda n: {"ms": n % 5 * 50}):
@@ -173,7 +173,8 @@ def _is_newest(lab: Lab) -> bool:
 
 def _queuectl(dsn: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
     """Start the command of a release."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RIVERRUN_")}
     return subprocess.Popen(
-        [QUEUECTL, *arguments, "--database-url", url_from_conninfo(dsn)], env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [QUEUECTL, *arguments, "--database-url", url_from_conninfo(dsn)], env={**inherited, **environment},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip

@@ -17,6 +17,19 @@ from support.schedulers import term_of
 
 Connection = AsyncConnection[TupleRow]
 
+SUMMED = (
+    "completed",
+    "retried",
+    "snoozed",
+    "discarded",
+    "cancelled",
+    "interrupted",
+    "rescued",
+    "run_seconds",
+    "wait_seconds",
+)
+EMPTY: dict[str, list[int]] = {"run_buckets": [], "wait_buckets": []}
+
 
 async def clean_all(database: str, **river: Any) -> None:
     async with term_of(settings_for(database, **river)) as term:
@@ -122,11 +135,26 @@ async def test_our_own_records_go_when_they_are_old(conn: Connection, database: 
         for age in ("6 days", "8 days", "9 days"):
             await insert(conn, "riverrun_schedule_tick", schedule=name, tick=ago(age), job_id=1)
     for age in ("89 days", "91 days"):
-        await insert(conn, "riverrun_minute", minute=ago(age), queue="default", kind="email")
+        await insert(
+            conn, "riverrun_hour", hour=ago(age), queue="default", kind="email", **dict.fromkeys(SUMMED, 0), **EMPTY
+        )
 
     await clean_all(database)
 
     assert await names(conn, "SELECT key FROM riverrun_idempotency_key") == ["23 hours"]
     assert await names(conn, "SELECT server_id FROM riverrun_server") == ["23 hours"]
     assert await names(conn, "SELECT schedule FROM riverrun_schedule_tick ORDER BY 1") == ["a", "b", "gone"]
+    assert await value(conn, "SELECT count(*) FROM riverrun_hour") == 1
+
+
+async def test_minutes_stay_for_three_days_and_until_they_are_summed_up(conn: Connection, database: str) -> None:
+    for age in ("71 hours", "74 hours", "75 hours"):
+        await insert(conn, "riverrun_minute", minute=ago(age), queue="default", kind="email")
+
+    await clean_all(database)
+    before = await value(conn, "SELECT count(*) FROM riverrun_minute")
+    await insert(conn, "riverrun_hour", hour=ago("70 hours"), queue="q", kind="k", **dict.fromkeys(SUMMED, 0), **EMPTY)
+    await clean_all(database)
+
+    assert before == 3
     assert await value(conn, "SELECT count(*) FROM riverrun_minute") == 1

@@ -1,4 +1,4 @@
-"""What the page for producers shows is run, in both languages."""
+"""What the pages for producers and for handlers show is run, in both languages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ("client.md", "client.zh-CN.md")
+PAGES = ("client.md", "client.zh-CN.md", "extending.md")
 
 
 def blocks(page: str) -> list[str]:

@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from riverrun.database.statements import Statements
-from riverrun.store import gauges
+from riverrun.store import gauges, handler_health
 from riverrun.telemetry.host_totals import own_samples
 from riverrun_scheduler.gauges import Gauges
 from support.contexts import settings_for
@@ -85,3 +85,21 @@ async def test_only_a_leader_shows_what_belongs_to_the_whole_database(conn: Conn
     assert ("river_job",) in while_leading[1]
     assert shown("riverrun_queue_served") == {}
     assert shown("riverrun_table_bytes") == {}
+
+
+async def test_services_are_shown_as_the_fleet_knows_them(conn: Connection, database: str) -> None:
+    await insert(conn, "riverrun_handler", kind="well", handler_name="w", handler_type="http", endpoint_url="http://w")
+    await insert(conn, "riverrun_handler", kind="down", handler_name="d", handler_type="http", endpoint_url="http://d")
+    await insert(conn, "riverrun_handler", kind="local", handler_name="l", handler_type="local")
+    await run(conn, handler_health.open_breaker("down", "no connection"))
+
+    async with term_of(settings_for(database)) as term:
+        service = Gauges(term)
+        pulse = await term.pulse()
+        for _ in range(3):
+            await service.step(pulse)
+        while_leading = shown("riverrun_handler_up"), shown("riverrun_handler_breaker_open")
+        service.clear()
+
+    assert while_leading == ({("well",): 1.0, ("down",): 0.0}, {("well",): 0.0, ("down",): 1.0})
+    assert shown("riverrun_handler_up") == {}

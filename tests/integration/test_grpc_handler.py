@@ -17,23 +17,27 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 
+from riverrun.calls import call_settings
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
-from riverrun.outcome import Completed, Discarded, Failed, Outcome, Snoozed
+from riverrun.outcome import Completed, Discarded, Failed, Interrupted, Outcome, Snoozed
 from riverrun.registration import Registration
 from riverrun.store.registry import RegisteredHandler
+from riverrun_executor.breaker import THRESHOLD
 from riverrun_executor.handlers import grpc_endpoint
 from riverrun_executor.handlers.grpc import MAX_LOG_LINES, STREAM_PATH, GrpcHandlers
 from riverrun_executor.handlers.grpc_endpoint import MAX_ANSWER_BYTES
 from riverrun_executor.proto.riverrun.v1.handler_pb2 import Error, LogLine, Progress, RunEvent, RunRequest, RunResult
-from support.attempts import claimed, context_of
+from support.attempts import claimed, context_of, surroundings
 from support.certificates import Authority, Certificate
 from support.eventually import eventually
 from support.grpc_server import FaultService, Script, fault_service
 from support.ports import free_port
 
 WITHIN = 10.0
+SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
 
 @pytest.fixture
@@ -46,16 +50,16 @@ async def service() -> AsyncIterator[FaultService]:
 @pytest.fixture
 async def services() -> AsyncIterator[GrpcHandlers]:
     """Give what makes transports."""
-    services = GrpcHandlers()
+    services = GrpcHandlers(surroundings())
     yield services
     await services.close()
 
 
 async def call(
-    services: GrpcHandlers, url: str, job: ClaimedJob | None = None, context: Context | None = None
+    services: GrpcHandlers, url: str, job: ClaimedJob | None = None, context: Context | None = None, **settings: Any
 ) -> Outcome:
     """Run one attempt of ``job`` by the service at ``url``."""
-    registration = Registration("email", "EmailHandler", "grpc", url)
+    registration = Registration("email", "EmailHandler", "grpc", url, settings=call_settings(settings))
     at = datetime(2026, 1, 1, tzinfo=UTC)
     handler = services.connect(RegisteredHandler(registration, None, 1, at, at))
     job = job or claimed()
@@ -135,10 +139,10 @@ async def test_an_output_that_is_not_json_does_not_undo_the_job(service: FaultSe
 
 async def test_a_status_with_details_decides(service: FaultService, services: GrpcHandlers) -> None:
     retry = RetryInfo(retry_delay=Duration(seconds=3600))
-    service.script = Script(code=grpc.StatusCode.RESOURCE_EXHAUSTED, details=[retry])
+    service.script = Script(code=grpc.StatusCode.ABORTED, details=[retry])
 
     assert await call(services, service.url()) == Failed(
-        "RESOURCE_EXHAUSTED: no luck", retry_in=timedelta(hours=1), error_type="resource_exhausted"
+        "ABORTED: no luck", retry_in=timedelta(hours=1), error_type="aborted"
     )
 
     service.script = Script(code=grpc.StatusCode.INVALID_ARGUMENT, message="é\x00")
@@ -170,6 +174,7 @@ async def test_a_stream_brings_progress_output_and_a_result(
     )
 
     assert outcome == Snoozed(timedelta(seconds=7))
+    assert notes.pop("river:log")[0]["log"].endswith("WARNING slow %s\n")
     assert notes == {"riverrun:progress": {"fraction": 0.5, "note": "half way"}, "output": {"pages": 5}}
     (line,) = [record for record in caplog.records if record.name == "riverrun.job"]
     assert (line.getMessage(), line.levelno, line.__dict__["job_id"]) == ("slow %s", logging.WARNING, 7)
@@ -464,3 +469,132 @@ async def test_a_service_that_cannot_prove_who_it_is_gets_no_job(
     assert isinstance(outcome, Failed)
     assert outcome.error_type == "unavailable"
     assert service.received == []
+
+
+async def test_a_service_may_ask_who_calls(
+    services: GrpcHandlers, names: Names, trusted: Authority, tmp_path: Path
+) -> None:
+    ours = Authority()
+    mine = ours.vouch("riverrun")
+    files = {"ca_file": trusted.certificate, "cert_file": mine.certificate, "key_file": mine.key}
+    for name, contents in files.items():
+        (tmp_path / name).write_bytes(contents)
+    tls = {name: str(tmp_path / name) for name in files}
+
+    async with secure_service(trusted.vouch("payments.internal"), clients=ours.certificate) as service:
+        url = service.url(host="payments.internal", scheme="grpcs")
+        nobody = await call(services, url)
+        assert await call(services, url, tls=tls) == Completed()
+
+    assert isinstance(nobody, Failed)
+    assert len(service.received) == 1
+
+
+async def test_metadata_of_the_registration_come_along_with_their_secrets(
+    service: FaultService, services: GrpcHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANDLER_TOKEN", "secret")
+    headers = {"Authorization": {"env": "HANDLER_TOKEN", "prefix": "Bearer "}, "X-Tenant": "a"}
+
+    assert await call(services, service.url(), headers=headers) == Completed()
+
+    assert service.metadata[0]["authorization"] == "Bearer secret"
+    assert service.metadata[0]["x-tenant"] == "a"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"headers": {"Authorization": {"env": "HANDLER_MISSING"}}},
+        {"headers": {"grpc-timeout": "1S"}},
+        {"headers": {"x-data-bin": "a"}},
+        {"tls": {"ca_file": "/no/such/file"}},
+    ],
+)
+async def test_settings_that_this_host_cannot_use_give_the_job_back(
+    service: FaultService, services: GrpcHandlers, settings: dict[str, Any]
+) -> None:
+    assert await call(services, service.url(scheme="grpcs"), **settings) == Interrupted()
+    assert service.received == []
+
+
+async def test_an_outage_opens_the_breaker_and_uses_up_no_attempt() -> None:
+    around = surroundings()
+    services = GrpcHandlers(around)
+    url = f"grpc://127.0.0.1:{free_port()}"
+
+    outcomes = await asyncio.gather(*(call(services, url) for _ in range(THRESHOLD)))
+    after = await call(services, url)
+    await services.close()
+
+    assert set(outcomes) == {Interrupted()}
+    assert after == Interrupted()
+    assert around.breakers.left_out == ["email"]
+
+
+async def test_an_error_of_the_service_counts_and_ten_in_a_row_open_the_breaker(service: FaultService) -> None:
+    around = surroundings()
+    services = GrpcHandlers(around)
+    service.script = Script(code=grpc.StatusCode.INTERNAL)
+
+    outcomes = [await call(services, service.url()) for _ in range(THRESHOLD)]
+    await services.close()
+
+    assert {type(outcome) for outcome in outcomes} == {Failed}
+    assert around.breakers.left_out == ["email"]
+    assert len(service.received) == THRESHOLD
+
+
+@pytest.mark.parametrize("name", ["UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"])
+async def test_a_mistake_in_the_configuration_flags_the_handler_and_opens_nothing(
+    service: FaultService, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    around = surroundings()
+    services = GrpcHandlers(around)
+    service.script = Script(code=grpc.StatusCode[name])
+
+    for _ in range(THRESHOLD + 1):
+        assert isinstance(await call(services, service.url()), Failed)
+    await services.close()
+
+    (record,) = [record for record in caplog.records if record.message == "handler_misconfigured"]
+    assert record.__dict__["error"] == f"{name}: no luck"
+    assert around.breakers.left_out == []
+
+
+async def test_a_service_that_asks_for_a_pause_gets_it(service: FaultService) -> None:
+    around = surroundings()
+    services = GrpcHandlers(around)
+    pause = RetryInfo(retry_delay=Duration(seconds=60))
+    service.script = Script(code=grpc.StatusCode.RESOURCE_EXHAUSTED, details=[pause])
+
+    first, second = await call(services, service.url()), await call(services, service.url())
+    await services.close()
+
+    assert isinstance(first, Failed)
+    assert second == Interrupted()
+    assert around.breakers.left_out == ["email"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "shut"),
+    [
+        ({"riverrun.v1.JobHandler": SERVING}, False),
+        ({"riverrun.v1.JobHandler": NOT_SERVING, "": SERVING}, True),
+        ({"": SERVING}, False),
+        ({"": NOT_SERVING}, True),
+        ({}, False),
+        (None, False),  # it has no health service; its calls will tell
+    ],
+)
+async def test_a_service_that_says_it_does_not_serve_is_left_alone(statuses: dict[str, Any] | None, shut: bool) -> None:
+    around = surroundings()
+    services = GrpcHandlers(around)
+    async with fault_service(health=statuses) as service:
+        assert await call(services, service.url()) == Completed()
+        await services.check()
+        assert around.breakers.left_out == []  # once is no reason
+        await services.check()
+    await services.close()
+
+    assert around.breakers.left_out == (["email"] if shut else [])

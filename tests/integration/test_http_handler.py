@@ -19,7 +19,7 @@ from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, S
 from riverrun.registration import Registration
 from riverrun.store.registry import RegisteredHandler
 from riverrun_executor.handlers.http import MAX_ANSWER_BYTES, HttpHandlers
-from support.attempts import claimed, context_of
+from support.attempts import claimed, context_of, surroundings
 from support.eventually import eventually
 from support.http_server import FaultServer, Script, fault_server
 from support.ports import free_port
@@ -37,7 +37,7 @@ async def service() -> AsyncIterator[FaultServer]:
 @pytest.fixture
 async def services() -> AsyncIterator[HttpHandlers]:
     """Give what makes transports."""
-    services = HttpHandlers()
+    services = HttpHandlers(surroundings())
     yield services
     await services.close()
 
@@ -98,7 +98,7 @@ async def test_the_header_says_the_same_in_short(service: FaultServer, services:
         "Host": f"127.0.0.1:{service.port}",
         "Content-Type": "application/json",
         "Content-Length": str(len(request.body)),
-        "Accept": "application/json, application/job-result+json",
+        "Accept": "application/json, application/job-result+json, application/x-ndjson, text/event-stream",
         "Accept-Encoding": "identity",
         "Job-Id": "7",
         "Job-Kind": "email",
@@ -312,7 +312,7 @@ def name_means(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let every name mean the given addresses."""
 
     def means(*addresses: str) -> None:
-        monkeypatch.setattr("riverrun_executor.handlers.http.ThreadedResolver", lambda: Names(*addresses))
+        monkeypatch.setattr("riverrun_executor.handlers.http_connection.ThreadedResolver", lambda: Names(*addresses))
 
     return means
 
@@ -365,7 +365,7 @@ async def test_a_cancelled_attempt_closes_its_connection(
 
 
 async def test_closing_closes_what_is_open(service: FaultServer) -> None:
-    services = HttpHandlers()
+    services = HttpHandlers(surroundings())
     await services.close()
     await post(services, service.url())
 

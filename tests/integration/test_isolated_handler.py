@@ -207,15 +207,16 @@ async def test_an_attempt_that_is_stopped_while_its_process_starts_leaves_none(c
 async def test_a_process_that_does_not_start_fails_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     children = Children(Hello(("no_such_module",), (), None, "test-host", "me", logging.INFO), most_idle=1)
     try:
-        outcome, _ = await run(children, "isolated_pid")
+        broken, _ = await run(children, "isolated_pid")
+        monkeypatch.setattr(pool, "START_SECONDS", 0.0)
+        late, _ = await run(children, "isolated_pid")
     finally:
         await children.close()
+    closed, _ = await run(children, "isolated_pid")
 
-    assert outcome == Failed("the handler's process ended with exit code 1", error_type="crash")
-    monkeypatch.setattr(pool, "START_SECONDS", 0.0)
-    outcome, _ = await run(children, "isolated_pid")
-    await children.close()
-    assert outcome == Failed("the handler's process did not start within 0 s", error_type="crash")
+    assert broken == Failed("the handler's process ended with exit code 1", error_type="crash")
+    assert late == Failed("the handler's process did not start within 0 s", error_type="crash")
+    assert closed == Failed("the handler's process is not started any more: the executor stops", error_type="crash")
 
 
 async def test_closing_leaves_no_process(children: Children) -> None:

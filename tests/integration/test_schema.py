@@ -127,7 +127,10 @@ INDEXES = {
 }
 
 OWN_TABLES = {
-    "riverrun_executor", "riverrun_handler", "riverrun_idempotency_key", "riverrun_leader", "riverrun_migration",
+    "riverrun_audit", "riverrun_audit_head", "riverrun_bulk", "riverrun_notice", "riverrun_token",
+    "riverrun_executor", "riverrun_handler", "riverrun_handler_health", "riverrun_hour", "riverrun_idempotency_key",
+    "riverrun_leader",
+    "riverrun_migration",
     "riverrun_minute", "riverrun_queue_setting", "riverrun_schedule", "riverrun_schedule_tick", "riverrun_server",
 }  # fmt: skip
 

@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 
 from riverrun.role import RoleContext
-from riverrun.settings.schema import AdminSettings, Settings
+from riverrun.settings.admin import AdminSettings
+from riverrun.settings.schema import Settings
 from riverrun_admin.__main__ import main
 from support.contexts import context_for, settings_for
 from support.eventually import eventually
@@ -48,8 +49,10 @@ class Admin:
     async def request(self, method: str, path: str, **options: Any) -> Answer:
         options.setdefault("allow_redirects", False)
         async with self.session.request(method, self.url + path, **options) as response:
-            body = await response.read()
-            json = await response.json(content_type=None) if "json" in response.content_type and body else None
+            # A stream of events has no end.
+            body = b"" if response.content_type == "text/event-stream" else await response.read()
+            is_json = response.content_type in ("application/json", "application/problem+json")
+            json = await response.json(content_type=None) if is_json and body else None
             return Answer(response.status, response.headers, body, json)
 
     async def get(self, path: str, **options: Any) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,9 @@ import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
+from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from riverrun_executor.proto.riverrun.v1.handler_pb2 import RunEvent, RunRequest, RunResult
 from riverrun_executor.proto.riverrun.v1.handler_pb2_grpc import JobHandlerServicer, add_JobHandlerServicer_to_server
@@ -112,12 +115,25 @@ class FaultService(JobHandlerServicer):
 
 @asynccontextmanager
 async def fault_service(
-    credentials: grpc.ServerCredentials | None = None, *, port: int = 0
+    credentials: grpc.ServerCredentials | None = None,
+    *,
+    port: int = 0,
+    health: Mapping[str, HealthCheckResponse.ServingStatus] | None = None,
 ) -> AsyncIterator[FaultService]:
-    """Give a service on a port of 127.0.0.1, any free one by default, that lives as long as the block."""
+    """Give a service on a port of 127.0.0.1, any free one by default, that lives as long as the block.
+
+    With ``health`` it says, for each name, how it is.
+    """
     service = FaultService()
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     add_JobHandlerServicer_to_server(service, server)
+    if health is not None:
+        checked = health_aio.HealthServicer()
+        for name, status in {"": HealthCheckResponse.UNKNOWN, **health}.items():
+            await checked.set(name, status)
+        if "" not in health:
+            checked._server_status.pop("")
+        add_HealthServicer_to_server(checked, server)
     if credentials is None:
         service.port = server.add_insecure_port(f"127.0.0.1:{port}")
     else:

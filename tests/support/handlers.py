@@ -252,3 +252,35 @@ def _perhaps(args: dict[str, Any], moment: str, ctx: Context) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if args.get("fail") == moment:
         raise Unhappy(moment)
+
+
+@riverrun.handler("chatter")
+async def chatter(args: dict[str, Any], ctx: Context) -> None:
+    """Log a line on each side of the gate."""
+    ctx.log.warning("before_the_gate", extra={"step": 1})
+    await gate.wait()
+    ctx.log.warning("behind_the_gate")
+    if args.get("fail"):
+        raise Unhappy("as asked")
+
+
+@riverrun.handler("in_steps")
+async def in_steps(args: dict[str, Any], ctx: Context) -> None:
+    """Prepare, copy six rows and finish; fail once behind the row that the arguments name."""
+    ran: list[object] = []
+
+    def note(step: object) -> None:
+        ran.append(step)
+        ctx.update({"ran": ran})
+
+    async def copy() -> None:
+        first = 0 if ctx.cursor is None else ctx.cursor + 1
+        for row in range(first, 6):
+            note(row)
+            ctx.cursor = row
+            if row == args.get("fail_at") and ctx.attempt == 1:
+                raise Unhappy("as asked")
+
+    ctx.step("prepare", note, "prepare")
+    await ctx.step("copy", copy)
+    ctx.step("finish", note, "finish")

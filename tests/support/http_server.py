@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -106,14 +107,14 @@ class FaultServer:
 
 
 @asynccontextmanager
-async def fault_server() -> AsyncIterator[FaultServer]:
-    """Give a server on a free port of 127.0.0.1 that lives as long as the block."""
+async def fault_server(*, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[FaultServer]:
+    """Give a server on 127.0.0.1, on a free port unless one is given, that lives as long as the block."""
     server = FaultServer()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_route("*", "/{path:.*}", server.answer)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls)
     await site.start()
     server.port = runner.addresses[0][1]
     try:

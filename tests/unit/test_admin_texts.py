@@ -9,25 +9,33 @@ from string import Formatter
 import pytest
 
 from riverrun.job import JobState
+from riverrun.schedule import MISSED
+from riverrun.store.figures import PERIODS
 from riverrun.store.listing import Count
 from riverrun_admin.pages import formats
-from riverrun_admin.pages.render import NAVIGATION, NOTICES
+from riverrun_admin.pages.figures import OUTCOMES
+from riverrun_admin.pages.render import NAVIGATION
 from riverrun_admin.pages.texts import LANGUAGES, catalog, translator
+from riverrun_admin.pages.view import CHOICES
 
 PACKAGE = files("riverrun_admin")
 
 
-def _used() -> set[str]:
-    """Return the keys that templates and code name."""
-    templates = "".join(file.read_text() for file in (PACKAGE / "templates").iterdir())
-    named = set(
-        re.findall(r"""text\(['"]([\w.-]+)['"][,)]""", templates + (PACKAGE / "pages" / "formats.py").read_text())
-    )
-    named |= {f"state.{state}" for state in JobState} | {f"notice.{notice}" for notice in NOTICES}
-    named |= {f"nav.{name}" for name, _ in NAVIGATION} | {f"language.{name}" for name in LANGUAGES}
-    named |= {f"job.{name}" for name in ("kind", "queue", "tag", "id")}
-    named |= {f"unit.{name}" for name in ("ms", "s", "min", "h", "d")}
-    return named | {"schedule.source.config", "schedule.source.api"}
+# Keys of which code makes the last part: text("state." ~ state), text(f"unit.{name}").
+MADE = r"""text\((?:'|"|f")((?:[\w-]+\.)+)(?:['"] ~|\{)"""
+SCRIPTS = r"""text\((?:'|"|`)([\w.-]+)"""
+
+
+def _read(folder: str, ending: str) -> str:
+    return "".join(file.read_text() for file in (PACKAGE / folder).iterdir() if file.name.endswith(ending))
+
+
+def _used() -> tuple[set[str], tuple[str, ...]]:
+    """Return the keys that templates, code and modules name, and the beginnings of those that they make."""
+    pages, scripts = _read("templates", ".html") + _read("pages", ".py"), _read("static", ".js")
+    named = set(re.findall(r"""text\(['"]([\w.-]+)['"][,)]""", pages)) | set(re.findall(r'"(keys\.\w+)"', scripts))
+    named |= {key for key in re.findall(SCRIPTS, scripts) if not key.endswith(".")} - {"live.", "unit."}
+    return named, (*re.findall(MADE, pages), "live.", "unit.")
 
 
 def test_languages_have_the_same_keys_and_places_to_fill() -> None:
@@ -42,12 +50,23 @@ def test_languages_have_the_same_keys_and_places_to_fill() -> None:
 
 
 def test_every_text_is_used_and_none_is_missing() -> None:
-    assert {key for key in catalog("en") if not key.startswith("problem.")} == _used()
+    named, beginnings = _used()
+
+    assert named - catalog("en").keys() == set()
+    assert {key for key in catalog("en") if key not in named and not key.startswith(beginnings)} == set()
+
+
+def test_every_section_state_and_choice_has_its_text() -> None:
+    made = {f"nav.{name}" for name, _, _ in NAVIGATION} | {f"state.{state}" for state in JobState}
+    made |= {f"view.{name}.{value}" for name in ("theme", "lang", "zone") for value in CHOICES[name]}
+    made |= {f"period.{period.name}" for period in PERIODS} | {f"outcome.{outcome}" for outcome in OUTCOMES}
+    made |= {f"schedule.missed.{each}" for each in MISSED}
+
+    assert made - catalog("en").keys() == set()
 
 
 def test_every_problem_is_explained() -> None:
-    code = "".join(file.read_text() for folder in ("", "routes", "pages") for file in (PACKAGE / folder).iterdir()
-                   if file.name.endswith(".py"))  # fmt: skip
+    code = "".join(_read(folder, ".py") for folder in (".", "routes", "pages", "forms"))
     in_a_call = re.findall(r'Problem\(\s*(?:\d{3}|error\.status),\s*"([a-z-]+)"', code)
     in_the_table = re.findall(r', \d{3}, "([a-z-]+)"\)', code)
     raised = {*in_a_call, *in_the_table}

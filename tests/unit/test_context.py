@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from riverrun import Cancel, Retry, Snooze
-from riverrun.context import MAX_OUTPUT_BYTES
 from riverrun.durations import LONGEST
 from riverrun.errors import InvalidInput
+from riverrun.members import MAX_OUTPUT_BYTES
 from support.attempts import claimed, context_of
 
 

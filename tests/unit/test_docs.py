@@ -21,7 +21,8 @@ from support.names import ROOT, check_command, is_setting, is_variable, metric_n
 COMPONENTS = ["admin_api", "cli", "core", "deploy", "executor", "scheduler", "sql", "supervisor"]
 FOLDERS = [ROOT, *(ROOT / name for name in COMPONENTS), ROOT / "docs", ROOT / "docs" / "decisions"]
 PAGES = sorted(page for folder in FOLDERS for page in folder.glob("*.md"))
-TWINS = [(f"{name}.md", f"{name}.zh-CN.md") for name in ("README", "docs/handlers", "docs/quick-start", "docs/logs")]
+PAIRED = ("README", "docs/dashboard", "docs/extending", "docs/handlers", "docs/quick-start", "docs/logs")
+TWINS = [(f"{name}.md", f"{name}.zh-CN.md") for name in PAIRED]
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 both_languages = pytest.mark.parametrize(("english", "chinese"), TWINS)
@@ -46,7 +47,7 @@ def test_every_command_exists_with_its_options(page: Path) -> None:
 
 @every_page
 def test_every_setting_exists(page: Path) -> None:
-    sections = "postgresql|river|admin|handlers|schedules|log|embedded"
+    sections = "postgresql|river|admin|handlers|schedules|log|embedded|notifications"
     named = re.findall(rf"`((?:{sections})\.[a-z_.<>]+)`", page.read_text(encoding="utf-8"))
     files = (".py", ".sql", ".log", ".md", ".yaml")
 
@@ -69,8 +70,8 @@ def test_every_name_with_our_prefix_is_a_metric_a_table_or_a_package(page: Path)
 
 @every_page
 def test_every_path_of_the_api_is_served(page: Path) -> None:
-    served = [re.compile(re.sub(r"\{\w+\}", r"[^/]+", path)) for _, path in ROLES]
-    named = re.findall(r"(?<![\w.])/admin/[a-z_/]+[a-z]", page.read_text(encoding="utf-8"))
+    served = [re.compile(re.sub(r"/\{\w+\}", r"(/[^/]+)?", path)) for _, path in ROLES]
+    named = re.findall(r"(?<![\w.])/admin/[a-z_/.]+[a-z]", page.read_text(encoding="utf-8"))
 
     assert [path for path in named if not any(route.fullmatch(path) for route in served)] == []
 

@@ -44,7 +44,7 @@ def status(code: grpc.StatusCode, *details: Message, message: str = "no luck", r
 
 
 def read(error: AioRpcError) -> Outcome:
-    return read_status(error, policy=POLICY)
+    return read_status(error, policy=POLICY).outcome
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def write(tmp_path: Path) -> Iterator[Write]:
 
 
 def test_a_registered_function_stays_a_function() -> None:
-    @handler("email", timeout=30, backoff=FixedBackoff(timedelta(seconds=5)))
+    @handler("email", timeout=30, retry=FixedBackoff(timedelta(seconds=5)))
     def send() -> str:
         return "sent"
 

@@ -12,7 +12,7 @@ from riverrun_admin.roles import ROLES
 
 DOCS = Path(__file__).parents[2] / "docs"
 FILES = ("http-api.md", "http-api.zh-CN.md")
-NOT_FOR_PROGRAMS = ("/admin/form/", "/admin/static/", "/admin/problems/", "/robots.txt")
+NOT_FOR_PROGRAMS = ("/admin/form/", "/admin/page/", "/admin/static/", "/admin/problems/", "/robots.txt")
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -11,26 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from riverrun.calls import CallSettings
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, Snoozed
 from riverrun_executor.handlers.http_outcome import (
     MAX_OUTPUT_BYTES,
     MAX_RETRY_AFTER,
+    MAX_SNOOZES,
     RESULT_TYPE,
     SNOOZE_WITHOUT_TIME,
     Answer,
+    Policy,
     Reading,
     read,
 )
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-POLICY = timedelta(seconds=16)
+DELAY = timedelta(seconds=16)
 MINUTE = timedelta(minutes=1)
 
 
 def reading(status: int, body: bytes = b"", **headers: str) -> Reading:
     """Read an answer; ``Job_Outcome="retry"`` stands for the header field ``Job-Outcome``."""
     fields = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return read(Answer(status, fields, body), now=NOW, policy=POLICY)
+    return read(Answer(status, fields, body), now=NOW, policy=Policy(DELAY))
 
 
 def result(document: object, status: int = 200, **headers: str) -> Reading:
@@ -82,8 +85,8 @@ def test_retry_after_means_nothing_on_a_success(status: int) -> None:
 @pytest.mark.parametrize(
     ("text", "wait"),
     [
-        ("0", POLICY),
-        ("1", POLICY),
+        ("0", DELAY),
+        ("1", DELAY),
         (" 17 ", timedelta(seconds=17)),
         ("86400", MAX_RETRY_AFTER),
         ("86401", MAX_RETRY_AFTER),
@@ -93,7 +96,7 @@ def test_retry_after_means_nothing_on_a_success(status: int) -> None:
         ("Fri Jan  2 03:06:05 2026", 2 * MINUTE),
         ("Fri, 02 Jan 2026 04:06:05 +0100", 2 * MINUTE),
         ("Fri, 02 Jan 2026 03:06:05 -0000", 2 * MINUTE),
-        ("Thu, 01 Jan 1970 00:00:00 GMT", POLICY),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", DELAY),
         ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER),
     ],
 )
@@ -118,7 +121,7 @@ def test_no_retry_after_leads_outside_its_limits(text: str) -> None:
     outcome = reading(429, Retry_After=text).outcome
 
     assert isinstance(outcome, Failed)
-    assert outcome.retry_in is None or POLICY <= outcome.retry_in <= MAX_RETRY_AFTER
+    assert outcome.retry_in is None or DELAY <= outcome.retry_in <= MAX_RETRY_AFTER
 
 
 @pytest.mark.parametrize("status", [200, 302, 404, 422, 503])
@@ -287,12 +290,39 @@ def test_only_the_beginning_of_a_page_is_kept_as_the_error() -> None:
     assert outcome.error == "HTTP 500: " + "é" * 1_000
 
 
-def test_a_promise_to_finish_later_is_refused_in_words() -> None:
-    outcome = reading(202, Job_Async="60").outcome
+def test_a_promise_to_finish_later_is_kept_or_retried() -> None:
+    said = reading(202, Job_Async="60")
 
-    assert isinstance(outcome, Failed)
-    assert outcome.error_type == "protocol"
-    assert "Job-Async" in outcome.error
+    assert said.lease == 60
+    assert said.outcome == Failed("the service was not heard of for 60 s", error_type="lease_expired")
+
+
+@pytest.mark.parametrize("lease", ["", "soon", "0.5", "86401", "-1", "nan", "inf"])
+def test_a_promise_without_a_time_that_can_be_kept_is_refused_in_words(lease: str) -> None:
+    said = reading(202, Job_Async=lease)
+
+    assert said.lease is None
+    assert isinstance(said.outcome, Failed)
+    assert said.outcome.error_type == "protocol"
+    assert "Job-Async" in said.outcome.error
+
+
+def test_throttling_counts_no_attempt_when_the_handler_says_so() -> None:
+    policy = Policy(DELAY, settings=CallSettings(throttle="snooze"))
+    often = Policy(DELAY, snoozes=MAX_SNOOZES, settings=CallSettings(throttle="snooze"))
+    answer = Answer(429, {"Retry-After": "30"}, b"")
+
+    assert read(answer, now=NOW, policy=policy).outcome == Snoozed(timedelta(seconds=30))
+    assert isinstance(read(answer, now=NOW, policy=often).outcome, Failed)
+    assert isinstance(read(answer, now=NOW, policy=Policy(DELAY)).outcome, Failed)
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_client_errors_are_retried_when_the_handler_says_so(status: int) -> None:
+    policy = Policy(DELAY, settings=CallSettings(client_errors="retry"))
+
+    assert isinstance(read(Answer(status, {}, b""), now=NOW, policy=policy).outcome, Failed)
+    assert isinstance(read(Answer(410, {}, b""), now=NOW, policy=policy).outcome, Discarded)
 
 
 JSON = st.recursive(

@@ -14,11 +14,12 @@ from typing import Any, NoReturn
 import pytest
 
 from riverrun import Cancel, Context, Retry, Snooze
+from riverrun.functions import is_async
 from riverrun.handlers import Handler
 from riverrun.outcome import Cancelled, Completed, Failed, Outcome, Snoozed
-from riverrun.retry import RIVER_BACKOFF, Backoff, FixedBackoff
+from riverrun.retry import RIVER_BACKOFF
 from riverrun.signals import Signal
-from riverrun.signature import arguments_of, is_async
+from riverrun.signature import arguments_of
 from riverrun.transition import MAX_TRACE_BYTES
 from riverrun_executor.handlers.local import LocalHandler
 from support.attempts import claimed, context_of
@@ -35,11 +36,11 @@ class Bench:
         self.threads = ThreadPoolExecutor(max_workers=8)
         self.left: list[bool] = []
 
-    def handler(
-        self, function: Callable[..., object], *, stuck_after: timedelta = LATE, backoff: Backoff = RIVER_BACKOFF
-    ) -> LocalHandler:
+    def handler(self, function: Callable[..., object], *, stuck_after: timedelta = LATE) -> LocalHandler:
         """Return ``function`` as a transport."""
-        known = Handler("email", function, is_async(function), arguments_of(function), timeout=None, backoff=backoff)
+        known = Handler(
+            "email", function, is_async(function), arguments_of(function), timeout=None, backoff=RIVER_BACKOFF
+        )
         return LocalHandler(known, self.threads, self.left.append, stuck_after=stuck_after)
 
     async def run(self, function: Callable[..., object], args: Any = "{}", **options: Any) -> Outcome:
@@ -228,15 +229,13 @@ async def test_arguments_that_do_not_fit_are_a_failure_without_a_trace(bench: Be
         assert "s3cr3t" not in repr(outcome)
 
 
-async def test_the_backoff_of_a_handler_says_when_it_runs_again(bench: Bench) -> None:
-    backoff = FixedBackoff(timedelta(seconds=42))
-
-    failed = await bench.run(raising(ValueError()), backoff=backoff)
-    asked = await bench.run(raising(Retry()), backoff=backoff)
-    own = await bench.run(raising(Retry(3)), backoff=backoff)
+async def test_when_a_failed_job_runs_again_is_left_to_its_policy_unless_the_handler_says(bench: Bench) -> None:
+    failed = await bench.run(raising(ValueError()))
+    asked = await bench.run(raising(Retry()))
+    own = await bench.run(raising(Retry(3)))
 
     assert [outcome.retry_in for outcome in (failed, asked, own) if isinstance(outcome, Failed)] == [
-        timedelta(seconds=42), timedelta(seconds=42), timedelta(seconds=3),
+        None, None, timedelta(seconds=3),
     ]  # fmt: skip
 
 

@@ -17,8 +17,9 @@ import pytest
 from riverrun.errors import ConfigError
 from riverrun.settings.schema import Settings
 from riverrun.telemetry.daily_file import DailyFile
-from riverrun.telemetry.logs import TextLines, configure_logging
+from riverrun.telemetry.logs import configure_logging
 from riverrun.telemetry.secrets import hide_secrets
+from riverrun.telemetry.text_lines import TextLines
 
 log = logging.getLogger("riverrun_executor.runner")
 

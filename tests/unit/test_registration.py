@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
 from riverrun.errors import InvalidInput
 from riverrun.registration import Registration, registration
 
-HTTP = {"kind": "custom_task", "handler_name": "CustomTaskHandler", "handler_type": "http"}
+HTTP: dict[str, Any] = {"kind": "custom_task", "handler_name": "CustomTaskHandler", "handler_type": "http"}
 URL = "http://localhost:8080/handle"
 
 
@@ -30,7 +31,7 @@ URL = "http://localhost:8080/handle"
         ),
     ],
 )
-def test_what_is_allowed_is_kept_as_it_was_said(given: dict[str, object], expected: Registration) -> None:
+def test_what_is_allowed_is_kept_as_it_was_said(given: dict[str, Any], expected: Registration) -> None:
     assert registration(**given) == expected
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,9 +19,12 @@ from riverrun.retry import (
     ExponentialBackoff,
     FixedBackoff,
     ListedBackoff,
+    RetryPolicy,
+    backoff_of,
     next_retry_delay,
     retry_delay,
 )
+from support.attempts import claimed
 
 SECOND = timedelta(seconds=1)
 
@@ -110,3 +115,56 @@ def test_no_delay_leaves_the_range_of_dates(backoff: Backoff, errors: int, seed:
 
     assert timedelta(0) <= delay <= MAX_DELAY
     assert datetime(2100, 1, 1, tzinfo=UTC) + delay
+
+
+@pytest.mark.parametrize(
+    ("policy", "meant"),
+    [
+        (30, FixedBackoff(timedelta(seconds=30))),
+        (timedelta(minutes=1), FixedBackoff(timedelta(minutes=1))),
+        ([0, 1.5, timedelta(hours=1)], ListedBackoff([timedelta(), timedelta(seconds=1.5), timedelta(hours=1)])),
+        (ExponentialBackoff(), ExponentialBackoff()),
+        (RIVER_BACKOFF, RIVER_BACKOFF),
+    ],
+)
+def test_a_policy_is_given_as_it_is_said(policy: RetryPolicy, meant: Backoff) -> None:
+    assert backoff_of(policy, "retry") == meant
+
+
+@pytest.mark.parametrize("policy", ["30", True, -1, math.nan, math.inf, [], ["1"], [-1], [True], None, timedelta(-1)])
+def test_what_is_no_policy_is_refused(policy: Any) -> None:
+    with pytest.raises(InvalidInput):
+        backoff_of(policy, "retry")
+
+
+@pytest.mark.parametrize(
+    ("answer", "delay"),
+    [
+        (5, timedelta(seconds=5)),
+        (0, timedelta()),
+        (timedelta(days=1), timedelta(days=1)),
+        (1e9, timedelta(seconds=1e9)),
+    ],
+)
+def test_a_function_of_the_job_is_a_policy(answer: Any, delay: timedelta) -> None:
+    job = claimed({"wait": True})
+    backoff = backoff_of(lambda job: answer if job.args["wait"] else None, "retry")
+
+    assert retry_delay(backoff, errors=3, rng=random.Random(1), job=job) == delay
+
+
+@pytest.mark.parametrize("answer", [None, -1, math.nan, "soon", timedelta(-1)])
+def test_a_function_that_gives_no_time_leaves_it_to_river(answer: Any) -> None:
+    backoff = backoff_of(lambda _: answer, "retry")
+
+    assert retry_delay(backoff, errors=1, rng=random.Random(1)) == next_retry_delay(1, random.Random(1))
+
+
+def test_a_function_that_raises_is_logged_and_leaves_it_to_river(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(job: object) -> int:
+        raise KeyError(job)
+
+    delay = retry_delay(backoff_of(broken, "retry"), errors=1, rng=random.Random(1))
+
+    assert delay == next_retry_delay(1, random.Random(1))
+    assert [record.message for record in caplog.records] == ["retry_policy_failed"]

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from riverrun.errors import ConfigError, NotFound
+from riverrun.settings.admin import AdminSettings
 from riverrun.settings.connection import TIMEOUTS, conninfo_from_url
 from riverrun.settings.effective import effective
 from riverrun.settings.keys import ROOT, default_text, find, plain_text
 from riverrun.settings.load import Loaded, load
 from riverrun.settings.reference import reference
-from riverrun.settings.schema import AdminSettings, PostgresqlSettings, Settings
+from riverrun.settings.schema import PostgresqlSettings, Settings
 
 REPOSITORY = Path(__file__).parents[2]
 

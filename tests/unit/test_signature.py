@@ -12,7 +12,8 @@ from pydantic import BaseModel, field_validator
 from typing_extensions import TypedDict
 
 from riverrun import Context
-from riverrun.signature import InvalidArguments, arguments_of, is_async, named
+from riverrun.functions import is_async, named
+from riverrun.signature import InvalidArguments, arguments_of
 from support.attempts import claimed, context_of
 
 if TYPE_CHECKING:
@@ -146,7 +147,10 @@ class Foreign:
         (three, "must be keyword-only and optional"),
         (required_keyword, "parameter retries can never be given; make it optional"),
         (swallows_everything, r"\*args says nothing; a decorator needs functools.wraps"),
-        (foreign_class, "arguments cannot be read as <class '.*Foreign'>: Unable to generate"),
+        (
+            foreign_class,
+            "arguments cannot be read as <class '.*Foreign'>, and no resource gives it: Unable to generate",
+        ),
         (
             unresolved,
             "an annotation cannot be resolved: name 'Decimal' is not defined; import it outside of TYPE_CHECK",
@@ -219,5 +223,5 @@ async def yields_async() -> AsyncIterator[int]:
 
 @pytest.mark.parametrize("function", [yields, yields_async, functools.partial(yields), AsyncObject])
 def test_what_would_run_nothing_is_refused(function: Callable[..., object]) -> None:
-    with pytest.raises(TypeError, match="a handler is a function that returns, neither a class nor a generator"):
+    with pytest.raises(TypeError, match="expected a function that returns, neither a class nor a generator"):
         is_async(function)

@@ -29,6 +29,14 @@ def number(value: int | Count | None) -> str:
             return f"≈ {value.value:,}"
 
 
+def percent(share: float | None) -> str:
+    """Return a part of a whole as a percentage: ``0 %``, ``0.4 %``, ``37 %``."""
+    if share is None:
+        return "–"
+    value = share * 100
+    return f"{value:.1f} %" if 0 < value < 10 else f"{value:.0f} %"
+
+
 def spans(text: Callable[..., str]) -> Callable[[float | None], str]:
     """Return a filter that shows seconds in their largest fitting unit, such as ``350 ms``, ``42 s`` or ``3 h``."""
 

@@ -1,15 +1,35 @@
-"""The registered handlers."""
+"""The registered handlers, the kinds that nobody handles, and the form that registers and changes a handler."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
+from riverrun.names import check_kind
+from riverrun.registration import TYPES
 from riverrun.store import registry
+from riverrun.store.figures import PERIODS
+from riverrun_admin.pages import figures
 from riverrun_admin.pages.render import page
 from riverrun_admin.services import services
 
+_HOUR = PERIODS[1]
+
 
 async def handlers_page(request: web.Request) -> web.Response:
-    """Return the list of handlers."""
+    """Return the list of handlers, each with how its attempts of the last hour ended."""
     found = await services(request).database.run(registry.handlers())
-    return page(request, "handlers", handlers=found)
+    history = await figures.history(request, _HOUR)
+    return page(request, "handlers", handlers=found, figures={each.kind: each for each in history.kinds})
+
+
+async def handler_page(request: web.Request) -> web.Response:
+    """Return the form for a new handler, or for the one that the query names.
+
+    Raises:
+        NotFound: None is registered for the kind.
+    """
+    kind = request.query.get("task_type")
+    known = None
+    if kind:
+        known = await services(request).database.run(registry.handler(check_kind(kind, "?task_type")))
+    return page(request, "handler", handler=known, types=TYPES)

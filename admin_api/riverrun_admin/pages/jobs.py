@@ -1,32 +1,35 @@
-"""The list of jobs with its filters, and one job with everything about it."""
+"""The list of jobs with its filters, one job with everything about it, and the form that enqueues one."""
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
 
 from riverrun.job import FINALIZED, Job, JobState
-from riverrun.store import jobs, listing
+from riverrun.store import registry
 from riverrun_admin.documents import encoded, safe
 from riverrun_admin.filters import job_filter, rows_wanted
+from riverrun_admin.pages.copies import copies
 from riverrun_admin.pages.render import page
+from riverrun_admin.pages.timeline import timeline
+from riverrun_admin.pages.view import CHOICES
+from riverrun_admin.reading import read_job, read_page
 from riverrun_admin.services import services
 
 _RETRYABLE_BY_HAND = frozenset(JobState) - {JobState.RUNNING, JobState.AVAILABLE}
+_SHOWN_APART = frozenset({"output", "riverrun:progress", "river:log"})
 
 
 async def jobs_page(request: web.Request) -> web.Response:
     """Return one page of the jobs that the query asks for."""
     wanted = job_filter(request)
-    database = services(request).database
-    found = await database.run(
-        listing.page(wanted, limit=rows_wanted(request), cursor=request.query.get("cursor") or None)
-    )
+    found = await read_page(request, wanted, limit=rows_wanted(request), cursor=request.query.get("cursor") or None)
     snapshot = await services(request).overview.snapshot()
     query = request.rel_url.query.copy()
-    for name in ("cursor", "lang", "notice"):
+    for name in ("cursor", "notice", *CHOICES):
         query.popall(name, None)
 
     def link(**changes: str | None) -> str:
@@ -44,42 +47,66 @@ async def jobs_page(request: web.Request) -> web.Response:
         counts=snapshot.statistics.states,
         next_cursor=found.next_cursor,
         on_first_page="cursor" not in request.query,
+        filtered=bool(query.keys() - {"state", "filter"}),
         wanted=wanted,
         query=request.query,
         link=link,
+        here_again=f"queue/jobs{link()}",
         seconds_of=_seconds,
     )
 
 
 async def job_page(request: web.Request, job_id: int) -> web.Response:
-    """Return one job with its arguments, metadata, output and errors."""
-    job = await services(request).database.run(jobs.get(job_id))
-    metadata = {name: value for name, value in job.metadata.items() if name != "output"}
+    """Return one job with its life, arguments, metadata, output, log and errors."""
+    job = await read_job(request, job_id)
+    metadata = {name: value for name, value in job.metadata.items() if name not in _SHOWN_APART}
     return page(
         request,
         "job",
         job=job,
+        events=timeline(job),
+        progress=_progress(job),
+        log=_log(job),
         metadata=encoded(safe(metadata)).decode() if metadata else None,
         output=encoded(safe(job.metadata["output"])).decode() if "output" in job.metadata else None,
         can_cancel=job.state not in FINALIZED,
         can_retry=job.state in _RETRYABLE_BY_HAND,
         can_delete=job.state is not JobState.RUNNING,
         cancel_requested=job.state is JobState.RUNNING and "cancel_attempted_at" in job.metadata,
-        seconds_of=_seconds,
-        command=_command(job),
+        waited=_seconds(job.scheduled_at, job.attempted_at),
+        ran=_seconds(job.attempted_at, job.finalized_at),
+        elapsed=_seconds(job.attempted_at, datetime.now(UTC)) if job.state is JobState.RUNNING else None,
+        copies=copies(job),
     )
+
+
+async def enqueue_page(request: web.Request) -> web.Response:
+    """Return the form for a new job, filled from the job that the query names as a model."""
+    model = request.query.get("like", "")
+    like = None
+    if model.isascii() and model.isdigit() and len(model) < 19:
+        like = await read_job(request, int(model))
+    handlers = await services(request).database.run(registry.handlers())
+    kind = request.query.get("kind", "")
+    return page(request, "enqueue", like=like, kind=kind, kinds=[handler.kind for handler in handlers])
+
+
+def _progress(job: Job) -> Mapping[str, Any] | None:
+    """Return what the handler last said about how far it is; another client may have put anything there."""
+    said = job.metadata.get("riverrun:progress")
+    if not isinstance(said, Mapping) or not isinstance(said.get("fraction"), int | float):
+        return None
+    return {"fraction": min(1.0, max(0.0, float(said["fraction"]))), "note": str(said.get("note", ""))}
+
+
+def _log(job: Job) -> list[tuple[int, str]]:
+    """Return the log of each attempt, as River's clients keep it, the newest attempt first."""
+    kept = job.metadata.get("river:log")
+    entries = [each for each in kept if isinstance(each, Mapping)] if isinstance(kept, list) else []
+    found = [(each.get("attempt"), each.get("log")) for each in entries]
+    return [(attempt, text) for attempt, text in reversed(found) if isinstance(attempt, int) and isinstance(text, str)]
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     """Return the time between two moments; none when one is missing, never less than zero."""
     return None if start is None or end is None else max(0.0, (end - start).total_seconds())
-
-
-def _command(job: Job) -> str:
-    """Return a shell command that enqueues such a job, quoted for any POSIX shell."""
-    body = json.dumps(
-        {"task_type": job.kind, "task_params": job.args_text, "queue": job.queue, "priority": job.priority},
-        ensure_ascii=False,
-    )
-    quoted = body.replace("'", "'\\''")
-    return f"curl -X POST http://localhost:9999/admin/queue/enqueue -H 'Content-Type: application/json' -d '{quoted}'"

@@ -1,34 +1,110 @@
-"""The first page: how many jobs are in each state, how the queues stand, what failed last, who is there."""
+"""The first page: what the fleet does now and has done of late, and what deserves a look."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from aiohttp import web
 
-from riverrun.job import Job, JobState
-from riverrun.store import listing
-from riverrun.store.listing import JobFilter
+from riverrun.errors import InvalidInput
+from riverrun.store import failures, schedules
+from riverrun.store.failures import Failure
+from riverrun.store.figures import PERIODS, Period, Point
+from riverrun.store.statistics import QueueStatistics, Statistics
+from riverrun_admin.callers import caller_of
+from riverrun_admin.pages import figures
 from riverrun_admin.pages.render import page
+from riverrun_admin.pages.schedules import late
 from riverrun_admin.services import services
 
-FAILURES_SHOWN = 10
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+FAILURES_SHOWN, QUEUES_SHOWN = 8, 8
+FAILURES_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of the tiles.
+
+    Attributes:
+        per_minute: Attempts that succeeded in the last whole minute.
+        failed_share: The part of the attempts of the period that failed, from 0 to 1; ``None`` without any.
+        worst: The queue whose oldest due job has waited longest.
+    """
+
+    per_minute: int
+    failed_share: float | None
+    completed: int
+    discarded: int
+    running: int
+    slots: int
+    worst: QueueStatistics | None
+    up: int
+    down: int
 
 
 async def overview_page(request: web.Request) -> web.Response:
     """Return the overview."""
-    snapshot = await services(request).overview.snapshot()
-    failures = await _failures(request)
-    return page(request, "overview", statistics=snapshot.statistics, failures=failures)
+    period = period_of(request)
+    statistics = (await services(request).overview.snapshot()).statistics
+    history = await figures.history(request, period)
+    found, _ = await recent_failures(request)
+    known = await services(request).database.run(schedules.list_all())
+    queues = sorted(statistics.queues, key=lambda queue: -(queue.oldest_age_s or 0))
+    return page(
+        request,
+        "overview",
+        statistics=statistics,
+        summary=_summary(statistics, history.points),
+        charts=figures.charts(request, period, history.points),
+        kinds=history.kinds,
+        sparks=await figures.sparks(request),
+        queues=queues[:QUEUES_SHOWN],
+        failures=found[:FAILURES_SHOWN],
+        late=late(known, datetime.now(UTC)),
+        period=period,
+        periods=PERIODS,
+        wallboard=request.query.get("wallboard") == "1",
+    )
 
 
-async def _failures(request: web.Request) -> list[Job]:
-    """Return jobs that failed of late, the last failure first: those that gave up and those that try again soonest."""
-    found: list[Job] = []
-    for state in (JobState.DISCARDED, JobState.RETRYABLE):
-        steps = listing.page(JobFilter(states=(state,)), limit=FAILURES_SHOWN)
-        found += (await services(request).database.run(steps)).jobs
-    failed = [job for job in found if job.errors]
-    failed.sort(key=lambda job: job.errors[-1].at or _LONG_AGO, reverse=True)
-    return failed[:FAILURES_SHOWN]
+def period_of(request: web.Request) -> Period:
+    """Return the period that the query names, an hour without one.
+
+    Raises:
+        InvalidInput: It names none that is offered.
+    """
+    name = request.query.get("period", "1h")
+    for period in PERIODS:
+        if period.name == name:
+            return period
+    raise InvalidInput("?period", name, ", ".join(each.name for each in PERIODS), code="unknown")
+
+
+async def recent_failures(request: web.Request) -> tuple[list[Failure], bool]:
+    """Return the groups of failures that the sender may see, a few seconds old, and whether there are more."""
+    served_by, caller = services(request), caller_of(request)
+    found, more = await served_by.recent.get(
+        "failures", lambda: served_by.database.run(failures.groups()), seconds=FAILURES_SECONDS
+    )
+    seen = [each for each in found if all(map(caller.may_use, each.queues))]
+    words = served_by.mask.words
+    return [replace(each, message=words(each.message), example=words(each.example)) for each in seen], more
+
+
+def _summary(statistics: Statistics, points: Sequence[Point]) -> Summary:
+    failed = sum(point.retried + point.discarded for point in points)
+    completed = sum(point.completed for point in points)
+    waiting = [queue for queue in statistics.queues if queue.oldest_age_s is not None]
+    return Summary(
+        per_minute=sum(queue.completed_1m for queue in statistics.queues),
+        failed_share=failed / (failed + completed) if failed + completed else None,
+        completed=completed,
+        discarded=sum(point.discarded for point in points),
+        running=sum(queue.running.value for queue in statistics.queues),
+        slots=sum(queue.slots for queue in statistics.queues),
+        worst=max(waiting, key=lambda queue: queue.oldest_age_s or 0, default=None),
+        up=sum(server.alive for server in statistics.servers),
+        down=sum(not server.alive for server in statistics.servers),
+    )

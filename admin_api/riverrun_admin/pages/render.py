@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -12,10 +11,15 @@ from urllib.parse import quote
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from riverrun import __version__
 from riverrun.job import JobState
 from riverrun.names import MAX_PRIORITY
+from riverrun_admin.callers import caller_of, is_known
 from riverrun_admin.pages import formats
-from riverrun_admin.pages.texts import COOKIE, LANGUAGES, language_of, translator
+from riverrun_admin.pages.assets import modules, version
+from riverrun_admin.pages.charts import spark
+from riverrun_admin.pages.texts import catalog, translator
+from riverrun_admin.pages.view import CHOICES, keep, view_of
 from riverrun_admin.problems import Problem
 from riverrun_admin.services import services
 
@@ -32,49 +36,64 @@ STATES = (
 """The states in the order in which a job may pass through them."""
 
 NAVIGATION = (
-    ("overview", "queue/dashboard"),
-    ("jobs", "queue/jobs"),
-    ("queues", "queue/list"),
-    ("handlers", "handler/list"),
-    ("schedules", "schedule/list"),
-    ("servers", "server/list"),
+    ("overview", "queue/dashboard", "o"),
+    ("jobs", "queue/jobs", "j"),
+    ("errors", "error/list", "e"),
+    ("queues", "queue/list", "q"),
+    ("handlers", "handler/list", "h"),
+    ("schedules", "schedule/list", "s"),
+    ("servers", "server/list", "v"),
+    ("settings", "page/settings", ","),
 )
+"""Each section: its name, its path, and the key that leads there after ``g``."""
 
-NOTICES = frozenset({"paused", "resumed", "scaled", "cancelled", "cancel_requested", "retried", "deleted"})
+_SECTIONS = {
+    "job": "jobs", "enqueue": "jobs", "queue": "queues", "schedule": "schedules", "handler": "handlers",
+}  # fmt: skip
+"""The section to which a page belongs that is none itself."""
+
+NOTICES = frozenset(key.removeprefix("notice.") for key in catalog("en") if key.startswith("notice."))
 """What a form may have done; the page after it says so."""
 
-_TYPES = {"css": "text/css", "svg": "image/svg+xml"}
+SCRIPT_TEXTS = tuple(key for key in catalog("en") if key.startswith(("keys.", "live.", "script.", "time.", "unit.")))
+"""What the modules say; a page brings it along in its own language."""
 
 
 def page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
     """Return the page of ``template``, in the language of the reader."""
-    language = language_of(request)
-    text = translator(language)
+    view = view_of(request)
+    text = translator(view["lang"])
     notice = request.query.get("notice")
+    settings = services(request).settings
     html = (
         _environment()
         .get_template(f"{template}.html")
         .render(
             text=text,
-            language=language,
-            languages=LANGUAGES,
+            words=catalog(view["lang"]),
+            view=view,
+            language=view["lang"],
+            choices=CHOICES,
             base=base_of(request),
+            static=f"{base_of(request)}static/{version()}/",
             navigation=NAVIGATION,
             here=template,
-            server_id=services(request).settings.server_id,
-            is_open=not services(request).settings.admin.tokens,
+            section=_SECTIONS.get(template, template),
+            server_id=settings.server_id,
+            environment=settings.admin.environment,
+            colour=settings.admin.colour,
+            is_open=services(request).door.is_open,
+            caller=caller_of(request) if is_known(request) else None,
             notice=notice if notice in NOTICES else None,
-            language_link=lambda name: f"?{_with(request, 'lang', name)}",
+            view_link=lambda name, value: f"?{_with(request, name, value)}",
+            searched=request.query.get("filter", ""),
             span=formats.spans(text),
             moment=formats.moments(text, datetime.now(UTC)),
             **values,
         )
     )
     response = web.Response(text=html, status=status, content_type="text/html")
-    if request.query.get("lang") in LANGUAGES:
-        response.set_cookie(
-            COOKIE, language, max_age=365 * 86_400, path="/", samesite="Lax", httponly=True, secure=request.secure
-        )
+    keep(request, response)
     return response
 
 
@@ -92,18 +111,6 @@ def base_of(request: web.Request) -> str:
 
 
 @cache
-def static_files() -> dict[str, tuple[bytes, str, str]]:
-    """Return the static files by name: content, type and ETag."""
-    found = {}
-    for file in (files("riverrun_admin") / "static").iterdir():
-        kind = _TYPES.get(file.name.rpartition(".")[2])
-        if kind is not None:
-            content = file.read_bytes()
-            found[file.name] = (content, kind, hashlib.sha256(content).hexdigest()[:16])
-    return found
-
-
-@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(str(files("riverrun_admin") / "templates")),
@@ -113,17 +120,22 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = formats.number
+    environment.filters["percent"] = formats.percent
     environment.filters["indented"] = formats.indented
     environment.filters["segment"] = lambda value: quote(str(value), safe="")
     environment.globals["states"] = STATES
     environment.globals["priorities"] = range(1, MAX_PRIORITY + 1)
-    environment.globals["version_of"] = lambda name: static_files()[name][2]
+    environment.globals["modules"] = modules()
+    environment.globals["spark"] = spark
+    environment.globals["script_texts"] = SCRIPT_TEXTS
+    environment.globals["release"] = __version__
     return environment
 
 
 def _with(request: web.Request, name: str, value: str) -> str:
     """Return the query of ``request`` with one parameter replaced."""
     query = request.rel_url.query.copy()
-    query.pop("notice", None)
+    for dropped in ("notice", *(CHOICES if name in CHOICES else ())):
+        query.pop(dropped, None)  # what was chosen before is in a cookie
     query[name] = value
     return request.rel_url.with_query(query).raw_query_string

@@ -1,25 +1,48 @@
-"""The schedules, and when each is due next."""
+"""The schedules, when each is due next, and the form that makes and changes one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
 from riverrun.cron_grammar import parse_expression
 from riverrun.errors import InvalidInput
-from riverrun.schedule import Schedule
+from riverrun.names import check_schedule_name
+from riverrun.schedule import MISSED, Schedule
 from riverrun.store import schedules
 from riverrun_admin.pages.render import page
 from riverrun_admin.services import services
+
+TIMES_SHOWN = 5
+LATE_AFTER = timedelta(minutes=1)
 
 
 async def schedules_page(request: web.Request) -> web.Response:
     """Return the list of schedules."""
     found = await services(request).database.run(schedules.list_all())
     now = datetime.now(UTC)
-    return page(request, "schedules", schedules=found, due={each.name: next_times(each, now) for each in found})
+    return page(
+        request,
+        "schedules",
+        schedules=found,
+        due={each.name: next_times(each, now, times=TIMES_SHOWN) for each in found},
+        late={each.name for each in late(found, now)},
+    )
+
+
+async def schedule_page(request: web.Request) -> web.Response:
+    """Return the form for a new schedule, or for the one that the query names.
+
+    Raises:
+        NotFound: There is no such schedule.
+    """
+    name = request.query.get("name")
+    known = None
+    if name:
+        known = await services(request).database.run(schedules.get(check_schedule_name(name, "?name")))
+    return page(request, "schedule", schedule=known, missed=MISSED, kind=request.query.get("kind", ""))
 
 
 def next_times(schedule: Schedule, now: datetime, *, times: int = 3) -> Sequence[datetime]:
@@ -34,3 +57,18 @@ def next_times(schedule: Schedule, now: datetime, *, times: int = 3) -> Sequence
     for _ in range(times):
         found.append(expression.next_after(found[-1] if found else now))
     return found
+
+
+def late(found: Sequence[Schedule], now: datetime) -> list[Schedule]:
+    """Return the schedules whose next tick passed a minute ago and has not been enqueued."""
+    behind = []
+    for schedule in found:
+        due = _due_since(schedule)
+        if due is not None and now - due > LATE_AFTER:
+            behind.append(schedule)
+    return behind
+
+
+def _due_since(schedule: Schedule) -> datetime | None:
+    times = next_times(schedule, schedule.since, times=1)
+    return times[0] if times else None

@@ -1,20 +1,35 @@
-"""Register, change and delete handlers, which say what runs the jobs of a kind."""
+"""Register, change, try, pause and delete handlers, which say what runs the jobs of a kind."""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from datetime import timedelta
+
 from aiohttp import web
 
-from riverrun.errors import InvalidInput
+from riverrun import trial
+from riverrun.calls import NAMES
+from riverrun.egress import Egress
+from riverrun.errors import Conflict, InvalidInput
 from riverrun.names import check_kind
 from riverrun.registration import registration
-from riverrun.store import registry
+from riverrun.store import jobs, registry
 from riverrun.store.registry import RegisteredHandler
 from riverrun_admin.body import read_object
-from riverrun_admin.documents import handler_document, respond
+from riverrun_admin.documents import handler_document, job_document, respond
 from riverrun_admin.filters import flag, is_lenient, refuse_unknown
-from riverrun_admin.models import HandlerBody, HandlerChangeBody, HandlerKindBody
+from riverrun_admin.models import (
+    HandlerBody,
+    HandlerChangeBody,
+    HandlerKindBody,
+    HandlerNameBody,
+    SecretBody,
+    TrialBody,
+)
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.handlers import handlers_page
+from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.problems import Problem
 from riverrun_admin.rules import validated
 from riverrun_admin.services import services
@@ -23,7 +38,7 @@ from riverrun_admin.transaction import run
 
 async def list_handlers(request: web.Request) -> web.Response:
     """List the registered handlers."""
-    refuse_unknown(request, frozenset({"task_type", "lenient", "lang"}))
+    refuse_unknown(request, frozenset({"task_type", "lenient", "notice", *CHOICES}))
     if accepts_page_or_json(request):
         return await handlers_page(request)
     kinds = [check_kind(kind, "?task_type") for kind in request.query.getall("task_type", [])]
@@ -44,16 +59,57 @@ async def register(request: web.Request) -> web.Response:
         timeout=body.timeout,
         retry_count=body.retry_count,
         description=body.description,
+        settings={name: getattr(body, name) for name in NAMES},
+        egress=egress_of(request),
     )
-    handler, created = await run(request, registry.register(new, replace=replace))
-    return _respond(handler, status=201 if created else 200)
+    done = await run(request, registry.register(new, replace=replace))
+    return _respond(done.handler, status=201 if done.created else 200, signing_secret=done.signing_secret)
 
 
 async def update(request: web.Request) -> web.Response:
     """Change some of what is said about a handler; with If-Match only if nobody has changed it meanwhile."""
     body = validated(HandlerChangeBody, await read_object(request), lenient=is_lenient(request))
     changes = {name: getattr(body, name) for name in body.model_fields_set - {"task_type"}}
-    return _respond(await run(request, registry.update(body.task_type, changes, revision=revision_wanted(request))))
+    steps = registry.update(body.task_type, changes, revision=revision_wanted(request), egress=egress_of(request))
+    return _respond(await run(request, steps))
+
+
+async def rotate_secret(request: web.Request) -> web.Response:
+    """Make a new signing secret; the present one is used beside it for a while."""
+    body = validated(SecretBody, await read_object(request), lenient=is_lenient(request))
+    keep, revision = timedelta(seconds=body.keep_s), revision_wanted(request)
+    secret = await run(request, registry.rotate_secret(body.task_type, keep=keep, revision=revision))
+    return _respond(await run(request, registry.handler(body.task_type)), signing_secret=secret)
+
+
+async def pause(request: web.Request) -> web.Response:
+    """Let no job of a kind be claimed."""
+    body = validated(HandlerNameBody, await read_object(request), lenient=is_lenient(request))
+    await run(request, registry.pause(body.task_type))
+    return _respond(await run(request, registry.handler(body.task_type)))
+
+
+async def resume(request: web.Request) -> web.Response:
+    """Let jobs of a kind be claimed again, and take its service for well."""
+    body = validated(HandlerNameBody, await read_object(request), lenient=is_lenient(request))
+    await run(request, registry.resume(body.task_type))
+    return _respond(await run(request, registry.handler(body.task_type)))
+
+
+async def try_out(request: web.Request) -> web.Response:
+    """Run one job by a handler, as any job is run but with a single attempt, and tell how it ended."""
+    body = validated(TrialBody, await read_object(request), lenient=is_lenient(request))
+    database = services(request).database
+    why_not = trial.obstacle(await database.run(registry.handler(body.task_type)))
+    if why_not is not None:
+        raise Conflict(why_not)
+    until = time.monotonic() + body.wait_s
+    (result,) = await database.run(jobs.enqueue([trial.trial(body.task_type, body.task_params, queue=body.queue)]))
+    job = result.job
+    while job.finalized_at is None and time.monotonic() < until:
+        await asyncio.sleep(trial.LOOK_SECONDS)
+        job = await database.run(jobs.get(job.id))
+    return respond(job_document(job), status=202 if job.finalized_at is None else 200)
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -70,8 +126,15 @@ async def delete(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-def _respond(handler: RegisteredHandler, *, status: int = 200) -> web.Response:
-    return respond(handler_document(handler), status=status, headers={"ETag": f'"{handler.revision}"'})
+def _respond(handler: RegisteredHandler, *, status: int = 200, signing_secret: str | None = None) -> web.Response:
+    document = handler_document(handler)
+    if signing_secret is not None:
+        document["signing_secret"] = signing_secret
+    return respond(document, status=status, headers={"ETag": f'"{handler.revision}"'})
+
+
+def egress_of(request: web.Request) -> Egress:
+    return Egress(services(request).settings.handlers.egress)
 
 
 def revision_wanted(request: web.Request) -> int | None:
@@ -93,4 +156,8 @@ ROUTES = (
     web.post("/admin/handler/register", register),
     web.put("/admin/handler/update", update),
     web.delete("/admin/handler/delete", delete),
+    web.post("/admin/handler/rotate_secret", rotate_secret),
+    web.post("/admin/handler/pause", pause),
+    web.post("/admin/handler/resume", resume),
+    web.post("/admin/handler/test", try_out),
 )

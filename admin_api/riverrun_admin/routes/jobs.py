@@ -9,7 +9,7 @@ from aiohttp import web
 from riverrun.errors import RiverrunError
 from riverrun.job import JobState
 from riverrun.names import check_job_id
-from riverrun.store import jobs, listing
+from riverrun.store import listing
 from riverrun_admin import job_actions
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import count, job_document, job_summary, respond
@@ -19,10 +19,13 @@ from riverrun_admin.models import JobIdsBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.jobs import job_page, jobs_page
 from riverrun_admin.problems import FieldError, invalid, problem_of
+from riverrun_admin.reading import read_job, read_page
 from riverrun_admin.rules import validated
+from riverrun_admin.scope import narrowed
 from riverrun_admin.services import services
 
 Act = Callable[[web.Request, Sequence[int]], Awaitable[Mapping[int, Outcome]]]
+Told = Callable[[JobState], dict[str, object]]
 
 
 async def list_jobs(request: web.Request) -> web.Response:
@@ -32,8 +35,8 @@ async def list_jobs(request: web.Request) -> web.Response:
     wanted = job_filter(request)
     limit, cursor = rows_wanted(request), request.query.get("cursor") or None
     database = services(request).database
-    page = await database.run(listing.page(wanted, limit=limit, cursor=cursor, order=order_wanted(request)))
-    number = await database.run(listing.count(wanted)) if cursor is None else None
+    page = await read_page(request, wanted, limit=limit, cursor=cursor, order=order_wanted(request))
+    number = await database.run(listing.count(await narrowed(request, wanted))) if cursor is None else None
     if number is None and cursor is None:
         number = listing.Count(len(page.jobs), "gte" if page.next_cursor else "eq")
     return respond(
@@ -46,7 +49,7 @@ async def show(request: web.Request) -> web.Response:
     job_id = check_job_id(request.match_info["job_id"], "job_id")
     if accepts_page_or_json(request):
         return await job_page(request, job_id)
-    return respond(job_document(await services(request).database.run(jobs.get(job_id))))
+    return respond(job_document(await read_job(request, job_id)))
 
 
 async def cancel(request: web.Request) -> web.Response:
@@ -68,9 +71,13 @@ def _cancelled(state: JobState) -> dict[str, object]:
     return {"state": str(state), "cancel_requested": state is JobState.RUNNING}
 
 
-async def _act(request: web.Request, act: Act, told: Callable[[JobState], dict[str, object]]) -> web.Response:
-    """Do something about the jobs of the body: one error for one job, an answer for each of several."""
+async def _act(request: web.Request, act: Act, told: Told) -> web.Response:
     body = validated(JobIdsBody, await read_object(request), lenient=is_lenient(request))
+    return await respond_for_each(request, body, act, told)
+
+
+async def respond_for_each(request: web.Request, body: JobIdsBody, act: Act, told: Told) -> web.Response:
+    """Do something about the jobs of the body: one error for one job, an answer for each of several."""
     if (body.job_id is None) == (body.job_ids is None):
         detail = "job_id: exactly one of job_id and job_ids is needed"
         raise invalid((FieldError("/job_id", "required", detail),))
@@ -86,7 +93,7 @@ async def _act(request: web.Request, act: Act, told: Callable[[JobState], dict[s
     return respond({"job_id": body.job_id, **document}, status=202 if document.get("cancel_requested") else 200)
 
 
-def _result(job_id: int, outcome: Outcome, told: Callable[[JobState], dict[str, object]]) -> dict[str, object]:
+def _result(job_id: int, outcome: Outcome, told: Told) -> dict[str, object]:
     if isinstance(outcome, JobState):
         return {"job_id": job_id, "ok": True, **told(outcome)}
     problem = problem_of(outcome)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from riverrun_admin.pages.render import page, static_files
+from riverrun_admin.pages.assets import static_files, version
+from riverrun_admin.pages.find import find
+from riverrun_admin.pages.handlers import handler_page
+from riverrun_admin.pages.jobs import enqueue_page
+from riverrun_admin.pages.queues import queue_page
+from riverrun_admin.pages.render import page
+from riverrun_admin.pages.schedules import schedule_page
+from riverrun_admin.pages.settings import settings_page
 from riverrun_admin.pages.texts import catalog
 
 
@@ -14,15 +21,14 @@ async def root(_request: web.Request) -> web.Response:
 
 
 async def static(request: web.Request) -> web.Response:
-    """Return a style sheet or an icon; its address changes with its content, so it may be kept for ever."""
+    """Return a style sheet, a module or icons; the folder changes with the content, so they may be kept for ever."""
     found = static_files().get(request.match_info["name"])
     if found is None:
         raise web.HTTPNotFound
-    content, kind, etag = found
-    headers = {"ETag": f'"{etag}"', "Cache-Control": "public, max-age=31536000, immutable"}
-    if request.if_none_match and any(each.value == etag for each in request.if_none_match):
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=content, content_type=kind, charset="utf-8", headers=headers)
+    content, kind = found
+    known = request.match_info["version"] == version()
+    cached = "public, max-age=31536000, immutable" if known else "no-store"
+    return web.Response(body=content, content_type=kind, charset="utf-8", headers={"Cache-Control": cached})
 
 
 async def problem(request: web.Request) -> web.Response:
@@ -35,6 +41,12 @@ async def problem(request: web.Request) -> web.Response:
 
 ROUTES = (
     web.get("/", root),
-    web.get("/admin/static/{name}", static),
+    web.get("/admin/page/enqueue", enqueue_page),
+    web.get("/admin/page/find", find),
+    web.get("/admin/page/handler", handler_page),
+    web.get("/admin/page/queue", queue_page),
+    web.get("/admin/page/schedule", schedule_page),
+    web.get("/admin/page/settings", settings_page),
+    web.get("/admin/static/{version}/{name}", static),
     web.get("/admin/problems/{code}", problem),
 )

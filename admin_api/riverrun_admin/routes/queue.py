@@ -6,7 +6,6 @@ import hashlib
 
 from aiohttp import web
 
-from riverrun.store import queues
 from riverrun_admin import enqueueing, queue_actions
 from riverrun_admin.body import JOB_BODY_BYTES, MANY_BODY_BYTES, read_object
 from riverrun_admin.documents import encoded, queue_document, respond, statistics_document
@@ -19,7 +18,6 @@ from riverrun_admin.pages.queues import queues_page
 from riverrun_admin.rules import validated
 from riverrun_admin.services import services
 from riverrun_admin.stream import is_stream
-from riverrun_admin.transaction import run
 
 
 async def enqueue(request: web.Request) -> web.Response:
@@ -56,8 +54,7 @@ async def resume(request: web.Request) -> web.Response:
 async def scale(request: web.Request) -> web.Response:
     """Set how many slots a queue has, on one server or on all."""
     body = validated(ScaleBody, await read_object(request), lenient=is_lenient(request))
-    await run(request, queues.scale(body.queue, body.max_workers, server_id=body.server_id or ""))
-    services(request).overview.forget()
+    await queue_actions.scale(request, body.queue, body.max_workers, server_id=body.server_id)
     return respond({"queue": body.queue, "max_workers": body.max_workers, "server_id": body.server_id})
 
 

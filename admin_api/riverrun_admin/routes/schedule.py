@@ -11,6 +11,7 @@ from riverrun.errors import InvalidInput
 from riverrun.names import check_schedule_name
 from riverrun.schedule import NewSchedule, Schedule, new_schedule
 from riverrun.store import schedules
+from riverrun_admin import schedule_actions
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.documents import moment, respond
 from riverrun_admin.enqueueing import unique_of
@@ -67,12 +68,7 @@ async def resume(request: web.Request) -> web.Response:
 async def run_now(request: web.Request) -> web.Response:
     """Enqueue the job of a schedule once more, now: 201 and the path of the job."""
     name = await _name(request)
-    river = services(request).settings.river
-    schedule = await run(request, schedules.get(name))
-    queue = river.queues.get(schedule.queue)
-    steps = schedules.run_now(name, priority=queue.priority if queue else 1, max_attempts=river.max_attempts)
-    job = (await run(request, steps)).job
-    services(request).overview.forget()
+    job = await schedule_actions.run_now(request, name)
     document = {"job_id": job.id, "state": str(job.state), "task_type": job.kind, "queue": job.queue}
     return respond(document, status=201, headers={"Location": f"/admin/queue/jobs/{job.id}"})
 

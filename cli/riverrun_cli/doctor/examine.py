@@ -18,7 +18,7 @@ from riverrun.database.pooler import shares_sessions
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable, InvalidInput, SchemaError
 from riverrun.settings.schema import Settings
-from riverrun.store import health, horizon, rescue, schedules, statistics
+from riverrun.store import health, horizon, registry, rescue, schedules, statistics
 from riverrun.store.horizon import Pin
 from riverrun_cli.doctor import fleet, server, tables
 from riverrun_cli.doctor.finding import Finding, error, warning
@@ -111,6 +111,7 @@ class Examination:
             *fleet.of_leaders(await self._ask(health.leaders()), self._settings),
             *fleet.of_queues(await self._ask(statistics.queues())),
             *fleet.of_kinds(await self._ask(health.unhandled_kinds())),
+            *fleet.of_services(await self._ask(registry.handlers())),
             *fleet.of_executors(expired, await self._ask(rescue.missing_executors())),
             *fleet.of_schedules(await self._ask(schedules.list_all()), now),
         ]

@@ -10,6 +10,7 @@ from riverrun.errors import InvalidInput
 from riverrun.schedule import Schedule
 from riverrun.settings.schema import Settings
 from riverrun.store.health import ExpiredExecutor, Leaders
+from riverrun.store.registry import RegisteredHandler
 from riverrun.store.river_leader import FAMILY
 from riverrun.store.statistics import QueueStatistics
 from riverrun_cli.doctor.finding import Finding, error, span, warning
@@ -61,6 +62,30 @@ def of_kinds(unhandled: Sequence[tuple[str, str, int]]) -> Iterator[Finding]:
             " fail until they are used up",
             mend=f"add its module to handlers.modules, or: queuectl handler register {kind} --type http --url …",
         )
+
+
+def of_services(handlers: Sequence[RegisteredHandler]) -> Iterator[Finding]:
+    """Judge the services that handle jobs."""
+    for handler in handlers:
+        health = handler.health
+        if handler.paused_at is not None and health.reason:
+            yield error(
+                "services",
+                f"kind {handler.kind} is paused: {health.reason}",
+                mend=f"mend the service, then: queuectl handler resume {handler.kind}",
+            )
+        elif health.breaker != "closed":
+            yield error(
+                "services",
+                f"the service of kind {handler.kind} is left alone, and its jobs wait: {health.reason}",
+                mend=f"mend the service; it is tried by itself, or at once: queuectl handler resume {handler.kind}",
+            )
+        elif health.misconfigured:
+            yield error(
+                "services",
+                f"calls of kind {handler.kind} cannot succeed: {health.misconfigured}",
+                mend=f"correct the registration or the service: queuectl handler get {handler.kind}",
+            )
 
 
 def of_executors(expired: Sequence[ExpiredExecutor], unknown: Collection[str]) -> Iterator[Finding]:

@@ -16,9 +16,10 @@ _ALL = "SELECT,INSERT,UPDATE,DELETE"
 NEEDED_PRIVILEGES = {
     **dict.fromkeys(
         (
-            "river_job", "river_leader", "river_queue", "riverrun_executor", "riverrun_handler",
-            "riverrun_idempotency_key", "riverrun_leader", "riverrun_minute", "riverrun_queue_setting",
-            "riverrun_schedule", "riverrun_schedule_tick", "riverrun_server",
+            "river_job", "river_leader", "river_queue", "riverrun_audit", "riverrun_audit_head", "riverrun_bulk",
+            "riverrun_executor", "riverrun_handler", "riverrun_handler_health", "riverrun_idempotency_key",
+            "riverrun_leader", "riverrun_minute", "riverrun_notice", "riverrun_queue_setting", "riverrun_schedule",
+            "riverrun_schedule_tick", "riverrun_server", "riverrun_token",
         ),
         _ALL,
     ),
@@ -26,6 +27,7 @@ NEEDED_PRIVILEGES = {
     "riverrun_migration": "SELECT",
     "river_job_id_seq": "USAGE",
     "riverrun_revision_seq": "USAGE",
+    "riverrun_bulk_id_seq": "USAGE",
 }  # fmt: skip
 NEEDED_INDEXES = {
     "riverrun_job_live_index": "every claim sorts all waiting jobs of its queue",

@@ -8,6 +8,7 @@ from typing import cast
 
 from riverrun.settings.keys import ROOT, Key, plain
 from riverrun.settings.load import KeyPath, Loaded
+from riverrun.settings.schema import Settings
 from riverrun.settings.values import Section
 
 
@@ -22,20 +23,26 @@ class Entry:
 
 def effective(loaded: Loaded) -> Iterator[Entry]:
     """Yield the settings in the order of the schema; an empty table of named sections is one entry."""
-    yield from _entries(loaded, loaded.settings, ROOT, ())
+    for path, value in values(loaded.settings):
+        yield Entry(path, value, loaded.source_of(path))
 
 
-def _entries(loaded: Loaded, value: object, key: Key, path: KeyPath) -> Iterator[Entry]:
+def values(settings: Settings) -> Iterator[tuple[KeyPath, object]]:
+    """Yield the path and the value of every setting, as `effective` does, where their sources are not known."""
+    yield from _values(settings, ROOT, ())
+
+
+def _values(value: object, key: Key, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
     if key.section is None:
-        yield Entry(path, plain(value, key=key), loaded.source_of(path))
+        yield path, plain(value, key=key)
     elif key.named:
         table = cast("dict[str, Section]", value)
         if not table:
-            yield Entry(path, {}, loaded.source_of(path))
+            yield path, {}
         for name, section in table.items():
             inner = key.child(name)
             if inner is not None:
-                yield from _entries(loaded, section, inner, (*path, name))
+                yield from _values(section, inner, (*path, name))
     else:
         for child in key.children():
-            yield from _entries(loaded, getattr(value, child.attribute), child, (*path, child.path[-1]))
+            yield from _values(getattr(value, child.attribute), child, (*path, child.path[-1]))

@@ -8,17 +8,19 @@ A pair of values that cannot stand together is refused at the later of the two k
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from riverrun.egress import check_entry
 from riverrun.errors import ConfigError, InvalidInput
+from riverrun.settings.admin import AdminSettings
 from riverrun.settings.connection import conninfo_from_parts, conninfo_from_url
+from riverrun.settings.notifications import NotificationSettings
 from riverrun.settings.river import RiverSettings
 from riverrun.settings.values import (
     Cron,
@@ -33,7 +35,6 @@ from riverrun.settings.values import (
     ServerId,
     Tag,
     TimeZone,
-    Token,
     WholeNumber,
 )
 from riverrun.unique import Unique
@@ -81,36 +82,6 @@ class EmbeddedSettings(Section):
     data_dir: Path | None = Field(None, description="where its data live; by default a folder of the user's own")
 
 
-def _is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``; of names only localhost, since others may resolve anywhere."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-class AdminSettings(Section):
-    """The HTTP API, the dashboard and /metrics."""
-
-    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
-    port: WholeNumber = Field(9999, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    tokens: list[Token] = Field(
-        [], validate_default=True, description="bearer tokens; required unless the host is a loopback address"
-    )
-    allowed_hosts: list[str] = Field([], description="names that a request's Host header may carry besides loopback")
-
-    @field_validator("tokens")
-    @classmethod
-    def _guard_an_open_address(cls, value: list[SecretStr], info: ValidationInfo) -> list[SecretStr]:
-        host = info.data.get("host")
-        if not value and host is not None and not _is_loopback(host):
-            raise ValueError(
-                f"at least one token, because other machines can reach {host}; set admin.tokens, or "
-                "RIVERRUN_ADMIN__TOKENS_FILE to a file with one token a line, or set admin.host to 127.0.0.1"
-            )
-        return value
-
-
 class HandlerSettings(Section):
     """Where handlers are found: modules only, never a path that came over the wire."""
 
@@ -118,6 +89,13 @@ class HandlerSettings(Section):
         [], description="imported by every executor; their @handler functions are registered"
     )
     path: list[Path] = Field([], description="folders put before the import path")
+    egress: list[Annotated[str, AfterValidator(check_entry)]] = Field(
+        [], description="networks, addresses and names where services may live; by default anywhere but link-local"
+    )
+    secrets: list[Annotated[str, Field(min_length=1)]] = Field(
+        ["HANDLER_*", "/run/secrets/*"],
+        description="variables and files of this host that headers of registered handlers may name; * stands for any",
+    )
 
 
 class ScheduleUniqueSettings(Section):
@@ -200,6 +178,7 @@ class Settings(Section):
     admin: AdminSettings = AdminSettings()
     handlers: HandlerSettings = HandlerSettings()
     schedules: dict[ScheduleName, ScheduleSettings] = Field({}, description="jobs that are enqueued by the clock")
+    notifications: NotificationSettings = NotificationSettings()
 
     @property
     def database_configured(self) -> bool:

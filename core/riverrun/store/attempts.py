@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
+from typing import Protocol
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
@@ -47,6 +48,19 @@ class Directives:
     max_workers: int | None
     registry: int
     cancelled: tuple[int, ...]
+
+
+class Fenced(Protocol):
+    """What tells one attempt of a job from all others, beside the executor that claimed it."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+    @property
+    def fence_us(self) -> int: ...
 
 
 def claim(  # noqa: PLR0913 - what one statement takes
@@ -99,13 +113,19 @@ def claim_isolated(
     return [ClaimedJob(row, queue) for row in rows]
 
 
+def claim_one(kind: str, *, job_id: int | None, incarnation: str) -> Steps[ClaimedJob | None]:
+    """Mark the oldest job of ``kind`` that waits, due or not, as running; ``None`` when there is none. For tests."""
+    rows = yield Query("job_claim_one", {"kind": kind, "id": job_id, "incarnation": incarnation})
+    return ClaimedJob(rows[0][1:], rows[0][0]) if rows else None
+
+
 def complete(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[set[int]]:
     """Finalize attempts that succeeded and leave nothing but that; return the ids of the jobs that were written."""
     rows = yield Query("job_complete", {**_fence(jobs), "incarnation": incarnation})
     return {row[0] for row in rows}
 
 
-def finalize(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str) -> Steps[dict[int, str]]:
+def finalize(endings: Sequence[tuple[Fenced, Finalization]], incarnation: str) -> Steps[dict[int, str]]:
     """Write how attempts ended; return the state of every job that was written, by id."""
     finals = [final for _, final in endings]
     rows = yield Query(
@@ -175,11 +195,16 @@ def complete_in(job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[N
     Raises:
         StaleAttempt: The job no longer belongs to this attempt.
     """
-    attempted_us = job.refreshed_us or job.attempted_us
-    fence = {"id": job.id, "attempt": job.attempt, "attempted_us": attempted_us, "incarnation": incarnation}
-    rows = yield Query("job_complete_in", {**fence, "patch": patch})
-    if not rows:
-        raise StaleAttempt(job.id, job.attempt)
+    yield from _write_in("job_complete_in", job, incarnation, patch)
+
+
+def save_in(job: ClaimedJob, incarnation: str, patch: str) -> Steps[None]:
+    """Merge ``patch`` (JSON text) into the metadata of a job that goes on, in the caller's transaction.
+
+    Raises:
+        StaleAttempt: The job no longer belongs to this attempt.
+    """
+    yield from _write_in("job_save_in", job, incarnation, patch)
 
 
 def note(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[set[int]]:
@@ -217,7 +242,14 @@ def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps
     return Directives(paused=row[0], max_workers=row[1], registry=row[2], cancelled=tuple(row[3]))
 
 
-def _wanted(endings: Sequence[tuple[ClaimedJob, Finalization]]) -> dict[str, object]:
+def _write_in(statement: str, job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[None]:
+    fence = {"id": job.id, "attempt": job.attempt, "attempted_us": job.fence_us, "incarnation": incarnation}
+    rows = yield Query(statement, {**fence, "patch": patch})
+    if not rows:
+        raise StaleAttempt(job.id, job.attempt)
+
+
+def _wanted(endings: Sequence[tuple[Fenced, Finalization]]) -> dict[str, object]:
     return {
         **_fence([job for job, _ in endings]),
         "states": [str(final.state) for _, final in endings],
@@ -225,11 +257,11 @@ def _wanted(endings: Sequence[tuple[ClaimedJob, Finalization]]) -> dict[str, obj
     }
 
 
-def _fence(jobs: Sequence[ClaimedJob]) -> dict[str, object]:
+def _fence(jobs: Sequence[Fenced]) -> dict[str, object]:
     return {
         "ids": int_array([job.id for job in jobs]),
         "attempts": int_array([job.attempt for job in jobs]),
-        "attempted_us": int_array([job.refreshed_us or job.attempted_us for job in jobs]),
+        "attempted_us": int_array([job.fence_us for job in jobs]),
     }
 
 

@@ -51,8 +51,33 @@ def clean_ticks(generation: int, *, batch: int) -> Steps[Cleaning]:
 
 
 def clean_minutes(generation: int, *, batch: int) -> Steps[Cleaning]:
-    """Forget statistics after 90 days."""
+    """Forget minutes of statistics after three days, once they are summed up by the hour."""
     return (yield from _clean("minute_clean", generation, batch))
+
+
+def clean_hours(generation: int, *, batch: int) -> Steps[Cleaning]:
+    """Forget hours of statistics after 90 days."""
+    return (yield from _clean("hour_clean", generation, batch))
+
+
+def clean_tokens(generation: int, *, batch: int) -> Steps[Cleaning]:
+    """Forget sessions a day after their end, and tokens 90 days after."""
+    return (yield from _clean("token_clean", generation, batch))
+
+
+def clean_bulk(generation: int, *, batch: int) -> Steps[Cleaning]:
+    """Forget operations on many jobs 90 days after their end."""
+    return (yield from _clean("bulk_clean", generation, batch))
+
+
+def clean_notices(generation: int, *, batch: int) -> Steps[Cleaning]:
+    """Forget what people were told a month ago."""
+    return (yield from _clean("notice_clean", generation, batch))
+
+
+def clean_audit(generation: int, kept: timedelta, *, batch: int) -> Steps[Cleaning]:
+    """Forget who changed what when it was kept long enough."""
+    return (yield from _clean("audit_clean", generation, batch, seconds=kept.total_seconds()))
 
 
 def _clean(statement: str, generation: int, batch: int, **params: object) -> Steps[Cleaning]:

@@ -10,7 +10,7 @@ CAP = 10_001
 """Where counting stops: a larger number means "more than 10,000"."""
 
 LIVE_STATES = ("available", "pending", "retryable", "running", "scheduled")
-TABLES = ("river_job", "river_queue", "riverrun_schedule_tick", "riverrun_minute")
+TABLES = ("river_job", "river_queue", "riverrun_schedule_tick", "riverrun_minute", "riverrun_hour")
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,18 @@ def get(job_id: int) -> Steps[Job]:
     return job_from(rows[0])
 
 
+def update(job_id: int, patch: str) -> Steps[Job]:
+    """Merge ``patch`` (JSON text) into the metadata of a job and return it.
+
+    Raises:
+        NotFound: There is no such job.
+    """
+    rows = yield Query("job_update", {"id": job_id, "patch": patch})
+    if not rows:
+        raise NotFound("job", job_id)
+    return job_from(rows[0])
+
+
 def cancel(job_ids: Sequence[int]) -> Steps[dict[int, CancelResult]]:
     """Cancel jobs that wait, ask the executors of those that run; return what became of each that exists, by id."""
     rows = yield Query("job_cancel", {"ids": list(job_ids)})
@@ -103,6 +115,18 @@ def delete(job_ids: Sequence[int]) -> Steps[dict[int, JobState]]:
     """Delete jobs; return the state of each that exists, by id. Those that were running are still there."""
     rows = yield Query("job_delete", {"ids": list(job_ids)})
     return {row[0]: JobState(row[1]) for row in rows}
+
+
+def queues_of(job_ids: Sequence[int]) -> Steps[dict[int, str]]:
+    """Return the queue of each of the jobs that exists, by id."""
+    rows = yield Query("job_queues", {"ids": list(job_ids)})
+    return {row[0]: row[1] for row in rows}
+
+
+def states_of(job_ids: Sequence[int]) -> Steps[dict[int, JobState]]:
+    """Return the state of each of the jobs that exist, by id."""
+    rows = yield Query("job_queues", {"ids": list(job_ids)})
+    return {row[0]: JobState(row[2]) for row in rows}
 
 
 def _first_of_each_key(jobs: Sequence[NewJob]) -> tuple[list[int], list[NewJob]]:

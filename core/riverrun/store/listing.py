@@ -32,6 +32,9 @@ CAP = 10_000
 
 LARGEST_PAGE = 1_000
 
+LOOKED_BACK = 100_000
+"""No index knows what is inside a job: of jobs in any state, only so many of the newest ids are looked into."""
+
 _FINAL = frozenset({JobState.CANCELLED, JobState.COMPLETED, JobState.DISCARDED})
 _DUE = frozenset({JobState.RETRYABLE, JobState.SCHEDULED})
 _WAITING = (frozenset({JobState.AVAILABLE}), frozenset({JobState.PENDING}))
@@ -48,8 +51,9 @@ ORDERS: tuple[Order, ...] = ("newest", "oldest")
 class JobFilter:
     """Which jobs to list: of each non-empty field one value must match, and all fields must.
 
-    Of ``tags_all`` every value must match; ``metadata`` is the JSON text of an object that the job's must contain.
-    ``created_after`` is included, ``created_before`` is not; both have a zone.
+    Of ``tags_all`` every value must match. ``…_after`` is included, ``…_before`` is not; all have a zone. ``args`` and
+    ``metadata`` are JSON text that a job's contain; ``error`` stands in the message of its last failure, in capitals or
+    not.
     """
 
     states: tuple[JobState, ...] = ()
@@ -57,11 +61,17 @@ class JobFilter:
     kinds: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     tags_all: tuple[str, ...] = ()
-    metadata: str | None = None
     priorities: tuple[int, ...] = ()
     ids: tuple[int, ...] = ()
     created_after: datetime | None = None
     created_before: datetime | None = None
+    scheduled_after: datetime | None = None
+    scheduled_before: datetime | None = None
+    finalized_after: datetime | None = None
+    finalized_before: datetime | None = None
+    args: str | None = None
+    metadata: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ def page(wanted: JobFilter, *, limit: int = 50, cursor: str | None = None, order
         raise InvalidInput("limit", limit, f"a whole number from 1 to {LARGEST_PAGE}")
     statement = f"job_list_{order}" if order else _statement(wanted)
     after = _read_cursor(cursor, statement, wanted) if cursor is not None else _Position(None, None, None)
-    rows = yield Query(statement, {**_params(wanted), **_position_params(after), "rows": limit + 1})
+    rows = yield Query(statement, {**filter_params(wanted), **_position_params(after), "rows": limit + 1})
     jobs = [job_from(row) for row in rows[:limit]]
     return Page(jobs, _write_cursor(jobs[-1], statement, wanted) if len(rows) > limit else None)
 
@@ -149,13 +159,19 @@ def _statement(wanted: JobFilter) -> str:
     return "job_list_running" if states == _RUNNING else "job_list_newest"
 
 
-def _params(wanted: JobFilter) -> Mapping[str, object]:
+def filter_params(wanted: JobFilter) -> Mapping[str, object]:
     """Return the filter as the statements take it: NULL for a field that says nothing."""
     fields = {
         name: list(value) or None if isinstance(value, tuple) else value for name, value in asdict(wanted).items()
     }
     states = [str(state) for state in wanted.states]
-    return {**fields, "states": states or None, "state": states[0] if states else None}
+    looks_inside = wanted.args is not None or wanted.metadata is not None or wanted.error is not None
+    return {
+        **fields,
+        "states": states or None,
+        "state": states[0] if states else None,
+        "newest": LOOKED_BACK if looks_inside else None,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,5 +228,9 @@ def _within(value: object, lowest: int, highest: int) -> bool:
 
 
 def _fingerprint(wanted: JobFilter, statement: str) -> str:
-    """Return a short digest of the filter and the order; it tells a mistake, it keeps nobody out."""
-    return hashlib.sha256(orjson.dumps([asdict(wanted), statement])).hexdigest()[:12]
+    """Return a short digest of the filter and the order; it tells a mistake, it keeps nobody out.
+
+    Times are left out: "in the last hour" means another hour on the next page, and any position is good for it.
+    """
+    lasting = {name: value for name, value in asdict(wanted).items() if not name.endswith(("_after", "_before"))}
+    return hashlib.sha256(orjson.dumps([lasting, statement])).hexdigest()[:12]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from riverrun.database.statements import Query, Steps
 from riverrun.store.arrays import int_array
@@ -48,3 +49,9 @@ def add(figures: Mapping[tuple[str, str], Figures]) -> Steps[None]:
             "wait_buckets": [int_array(figure.wait_buckets) for _, figure in rows],
         },
     )
+
+
+def compact(generation: int) -> Steps[datetime | None]:
+    """Sum up the minutes of the oldest hour that is over and not summed up yet; return it, ``None`` without one."""
+    rows = yield Query("hour_compact", {"generation": generation})
+    return rows[0][0] if rows else None

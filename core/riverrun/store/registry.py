@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal, cast
 
+import orjson
+
+from riverrun.calls import NAMES, call_settings
 from riverrun.database.statements import Query, Row, Steps
+from riverrun.egress import ANYWHERE, Egress
 from riverrun.errors import Conflict, NotFound, StaleRevision
 from riverrun.registration import Registration, registration
 from riverrun.store.listing import CAP
+from riverrun.webhook import Credentials, new_secret
 
 _WRITES_TRIED = 5
 
@@ -17,15 +23,46 @@ MOST_QUARANTINED = 5
 """Jobs of one kind that may be quarantined within ten minutes before the kind is paused."""
 
 
+BreakerState = Literal["closed", "open", "half_open"]
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerHealth:
+    """How the service of a handler is, as the executors of the fleet found it.
+
+    Attributes:
+        breaker: ``closed``: called; ``open``: left alone; ``half_open``: tried with one job.
+        reason: Why it is not closed, or why the handler was paused.
+        misconfigured: What the service answers that only a mistake in the configuration explains; empty: nothing.
+        failed_probes: How often in a row an open breaker was tried in vain.
+        probe_in: Seconds until an open breaker is tried; not above zero when it is due.
+        throttled_for: Seconds for which the service has asked to be left alone, counted as `probe_in`.
+        changed_at: When any of this changed.
+    """
+
+    breaker: BreakerState = "closed"
+    reason: str = ""
+    misconfigured: str = ""
+    failed_probes: int = 0
+    probe_in: float | None = None
+    throttled_for: float | None = None
+    changed_at: datetime | None = None
+
+
+WELL = HandlerHealth()
+
+
 @dataclass(frozen=True, slots=True)
 class RegisteredHandler:
-    """A registered handler; ``revision`` changes with every change of it."""
+    """A registered handler; ``revision`` changes with every change of it, but not with its health."""
 
     registration: Registration
     paused_at: datetime | None
     revision: int
     created_at: datetime
     updated_at: datetime
+    signed: bool = False
+    health: HandlerHealth = field(default=WELL, compare=False)
 
     @property
     def kind(self) -> str:
@@ -51,19 +88,42 @@ def handler(kind: str) -> Steps[RegisteredHandler]:
     return found[0]
 
 
-def register(new: Registration, *, replace: bool = False) -> Steps[tuple[RegisteredHandler, bool]]:
-    """Register a handler; return it and whether it is new. One that is there and the same is left as it is.
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What became of a registration.
+
+    Attributes:
+        handler: The handler as it is now.
+        created: Whether it is new.
+        signing_secret: Of a new HTTP handler; it is shown this once.
+    """
+
+    handler: RegisteredHandler
+    created: bool
+    signing_secret: str | None = None
+
+
+def register(new: Registration, *, replace: bool = False) -> Steps[Registered]:
+    """Register a handler; one that is there and the same is left as it is.
 
     Raises:
         Conflict: The kind has a different handler, and ``replace`` is false.
     """
-    rows = yield Query("handler_register", {**_params(new), "replace": replace})
-    if rows:
-        return _handler(rows[0]), bool(rows[0][-1])
+    secret = new_secret() if new.handler_type == "http" else None
+    rows = yield Query("handler_register", {**_params(new), "secret": secret, "replace": replace})
+    created = bool(rows and rows[0][0])
+    if rows and not created:
+        yield Query("handler_health_forget", {"kind": new.kind})
     there = yield from handlers([new.kind])
     if not there or there[0].registration != new:
         raise Conflict(f"the kind {new.kind} has a different handler; update it, or register with upsert=true")
-    return there[0], False
+    return Registered(there[0], created, secret if created else None)
+
+
+def credentials(kinds: Collection[str] | None = None) -> Steps[dict[str, Credentials]]:
+    """Return what the calls of handlers are signed with, by kind; it must be handed to nobody."""
+    rows = yield Query("handler_credentials", {"kinds": None if kinds is None else list(kinds)})
+    return {row[0]: Credentials(tuple(secret for secret in row[1:3] if secret), row[3]) for row in rows}
 
 
 def announce(kinds: Collection[str]) -> Steps[set[str]]:
@@ -89,16 +149,56 @@ def resume(kind: str) -> Steps[bool]:
     rows = yield Query("handler_resume", {"kind": kind})
     if not rows:
         raise NotFound("handler", kind)
+    yield Query("handler_health_forget", {"kind": kind})
     return bool(rows[0][0])
 
 
-def update(kind: str, changes: Mapping[str, object], *, revision: int | None = None) -> Steps[RegisteredHandler]:
+def pause(kind: str, *, reason: str = "") -> Steps[bool]:
+    """Let no job of ``kind`` be claimed until it is resumed; return whether it was not paused before.
+
+    Raises:
+        NotFound: Nothing is registered for it.
+    """
+    rows = yield Query("handler_pause", {"kind": kind, "reason": reason[:1000]})
+    if not rows:
+        raise NotFound("handler", kind)
+    return bool(rows[0][0])
+
+
+def rotate_secret(kind: str, *, keep: timedelta, revision: int | None = None) -> Steps[str]:
+    """Give the handler of ``kind`` a new signing secret and return it; it is shown this once.
+
+    Args:
+        kind: The kind of job.
+        keep: For how long requests are signed with the present secret too.
+        revision: Do it only if this is still the handler's revision.
+
+    Raises:
+        NotFound: None is registered.
+        Conflict: It is no HTTP handler, so nothing is signed.
+        StaleRevision: ``revision`` is not its revision any more.
+    """
+    known = yield from handler(kind)
+    if known.registration.handler_type != "http":
+        raise Conflict(f"only requests to HTTP handlers are signed; the handler of {kind} is none")
+    secret = new_secret()
+    params = {"kind": kind, "secret": secret, "keep_seconds": keep.total_seconds(), "revision": revision}
+    if not (yield Query("handler_rotate_secret", params)):
+        known = yield from handler(kind)
+        raise StaleRevision(f"the handler of {kind}", known.revision)
+    return secret
+
+
+def update(
+    kind: str, changes: Mapping[str, object], *, revision: int | None = None, egress: Egress = ANYWHERE
+) -> Steps[RegisteredHandler]:
     """Change some of what is said about the handler of ``kind`` and return it.
 
     Args:
         kind: The kind of job.
-        changes: Arguments of `registration.registration` by name; what is absent stays.
+        changes: Arguments of `registration.registration` and fields of `CallSettings` by name; what is absent stays.
         revision: Change it only if this is still its revision.
+        egress: Where services may live.
 
     Raises:
         NotFound: None is registered.
@@ -109,12 +209,12 @@ def update(kind: str, changes: Mapping[str, object], *, revision: int | None = N
         known = yield from handler(kind)
         if revision is not None and known.revision != revision:
             raise StaleRevision(f"the handler of {kind}", known.revision)
-        changed = _changed(known.registration, changes)
+        changed = _changed(known.registration, changes, egress)
         if changed == known.registration:
             return known
-        rows = yield Query("handler_update", {**_params(changed), "revision": known.revision})
-        if rows:
-            return _handler(rows[0])
+        if (yield Query("handler_update", {**_params(changed), "revision": known.revision})):
+            yield Query("handler_health_forget", {"kind": kind})
+            return (yield from handler(kind))
     raise Conflict(f"the handler of {kind} is being changed by many at once; try again")
 
 
@@ -143,7 +243,7 @@ def delete(kind: str, *, revision: int | None = None, force: bool = False) -> St
     raise Conflict(f"{jobs} unfinished jobs of kind {kind} need this handler; add force=true to delete it all the same")
 
 
-def _changed(known: Registration, changes: Mapping[str, object]) -> Registration:
+def _changed(known: Registration, changes: Mapping[str, object], egress: Egress) -> Registration:
     return registration(
         known.kind,
         changes.get("handler_name", known.handler_name),
@@ -152,6 +252,8 @@ def _changed(known: Registration, changes: Mapping[str, object]) -> Registration
         timeout=changes.get("timeout", known.timeout_seconds),
         retry_count=changes.get("retry_count", known.retry_count),
         description=changes.get("description", known.description),
+        settings=known.settings.document() | {name: value for name, value in changes.items() if name in NAMES},
+        egress=egress,
     )
 
 
@@ -164,8 +266,13 @@ def _params(given: Registration) -> dict[str, object]:
         "timeout_seconds": given.timeout_seconds,
         "retry_count": given.retry_count,
         "description": given.description,
+        "settings": orjson.dumps(given.settings.document()).decode(),
     }
 
 
 def _handler(row: Row) -> RegisteredHandler:
-    return RegisteredHandler(Registration(*row[:7]), *row[7:11])
+    # Fields of a later release, written during an upgrade, must not keep this one from working.
+    settings = {name: value for name, value in orjson.loads(row[7]).items() if name in NAMES}
+    said = replace(Registration(*row[:7]), settings=call_settings(settings))
+    health = HandlerHealth(cast("BreakerState", row[13]), *row[14:])
+    return replace(RegisteredHandler(said, *row[8:13]), health=health)

@@ -66,6 +66,20 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Executor:
+    """One executor process that lives; ``busy`` jobs run in it now."""
+
+    incarnation: str
+    server_id: str
+    queue: str
+    slots: int
+    pid: int
+    started_at: datetime
+    lease_until: datetime
+    busy: int
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """Everything that the overview shows, as of one moment of the database's clock."""
 
@@ -102,6 +116,12 @@ def servers() -> Steps[list[Server]]:
     """Return the servers of the fleet, by name."""
     rows = yield Query("server_list", {"alive_seconds": ALIVE_SECONDS})
     return [_server(row) for row in rows]
+
+
+def executors() -> Steps[list[Executor]]:
+    """Return the executor processes that live, by server and queue."""
+    rows = yield Query("executor_list", {"cap": listing.CAP})
+    return [Executor(*row) for row in rows]
 
 
 def served(names: Sequence[str]) -> Steps[set[str]]:

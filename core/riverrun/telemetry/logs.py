@@ -7,23 +7,20 @@ the role and the incarnation of the process that wrote it.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
-from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 from riverrun.settings.schema import Settings
 from riverrun.telemetry.daily_file import DailyFile
 from riverrun.telemetry.secrets import HIDDEN, SENSITIVE_FIELDS, hide_secrets
+from riverrun.telemetry.text_lines import STANDARD_FIELDS, TextLines, moment
 
-_STANDARD = frozenset(RESERVED_ATTRS) | {"message", "asctime", "taskName"}
 log = logging.getLogger(__name__)
 
 
@@ -68,7 +65,7 @@ class JsonLines(JsonFormatter):
             style="{",
             rename_fields={"levelname": "level", "message": "event", "name": "logger"},
             static_fields=dict(context),
-            reserved_attrs=list(_STANDARD),
+            reserved_attrs=list(STANDARD_FIELDS),
             json_ensure_ascii=False,
         )
 
@@ -80,43 +77,12 @@ class JsonLines(JsonFormatter):
         self, log_data: dict[str, object], record: logging.LogRecord, message_dict: dict[str, object]
     ) -> None:
         """Put the time first, in UTC with milliseconds."""
-        log_data["time"] = _moment(record).isoformat(timespec="milliseconds")
+        log_data["time"] = moment(record).isoformat(timespec="milliseconds")
         super().add_fields(log_data, record, message_dict)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without secrets."""
         return hide_secrets(super().format(record))
-
-
-class TextLines(logging.Formatter):
-    """``time level role event key=value …`` for people; an exception follows on lines of its own."""
-
-    def __init__(self, context: Mapping[str, str]) -> None:
-        super().__init__()
-        self._role = context["role"]
-        self._server_id = context["server_id"]
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line without secrets."""
-        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        pairs = [f"{name}={_word(HIDDEN if name in SENSITIVE_FIELDS else value)}" for name, value in fields.items()]
-        time = _moment(record).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-        event = record.getMessage().replace("\n", "\\n")
-        line = " ".join([time, f"{record.levelname:<7}", self._role, event, *pairs, f"server_id={self._server_id}"])
-        if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return hide_secrets(line)
-
-
-def _word(value: object) -> str:
-    """Return ``value`` as one word without secrets; quoted when it has spaces, so that a line can be taken apart."""
-    structured = isinstance(value, dict | list | tuple)
-    text = hide_secrets(json.dumps(value, default=str, ensure_ascii=False) if structured else str(value))
-    return text if text.isprintable() and text and not set(text) & set(" \"'=") else repr(text)
-
-
-def _moment(record: logging.LogRecord) -> datetime:
-    return datetime.fromtimestamp(record.created, UTC)
 
 
 def _on_terminal(handler: logging.Handler) -> bool:

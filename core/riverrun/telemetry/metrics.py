@@ -126,6 +126,9 @@ handler_requests = _counter(
 handler_request_duration = _histogram(
     "handler_request_duration_seconds", "Duration of a call of a remote handler", "kind", "transport", buckets=RUN
 )
+handler_breaker_transitions = _counter(
+    "handler_breaker_transitions_total", "Changes of breakers; to: closed, open, half_open", "kind", "to"
+)
 
 # The scheduler; those of the whole database are set by the leader alone
 leader = _gauge("leader", "1 on the host whose scheduler leads")
@@ -138,6 +141,8 @@ queue_jobs = _gauge("queue_jobs", "Jobs of a queue in an unfinished state", "que
 queue_oldest_job_age = _gauge("queue_oldest_job_age_seconds", "Age of the oldest job that is due", "queue")
 queue_paused = _gauge("queue_paused", "1 while the queue is paused", "queue")
 queue_served = _gauge("queue_served", "1 while some executor has slots for the queue", "queue")
+handler_up = _gauge("handler_up", "1 while the service of a handler works as far as is known", "kind")
+handler_breaker_open = _gauge("handler_breaker_open", "1 while the service of a handler is left alone", "kind")
 table_rows = _gauge("table_rows_estimate", "Rows of a table as the planner estimates them", "table")
 table_bytes = _gauge("table_bytes", "Size of a table with its indexes", "table")
 table_dead_rows = _gauge("table_dead_rows", "Rows that wait for VACUUM", "table")

@@ -21,7 +21,9 @@ from pathlib import Path
 from riverrun.context import Context
 from riverrun.database.statements import Statements
 from riverrun.handlers import load_handlers
+from riverrun.outcome import Completed
 from riverrun.process import die_with
+from riverrun.resources import opened
 from riverrun_executor.children.wire import (
     MAX_LINE_BYTES,
     Begin,
@@ -84,21 +86,24 @@ class Child:
         self._statements = Statements(hello.schema)
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="handler")
         self._threads.submit(int).result()  # the thread's own memory is there before any limit is set
-        handlers = load_handlers(hello.modules, [Path(folder) for folder in hello.path])
+        known = load_handlers(hello.modules, [Path(folder) for folder in hello.path])
+        isolated = {kind: handler for kind, handler in known.items() if handler.isolated}
+        self._resources = [resource for handler in isolated.values() for resource in handler.resources]
         self._handlers = {
-            kind: LocalHandler(handler, self._threads, lambda _: None) for kind, handler in handlers.items()
+            kind: LocalHandler(handler, self._threads, lambda _: None) for kind, handler in isolated.items()
         }
         self._attempt: asyncio.Task[None] | None = None
 
     async def obey(self, orders: asyncio.StreamReader) -> None:
         """Follow orders until there are no more."""
-        self._answers.send(Ready())
-        while line := await orders.readline():
-            match decode(line):
-                case Begin() as begin:
-                    self._attempt = asyncio.create_task(self._run(begin), name=f"job {begin.job.id}")
-                case Stop() if self._attempt is not None:
-                    self._attempt.cancel()
+        async with opened(self._resources):
+            self._answers.send(Ready())
+            while line := await orders.readline():
+                match decode(line):
+                    case Begin() as begin:
+                        self._attempt = asyncio.create_task(self._run(begin), name=f"job {begin.job.id}")
+                    case Stop() if self._attempt is not None:
+                        self._attempt.cancel()
 
     async def _run(self, begin: Begin) -> None:
         job = begin.job
@@ -113,7 +118,7 @@ class Child:
         except asyncio.CancelledError:
             self._answers.send(Stopped(context.all_notes()))
         else:
-            self._answers.send(Ended.of(outcome, context.all_notes()))
+            self._answers.send(Ended.of(outcome, context.all_notes(completed=isinstance(outcome, Completed))))
         finally:
             noting.cancel()
 

@@ -30,7 +30,7 @@ from riverrun_executor.children.wire import (
     encode,
 )
 
-START_SECONDS = 30.0
+START_SECONDS, LEAVE_SECONDS = 30.0, 6.0
 
 
 class ChildEnded(Exception):
@@ -108,10 +108,18 @@ class Child:
         """Whether the process is gone."""
         return self._process.returncode is not None
 
+    def leave(self) -> None:
+        """Let it go, now that nobody will tell it anything any more."""
+        self._orders.close()
+
     async def end(self) -> None:
-        """Kill it and wait until it is gone."""
-        self.kill()
-        await self._process.wait()
+        """Wait until it is gone, and kill it when it does not go."""
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._process.wait()
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
 
     async def _messages(self) -> AsyncIterator[Message]:
         """Yield what it says beside its log; raises `ChildEnded` at its end."""
@@ -144,6 +152,7 @@ class Children:
         self._most_idle = most_idle
         self._idle: list[Child] = []
         self._all: set[Child] = set()
+        self._closed = False
 
     @property
     def pids(self) -> list[int]:
@@ -156,6 +165,8 @@ class Children:
         Raises:
             ChildEnded: No new one could be started.
         """
+        if self._closed:
+            raise ChildEnded("is not started any more: the executor stops")
         if self._idle:
             return self._idle.pop()
         self._all = {child for child in self._all if not child.has_ended}
@@ -172,10 +183,14 @@ class Children:
         if len(self._idle) < self._most_idle:
             self._idle.append(child)
         else:
-            child.kill()
+            child.leave()
 
     async def close(self) -> None:
-        """End all processes, whatever they are doing."""
+        """Let idle processes close what they share, and end the others, whatever they are doing."""
+        self._closed = True
+        idle, self._idle = self._idle, []
+        for child in self._all:
+            child.leave() if child in idle else child.kill()
         await asyncio.gather(*(child.end() for child in self._all))
 
     async def _start(self) -> Child:

@@ -9,6 +9,7 @@ from typing import Protocol
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
 from riverrun.outcome import Outcome
+from riverrun.retry import RIVER_BACKOFF, Backoff
 from riverrun.store.registry import RegisteredHandler
 from riverrun_executor.handlers.unusable import Unusable
 
@@ -60,6 +61,10 @@ class Handlers:
         """Return the handler of ``kind``; a registered service wins over a function."""
         return self._registered.get(kind) or self._local.get(kind)
 
+    def backoff(self, kind: str) -> Backoff:
+        """Return the retry policy of ``kind``: what its handler chose, else River's."""
+        return getattr(self.find(kind), "backoff", RIVER_BACKOFF)
+
     def use(self, registered: Sequence[RegisteredHandler]) -> None:
         """Take what is registered now; transports whose registration did not change are kept."""
         transports: dict[str, Transport] = {}
@@ -97,6 +102,7 @@ class Limited:
         self._handler = handler
         self.timeout = timedelta(seconds=seconds)
         self.concurrency = handler.concurrency
+        self.backoff: Backoff = getattr(handler, "backoff", RIVER_BACKOFF)
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run the handler."""

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
-import ssl
-import string
+import re
+from collections.abc import Collection, Sequence
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 from time import perf_counter
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
+from riverrun.calls import Tls
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
 from riverrun.job import decode_json
-from riverrun.outcome import Completed, Failed, Outcome
-from riverrun.retry import next_retry_delay
+from riverrun.outcome import Completed, Failed, Interrupted, Outcome
+from riverrun.retry import RIVER_BACKOFF, retry_delay
 from riverrun.store.registry import RegisteredHandler
 from riverrun.telemetry import metrics
-from riverrun.transition import snooze_count
-from riverrun_executor.handlers.grpc_endpoint import Endpoint, NotReachable
+from riverrun_executor.breaker import Fault
+from riverrun_executor.handlers.grpc_endpoint import Endpoint, NotReachable, credentials
 from riverrun_executor.handlers.grpc_outcome import read_result, read_status
-from riverrun_executor.handlers.job_facts import trace_context, users_metadata
-from riverrun_executor.proto.riverrun.v1.handler_pb2 import LogLine, RunRequest, RunResult
+from riverrun_executor.handlers.grpc_request import fields, request
+from riverrun_executor.handlers.http_connection import UnusableSettings, header_values
+from riverrun_executor.handlers.surroundings import Surroundings
+from riverrun_executor.proto.riverrun.v1.handler_pb2 import LogLine, RunResult
 
 STREAM_PATH = "/RunStream"
 MAX_LOG_LINES = 1_000
@@ -34,26 +37,47 @@ MAX_LOG_LINES = 1_000
 
 MAX_LOG_CHARACTERS = 4_000
 
+ILL_TIMES = 2
+NOT_WELL = "grpc.health.v1 says that it does not serve"
+
+_BROKEN = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})
+_MISCONFIGURED = frozenset(
+    {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED}
+)
+_KEY = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-_LARGEST_INT32 = 2**31 - 1
-_AS_IT_IS = string.punctuation.replace("%", "") + " "
 
 
 class GrpcHandlers:
     """Makes the transports of gRPC services and keeps one channel for each service that some transport calls."""
 
-    def __init__(self) -> None:
-        self._endpoints: WeakValueDictionary[str, Endpoint] = WeakValueDictionary()
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+        self._endpoints: WeakValueDictionary[tuple[str, Tls | None], Endpoint] = WeakValueDictionary()
+        self._connected: dict[str, GrpcHandler] = {}
 
     def connect(self, registered: RegisteredHandler) -> GrpcHandler:
         """Return the transport that calls ``registered``."""
-        parts = urlsplit(registered.registration.endpoint_url or "")
-        origin = f"{parts.scheme}://{parts.netloc}"
-        endpoint = self._endpoints.get(origin)
+        said = registered.registration
+        parts = urlsplit(said.endpoint_url or "")
+        origin, tls = f"{parts.scheme}://{parts.netloc}", said.settings.tls
+        endpoint = self._endpoints.get((origin, tls))
         if endpoint is None:
-            endpoint = Endpoint(origin, _credentials() if parts.scheme == "grpcs" else None)
-            self._endpoints[origin] = endpoint
-        return GrpcHandler(registered, endpoint, stream=parts.path == STREAM_PATH)
+            secure = partial(credentials, tls) if parts.scheme == "grpcs" else None
+            endpoint = Endpoint(origin, self._surroundings.egress, secure)
+            self._endpoints[origin, tls] = endpoint
+        handler = GrpcHandler(registered, endpoint, self._surroundings, stream=parts.path == STREAM_PATH)
+        self._connected[said.kind] = handler
+        return handler
+
+    def forget(self, kinds: Collection[str]) -> None:
+        """Forget the services of all kinds but these."""
+        for kind in self._connected.keys() - set(kinds):
+            del self._connected[kind]
+
+    async def check(self) -> None:
+        """Ask all services whether they are well."""
+        await asyncio.gather(*(handler.check() for handler in list(self._connected.values())))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -67,43 +91,108 @@ class GrpcHandler:
     Args:
         registered: What was registered.
         endpoint: Where the service is.
+        surroundings: What is known of services.
         stream: Call ``RunStream`` instead of ``Run``.
     """
 
-    def __init__(self, registered: RegisteredHandler, endpoint: Endpoint, *, stream: bool) -> None:
+    def __init__(
+        self, registered: RegisteredHandler, endpoint: Endpoint, surroundings: Surroundings, *, stream: bool
+    ) -> None:
+        said = registered.registration
+        self._kind = said.kind
+        self._settings = said.settings
         self._endpoint = endpoint
+        self._secrets = surroundings.secrets
+        self._breaker = surroundings.breakers.of(said.kind)
         self._call = self._run_stream if stream else self._run
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
-        seconds = registered.registration.timeout_seconds
-        self.timeout = None if seconds is None else timedelta(seconds=seconds)
-        self.concurrency: int | None = None
+        self._ill = 0
+        self.backoff = RIVER_BACKOFF if said.settings.backoff is None else said.settings.backoff.policy
+        self.concurrency = said.settings.concurrency
+        self.timeout = None if said.timeout_seconds is None else timedelta(seconds=said.timeout_seconds)
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
-        """Call the service and read its answer as the outcome."""
+        """Call the service and read its answer as the outcome; one that is left alone gives the job back."""
+        if not self._breaker.admit():
+            return Interrupted()
         started = perf_counter()
-        code, outcome = await self._attempt(job, context)
-        metrics.handler_requests.labels(kind=job.kind, transport="grpc", code=code).inc()
-        metrics.handler_request_duration.labels(kind=job.kind, transport="grpc").observe(perf_counter() - started)
+        try:
+            if self._breaker.is_probing and not await self._is_well():
+                await self._breaker.failed(Fault.UNREACHED, NOT_WELL)
+                return Interrupted()
+            code, outcome = await self._attempt(job, context)
+        except asyncio.CancelledError:
+            if context.stopped_by == "timeout":
+                self._breaker.hung(f"no answer within {context.limit_seconds} s")
+            else:
+                self._breaker.broken_off()
+            raise
+        except BaseException:
+            self._breaker.broken_off()
+            raise
+        metrics.handler_requests.labels(kind=self._kind, transport="grpc", code=code).inc()
+        metrics.handler_request_duration.labels(kind=self._kind, transport="grpc").observe(perf_counter() - started)
         return outcome
 
-    async def _attempt(self, job: ClaimedJob, context: Context) -> tuple[str, Outcome]:
-        """Return the word for how the call went, and the outcome."""
+    async def check(self) -> None:
+        """Ask the service how it is; leave it alone when it was not well twice in a row."""
+        if await self._is_well():
+            self._ill = 0
+            return
+        self._ill += 1
+        if self._ill >= ILL_TIMES:
+            self._breaker.open(NOT_WELL)
+
+    async def _is_well(self) -> bool:
         try:
-            return "ok", await self._call(job, context)
+            return await (await self._endpoint.service()).is_well()
+        except (NotReachable, UnusableSettings):
+            return True  # what the next call says counts
+
+    async def _attempt(self, job: ClaimedJob, context: Context) -> tuple[str, Outcome]:
+        """Return the word for how the call went and the outcome, after the breaker has learnt of it."""
+        try:
+            outcome = await self._call(job, context)
         except NotReachable as error:
-            return error.error_type, Failed(str(error), error_type=error.error_type)
+            failed = Failed(str(error), error_type=error.error_type)
+            return error.error_type, Interrupted() if await self._breaker.failed(
+                Fault.UNREACHED, str(error)
+            ) else failed
+        except UnusableSettings as error:
+            self._breaker.unusable(str(error))
+            return "settings", Interrupted()
         except grpc.aio.AioRpcError as error:
-            policy = next_retry_delay(job.error_count, self._random)
-            return error.code().name.lower(), read_status(error, policy=policy)
+            return error.code().name.lower(), await self._judge(error, job)
+        self._breaker.answered(well=True)
+        return "ok", outcome
+
+    async def _judge(self, error: grpc.aio.AioRpcError, job: ClaimedJob) -> Outcome:
+        """Return the outcome of a status other than OK."""
+        code, reason = error.code(), f"{error.code().name}: {error.details()}"
+        reading = read_status(error, policy=retry_delay(self.backoff, errors=job.error_count, rng=self._random))
+        if reading.throttled is not None:
+            self._breaker.answered(well=True)
+            self._breaker.throttle(reading.throttled)
+        elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            self._breaker.hung(reason)
+        elif fault := _fault_of(error):
+            if await self._breaker.failed(fault, reason):
+                return Interrupted()
+        elif code in _MISCONFIGURED:
+            self._breaker.answered(well=False)
+            self._breaker.flag(reason)
+        else:
+            self._breaker.answered(well=True)
+        return reading.outcome
 
     async def _run(self, job: ClaimedJob, context: Context) -> Outcome:
         service = await self._endpoint.service()
-        result = await service.run(request(job, context), timeout=context.limit_seconds, metadata=fields(job))
+        result = await service.run(request(job, context), timeout=context.limit_seconds, metadata=self._fields(job))
         return _outcome(result, context)
 
     async def _run_stream(self, job: ClaimedJob, context: Context) -> Outcome:
         service = await self._endpoint.service()
-        call = service.run_stream(request(job, context), timeout=context.limit_seconds, metadata=fields(job))
+        call = service.run_stream(request(job, context), timeout=context.limit_seconds, metadata=self._fields(job))
         lines = 0
         try:
             async for event in call:
@@ -122,37 +211,15 @@ class GrpcHandler:
             call.cancel()  # a service that goes on after its result is not waited for
         return Failed("the stream ended without a result", error_type="incomplete_stream")
 
-
-def request(job: ClaimedJob, context: Context) -> RunRequest:
-    """Return the message about an attempt; the arguments go in as the text the database keeps."""
-    metadata = b"{}" if job.metadata_text == "{}" else users_metadata(job).encode()
-    return RunRequest(
-        job_id=job.id,
-        task_type=job.kind,
-        queue=job.queue,
-        attempt=job.attempt,
-        max_attempts=job.max_attempts,
-        priority=job.priority,
-        snoozes=0 if metadata == b"{}" else max(0, min(snooze_count(job.metadata), _LARGEST_INT32)),
-        args_json=job.args_text.encode(),
-        metadata_json=metadata,
-        tags=job.tags,
-        idempotency_key=f"job_{job.id}",
-        created_at=_timestamp(job.created_us),
-        scheduled_at=_timestamp(job.scheduled_us),
-        attempt_token=context.fence,
-    )
-
-
-def fields(job: ClaimedJob) -> tuple[tuple[str, str], ...]:
-    """Return the metadata of the call, which proxies and interceptors see; a receiver must not authorize on them."""
-    return (
-        ("job-id", str(job.id)),
-        ("job-kind", quote(job.kind, safe=_AS_IT_IS)),
-        ("job-attempt", str(job.attempt)),
-        ("idempotency-key", f"job_{job.id}"),
-        *trace_context(job).items(),
-    )
+    def _fields(self, job: ClaimedJob) -> Sequence[tuple[str, str]]:
+        """Return the metadata of a call, those of the registration too, with the secrets that they name."""
+        if not self._settings.headers:
+            return fields(job)
+        own = header_values(self._settings.headers, allowed=self._secrets)
+        for name in own:
+            if not _KEY.fullmatch(name.lower()):
+                raise UnusableSettings(f"headers.{name}: no name of gRPC metadata")
+        return [*((name.lower(), value) for name, value in own.items()), *fields(job)]
 
 
 def _outcome(result: RunResult, context: Context) -> Outcome:
@@ -172,15 +239,13 @@ def _record(output: bytes, context: Context) -> None:
 
 def _log(line: LogLine, context: Context) -> None:
     level = _LEVELS.get(line.level.lower(), logging.INFO)
-    context.log.log(level, "%s", line.message[:MAX_LOG_CHARACTERS])
+    lines = context.log
+    lines.log(level, "%s", line.message[:MAX_LOG_CHARACTERS])
 
 
-def _timestamp(microseconds: int) -> Timestamp:
-    seconds, rest = divmod(microseconds, 1_000_000)
-    return Timestamp(seconds=seconds, nanos=rest * 1_000)
-
-
-def _credentials() -> grpc.ChannelCredentials:
-    """Return what a TLS connection needs: this system's authorities, not those that gRPC brings along."""
-    authorities = ssl.get_default_verify_paths().cafile
-    return grpc.ssl_channel_credentials(Path(authorities).read_bytes() if authorities else None)
+def _fault_of(error: grpc.aio.AioRpcError) -> Fault | None:
+    """Return what a status says about the service; ``None`` when it says that the service works."""
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
+        # gRPC has one status for both; only its own words tell that no connection came about.
+        return Fault.UNREACHED if "failed to connect" in (error.details() or "") else Fault.GATEWAY
+    return Fault.ERROR if error.code() in _BROKEN else None

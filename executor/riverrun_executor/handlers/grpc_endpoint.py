@@ -11,19 +11,25 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from riverrun import __version__
-from riverrun.egress import ALLOWED_HOSTS, forbidden_host
+from riverrun.calls import Tls
+from riverrun.egress import Egress
+from riverrun_executor.handlers.http_connection import UnusableSettings
 from riverrun_executor.proto.riverrun.v1.handler_pb2 import RunEvent, RunRequest, RunResult
 
 CONNECT_SECONDS = 5.0
 RESOLVE_SECONDS = 30.0
+SERVICE = "riverrun.v1.JobHandler"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 _BALANCED = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
@@ -56,15 +62,32 @@ class Service:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
         self.run: grpc.aio.UnaryUnaryMultiCallable[RunRequest, RunResult] = channel.unary_unary(
-            "/riverrun.v1.JobHandler/Run",
+            f"/{SERVICE}/Run",
             request_serializer=RunRequest.SerializeToString,
             response_deserializer=RunResult.FromString,
         )
         self.run_stream: grpc.aio.UnaryStreamMultiCallable[RunRequest, RunEvent] = channel.unary_stream(
-            "/riverrun.v1.JobHandler/RunStream",
+            f"/{SERVICE}/RunStream",
             request_serializer=RunRequest.SerializeToString,
             response_deserializer=RunEvent.FromString,
         )
+        self._check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse] = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=HealthCheckRequest.SerializeToString,
+            response_deserializer=HealthCheckResponse.FromString,
+        )
+
+    async def is_well(self) -> bool:
+        """Return whether the service says that it serves jobs; one that cannot be asked is judged by its calls."""
+        for name in (SERVICE, ""):
+            try:
+                answer = await self._check(HealthCheckRequest(service=name), timeout=CONNECT_SECONDS)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.NOT_FOUND:
+                    continue
+                return error.code() is grpc.StatusCode.UNIMPLEMENTED
+            return bool(answer.status == HealthCheckResponse.SERVING)
+        return True
 
 
 class Endpoint:
@@ -72,13 +95,15 @@ class Endpoint:
 
     Args:
         url: ``grpc://host:port`` or, with TLS, ``grpcs://host:port``.
-        credentials: Of the TLS connection; ``None`` with ``grpc``.
+        egress: Where calls may go.
+        credentials: Gives those of the TLS connection, from files; ``None`` with ``grpc``.
     """
 
-    def __init__(self, url: str, credentials: grpc.ChannelCredentials | None) -> None:
+    def __init__(self, url: str, egress: Egress, credentials: Callable[[], grpc.ChannelCredentials] | None) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 0
         self._authority = parts.netloc
+        self._egress = egress
         self._credentials = credentials
         self._addresses: Sequence[str] = ()
         self._service: Service | None = None
@@ -90,6 +115,7 @@ class Endpoint:
 
         Raises:
             NotReachable: The name does not resolve, or only to what is forbidden.
+            UnusableSettings: The files of its credentials cannot be used on this host.
         """
         service = self._service
         if service is None or time.monotonic() >= self._fresh_until:
@@ -116,12 +142,12 @@ class Endpoint:
         self._fresh_until = time.monotonic() + RESOLVE_SECONDS
         if known is None or addresses != self._addresses:
             self._addresses = addresses
-            known = self._service = Service(self._opened(addresses))
+            known = self._service = Service(await self._opened(addresses))
         return known
 
     async def _allowed_addresses(self) -> Sequence[str]:
-        if forbidden_host(self._host):
-            raise NotReachable(f"{self._host} is not allowed; expected {ALLOWED_HOSTS}", "connect")
+        if not self._egress.admits_host(self._host):
+            raise NotReachable(f"{self._host} is not allowed; expected {self._egress.allowed}", "connect")
         with contextlib.suppress(ValueError):
             return [str(ip_address(self._host))]
         loop = asyncio.get_running_loop()
@@ -133,19 +159,21 @@ class Endpoint:
         except OSError as error:
             raise NotReachable(f"{self._host} does not resolve: {error}", "dns") from error
         addresses = sorted({str(entry[4][0]) for entry in found})
-        allowed = [address for address in addresses if not forbidden_host(address)]
+        allowed = [address for address in addresses if self._egress.admits_address(self._host, address)]
         if not allowed:
             raise NotReachable(
-                f"{self._host} resolves only to addresses that are not allowed; expected {ALLOWED_HOSTS}", "connect"
+                f"{self._host} resolves only to addresses that are not allowed; expected {self._egress.allowed}",
+                "connect",
             )
         return allowed
 
-    def _opened(self, addresses: Sequence[str]) -> grpc.aio.Channel:
+    async def _opened(self, addresses: Sequence[str]) -> grpc.aio.Channel:
         target = _target([ip_address(address) for address in addresses], self._port)
         options = [*OPTIONS, ("grpc.default_authority", self._authority)]
         if self._credentials is None:
             return grpc.aio.insecure_channel(target, options=options)
-        return grpc.aio.secure_channel(target, self._credentials, options=options)
+        credentials = await asyncio.to_thread(self._credentials)
+        return grpc.aio.secure_channel(target, credentials, options=options)
 
 
 def _target(addresses: Sequence[IPv4Address | IPv6Address], port: int) -> str:
@@ -154,3 +182,25 @@ def _target(addresses: Sequence[IPv4Address | IPv6Address], port: int) -> str:
         return "ipv4:" + ",".join(f"{address}:{port}" for address in addresses)
     sixes = (f"::ffff:{address}" if address.version == 4 else str(address) for address in addresses)
     return "ipv6:" + ",".join(f"[{address}]:{port}" for address in sixes)
+
+
+def credentials(files: Tls | None) -> grpc.ChannelCredentials:
+    """Return what a TLS connection needs; without ``files`` this system's authorities, not those gRPC brings along.
+
+    Raises:
+        UnusableSettings: One of the files cannot be read.
+    """
+    authorities = ssl.get_default_verify_paths().cafile if files is None or files.ca_file is None else files.ca_file
+    try:
+        trusted = _contents(authorities)
+        if files is None or files.cert_file is None:
+            return grpc.ssl_channel_credentials(trusted)
+        return grpc.ssl_channel_credentials(
+            trusted, _contents(files.key_file or files.cert_file), _contents(files.cert_file)
+        )
+    except OSError as error:
+        raise UnusableSettings(f"tls: the files cannot be used on this host: {type(error).__name__}") from error
+
+
+def _contents(file: str | None) -> bytes | None:
+    return None if file is None else Path(file).read_bytes()

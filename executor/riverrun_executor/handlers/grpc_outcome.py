@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,7 +32,21 @@ if TYPE_CHECKING:
 _HOPELESS = frozenset(
     {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.FAILED_PRECONDITION}
 )
+_THROTTLED = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE})
 _DETAILS_KEY = "grpc-status-details-bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a status other than OK means.
+
+    Attributes:
+        outcome: How the attempt ended; a retry without a time is left to the policy.
+        throttled: For how long the service wants to be left alone; ``None`` when it did not say.
+    """
+
+    outcome: Outcome
+    throttled: timedelta | None = None
 
 
 def read_result(result: RunResult) -> Outcome:
@@ -52,8 +67,8 @@ def read_result(result: RunResult) -> Outcome:
             return Failed(f"the outcome {unknown} is none of this release", error_type="protocol")
 
 
-def read_status(error: grpc.aio.AioRpcError, *, policy: timedelta) -> Outcome:
-    """Return the outcome that a status other than OK stands for.
+def read_status(error: grpc.aio.AioRpcError, *, policy: timedelta) -> Reading:
+    """Return what a status other than OK stands for.
 
     Args:
         error: The status with its details.
@@ -68,10 +83,11 @@ def read_status(error: grpc.aio.AioRpcError, *, policy: timedelta) -> Outcome:
     retry = _detail(details, RetryInfo())
     if retry is not None:
         wait = min(_delay(retry.retry_delay), MAX_RETRY_AFTER)
-        return Failed(message, retry_in=max(wait, policy), error_type=error_type)
+        failed = Failed(message, retry_in=max(wait, policy), error_type=error_type)
+        return Reading(failed, throttled=wait if code in _THROTTLED else None)
     if code in _HOPELESS:
-        return Discarded(message, error_type=error_type)
-    return Failed(message, error_type="timeout" if code is grpc.StatusCode.DEADLINE_EXCEEDED else error_type)
+        return Reading(Discarded(message, error_type=error_type))
+    return Reading(Failed(message, error_type="timeout" if code is grpc.StatusCode.DEADLINE_EXCEEDED else error_type))
 
 
 def _details(error: grpc.aio.AioRpcError) -> Status:

@@ -1,189 +1,268 @@
-"""Run a job by posting it to a service, in whatever language it is written."""
+"""Run a job by posting it to a service, in whatever language it is written.
+
+request ── signed, pinned to an allowed address ──▶ service ──▶ answer ──▶ outcome, and what it says about the service
+"""
 
 from __future__ import annotations
 
-import errno
+import asyncio
 import random
-import socket
-import string
+import ssl
+import time
+from collections.abc import Collection, Coroutine
 from datetime import UTC, datetime, timedelta
-from time import perf_counter
-from urllib.parse import quote
+from typing import Any
 
 import aiohttp
-import orjson
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
-from yarl import URL
+from prometheus_client import Counter
 
-from riverrun import __version__
+from riverrun.calls import Tls
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
-from riverrun.egress import ALLOWED_HOSTS, forbidden_host
-from riverrun.outcome import Failed, Outcome
-from riverrun.retry import next_retry_delay
-from riverrun.sanitize import clean_json
+from riverrun.outcome import Failed, Interrupted, Outcome
+from riverrun.retry import RIVER_BACKOFF, retry_delay
 from riverrun.store.registry import RegisteredHandler
 from riverrun.telemetry import metrics
-from riverrun.transition import snooze_count
-from riverrun_executor.handlers.http_outcome import RESULT_TYPE, Answer, read
+from riverrun_executor.breaker import Breaker, Fault
+from riverrun_executor.handlers import http_request
+from riverrun_executor.handlers.http_connection import (
+    UnusableSettings,
+    open_session,
+    tls_context,
+)
+from riverrun_executor.handlers.http_outcome import GONE, Answer, Policy, Reading, read, retry_after
+from riverrun_executor.handlers.http_service import Service
+from riverrun_executor.handlers.http_stream import STREAMS, follow
+from riverrun_executor.handlers.surroundings import Surroundings
 
-CONNECT_SECONDS = 5.0
-KEEPALIVE_SECONDS = 15.0
 MAX_ANSWER_BYTES = 1024 * 1024
-MAX_TRACE_FIELD = 512
-"""The longest ``tracestate`` that the standard asks anybody to pass on."""
+ILL_TIMES = 2
 
-_OWN_METADATA = ("river:", "riverrun:")
-_AS_IT_IS = string.punctuation.replace("%", "") + " "
+WORKED = Policy(timedelta())
+"""Of an answer that is a success, which asks for no delay."""
+
+UNUSABLE = "settings"
+"""The handler's settings name what this host does not have; no fault of the job or the service."""
+
+_GATEWAY = frozenset({502, 503, 504})
+_MISCONFIGURED = frozenset({401, 403, 404, 405})
+_THROTTLED = frozenset({429, 503})
+_UNREACHED = frozenset({"connect", "dns", "tls"})
 
 
 class HttpHandlers:
     """Makes the transports of HTTP services and keeps their connections."""
 
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
+        self._sessions: dict[Tls | None, aiohttp.ClientSession] = {}
+        self._connected: dict[str, HttpHandler] = {}
+        self._background: set[asyncio.Task[None]] = set()
 
     def connect(self, registered: RegisteredHandler) -> HttpHandler:
         """Return the transport that posts jobs to ``registered``."""
-        if self._session is None:
-            connector = aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=KEEPALIVE_SECONDS, resolver=GuardedResolver(), use_dns_cache=False
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-                auto_decompress=False,  # nothing compressed is asked for: a small answer could grow without end
-                trust_env=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": f"riverrun/{__version__}"},
-            )
-        return HttpHandler(registered, self._session)
+        handler = self._connected[registered.kind] = HttpHandler(registered, self)
+        return handler
+
+    def forget(self, kinds: Collection[str]) -> None:
+        """Forget the services of all kinds but these."""
+        for kind in self._connected.keys() - set(kinds):
+            del self._connected[kind]
+
+    async def session(self, tls: Tls | None) -> aiohttp.ClientSession:
+        """Return the session whose connections use these certificates.
+
+        Raises:
+            UnusableSettings: They cannot be used on this host.
+        """
+        if tls not in self._sessions:
+            context: ssl.SSLContext | None = None if tls is None else await tls_context(tls)
+            if tls not in self._sessions:
+                self._sessions[tls] = open_session(self.surroundings.egress, context)
+        return self._sessions[tls]
+
+    def tell(self, word: Coroutine[Any, Any, None], name: str) -> None:
+        """Say something to a service without waiting for it."""
+        task = asyncio.create_task(word, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def check(self) -> None:
+        """Ask all services that name a health URL whether they are well."""
+        watched = [handler for handler in self._connected.values() if handler.has_health]
+        await asyncio.gather(*(handler.check() for handler in watched))
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-
-
-class GuardedResolver(AbstractResolver):
-    """Resolves names and drops the addresses to which no request may go, whatever the name said a moment ago."""
-
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the allowed addresses of ``host``; raises OSError when there are none."""
-        found = await self._resolver.resolve(host, port, family)
-        allowed = [entry for entry in found if not forbidden_host(entry["host"])]
-        if not allowed:
-            raise OSError(
-                errno.EACCES, f"{host} resolves only to addresses that are not allowed; expected {ALLOWED_HOSTS}"
-            )
-        return allowed
-
-    async def close(self) -> None:
-        """Nothing is kept open."""
+        for task in list(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        for session in self._sessions.values():
+            await session.close()
 
 
 class HttpHandler:
     """One HTTP service as a transport."""
 
-    def __init__(self, registered: RegisteredHandler, session: aiohttp.ClientSession) -> None:
-        self._url = URL(registered.registration.endpoint_url or "")
-        self._session = session
+    def __init__(self, registered: RegisteredHandler, owner: HttpHandlers) -> None:
+        said = registered.registration
+        self._kind = said.kind
+        self._settings = said.settings
+        self._service = Service(said, owner.surroundings, owner.session)
+        self._url = self._service.url
+        self._owner = owner
+        self._breaker: Breaker = owner.surroundings.breakers.of(said.kind)
+        self._callbacks = owner.surroundings.callbacks
+        self._backoff = RIVER_BACKOFF if said.settings.backoff is None else said.settings.backoff.policy
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
-        seconds = registered.registration.timeout_seconds
+        self._ill = 0
+        self._requests: dict[str, Counter] = {}
+        self._durations = metrics.handler_request_duration.labels(kind=said.kind, transport="http")
+        self.concurrency = said.settings.concurrency
+        seconds = said.timeout_seconds
         self.timeout = None if seconds is None else timedelta(seconds=seconds)
-        self.concurrency: int | None = None
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Post the job and read the answer as its outcome."""
-        started = perf_counter()
-        answer = await self._post(job, context)
-        code = answer.error_type if isinstance(answer, Failed) else str(answer.status)
-        metrics.handler_requests.labels(kind=job.kind, transport="http", code=code).inc()
-        metrics.handler_request_duration.labels(kind=job.kind, transport="http").observe(perf_counter() - started)
-        if isinstance(answer, Failed):
-            return answer
-        reading = read(answer, now=datetime.now(UTC), policy=next_retry_delay(job.error_count, self._random))
-        if reading.output is not None:
-            context.output(reading.output)
-        return reading.outcome
+        if not self._breaker.admit():
+            return Interrupted()
+        started = time.perf_counter()
+        try:
+            if self._breaker.is_probing and self.has_health and not await self._service.is_well():
+                await self._breaker.failed(Fault.UNREACHED, f"{self._settings.health_url} says that it is not well")
+                return Interrupted()
+            answer = await self._post(job, context)
+            self._count(answer, started)
+            return await self._judge(answer, job, context)
+        except asyncio.CancelledError:
+            self._cut_short(job, context)
+            raise
+        except BaseException:
+            self._breaker.broken_off()
+            raise
 
     async def _post(self, job: ClaimedJob, context: Context) -> Answer | Failed:
         """Return the answer, or a failure that names which part of the exchange failed."""
-        # An address in the URL never meets the resolver.
-        if forbidden_host(self._url.host or ""):
-            return Failed(f"{self._url.host} is not allowed; expected {ALLOWED_HOSTS}", error_type="connect")
+        form = self._settings.body
+        sent = http_request.body(job, context, form)
+        if len(sent) > http_request.MAX_BODY_BYTES:
+            return Failed(
+                f"the request would be larger than {http_request.MAX_BODY_BYTES} bytes", error_type="too_large"
+            )
         try:
-            async with self._session.post(
-                self._url, data=envelope(job, context), headers=headers(job, context), allow_redirects=False
-            ) as response:
-                body = bytearray()
-                async for part in response.content.iter_any():
-                    body += part
-                    if len(body) > MAX_ANSWER_BYTES:
-                        response.close()
-                        return Failed(f"the answer is larger than {MAX_ANSWER_BYTES} bytes", error_type="too_large")
-                return Answer(response.status, response.headers, bytes(body))
+            fields = self._service.headers(http_request.headers(job, context, form))
+            fields |= self._service.proofs(job, sent)
+            session = await self._service.session()
+            if not self._service.is_admitted:
+                allowed = self._owner.surroundings.egress.allowed
+                return Failed(f"{self._url.host} is not allowed; expected {allowed}", error_type="connect")
+            async with session.post(self._url, data=sent, headers=fields, allow_redirects=False) as response:
+                return await self._read(response, context)
+        except UnusableSettings as error:
+            return Failed(str(error), error_type=UNUSABLE)
         except (aiohttp.ClientError, OSError) as error:
             return Failed(f"{self._url.origin()}: {type(error).__name__}: {error}", error_type=_error_type(error))
 
+    async def _read(self, response: aiohttp.ClientResponse, context: Context) -> Answer | Failed:
+        if response.ok and response.content_type in STREAMS:
+            return await follow(response, context, idle_seconds=self._settings.idle_timeout)
+        body = bytearray()
+        async for part in response.content.iter_any():
+            body += part
+            if len(body) > MAX_ANSWER_BYTES:
+                response.close()
+                return Failed(f"the answer is larger than {MAX_ANSWER_BYTES} bytes", error_type="too_large")
+        return Answer(response.status, response.headers, bytes(body))
 
-def envelope(job: ClaimedJob, context: Context) -> bytes:
-    """Return the body of the request; the arguments go in as the text the database keeps."""
-    metadata = {key: value for key, value in job.metadata.items() if not key.startswith(_OWN_METADATA)}
-    data = {
-        "job_id": job.id,
-        "task_type": job.kind,
-        "queue": job.queue,
-        "attempt": job.attempt,
-        "max_attempts": job.max_attempts,
-        "priority": job.priority,
-        "tags": list(job.tags),
-        "created_at": job.created_at,
-        "scheduled_at": job.scheduled_at,
-        "deadline": context.deadline,
-        "metadata": orjson.Fragment(clean_json(metadata)),
-        "args": orjson.Fragment(job.args_text),
-    }
-    return orjson.dumps({"type": "job.execute", "timestamp": datetime.now(UTC), "data": data}, option=orjson.OPT_UTC_Z)
+    async def _judge(self, answer: Answer | Failed, job: ClaimedJob, context: Context) -> Outcome:
+        """Return the outcome, after the breaker has learnt what the answer says about the service."""
+        if isinstance(answer, Failed):
+            if answer.error_type == UNUSABLE:
+                self._breaker.unusable(answer.error)
+                return Interrupted()
+            if await self._breaker.failed(_fault_of(answer.error_type), answer.error):
+                return Interrupted()
+            return self._with_delay(answer, job)
+        now = datetime.now(UTC)
+        reading = read(answer, now=now, policy=WORKED if answer.status < 300 else self._policy(job))
+        if reading.output is not None:
+            context.output(reading.output)
+        if await self._says_it_is_ill(answer, reading, now):
+            return Interrupted()
+        if reading.lease is not None:
+            context.limit_seconds = None  # from here on it is the lease that decides
+            await self._callbacks.silence(job, reading.lease)
+        return self._with_delay(reading.outcome, job)
+
+    def _policy(self, job: ClaimedJob) -> Policy:
+        delay = retry_delay(self._backoff, errors=job.error_count, rng=self._random)
+        return Policy(delay, http_request.snoozes(job), self._settings)
+
+    async def _says_it_is_ill(self, answer: Answer, reading: Reading, now: datetime) -> bool:
+        """Let the breaker know what an answer says about the service; return whether the attempt does not count."""
+        status, reason = answer.status, f"HTTP {answer.status}"
+        if status in _THROTTLED and (wait := retry_after(answer, now)) is not None:
+            self._breaker.answered(well=True)
+            self._breaker.throttle(wait)
+        elif status >= 500 and isinstance(reading.outcome, Failed):
+            return await self._breaker.failed(Fault.GATEWAY if status in _GATEWAY else Fault.ERROR, reason)
+        elif status in _MISCONFIGURED and isinstance(reading.outcome, Failed):
+            self._breaker.answered(well=False)
+            self._breaker.flag(f"{reason} from {self._url.origin()}")
+        elif status == GONE:
+            self._breaker.answered(well=True)
+            self._breaker.gone(f"{reason}: the service is gone for good")
+        else:
+            self._breaker.answered(well=True)
+        return False
+
+    def _with_delay(self, outcome: Outcome, job: ClaimedJob) -> Outcome:
+        """Return ``outcome``; a retry that nobody gave a time gets that of the handler's policy."""
+        if isinstance(outcome, Failed) and outcome.retry_in is None and self._settings.backoff is not None:
+            delay = retry_delay(self._backoff, errors=job.error_count, rng=self._random)
+            return Failed(outcome.error, outcome.trace, retry_in=delay, error_type=outcome.error_type)
+        return outcome
+
+    def _cut_short(self, job: ClaimedJob, context: Context) -> None:
+        """Note what it means that an attempt was stopped, and tell the service if it wants to know."""
+        if context.stopped_by == "timeout":
+            self._breaker.hung(f"no answer within {context.limit_seconds} s")
+            metrics.handler_requests.labels(kind=self._kind, transport="http", code="timeout").inc()
+        else:
+            self._breaker.broken_off()
+        if self._settings.cancel_url is not None:
+            self._owner.tell(self._service.call_off(job, context.stopped_by), f"calling off job {job.id}")
+
+    @property
+    def has_health(self) -> bool:
+        """Whether the service can be asked how it is."""
+        return self._settings.health_url is not None
+
+    async def check(self) -> None:
+        """Ask the service how it is; leave it alone when it was not well twice in a row."""
+        if await self._service.is_well():
+            self._ill = 0
+            return
+        self._ill += 1
+        if self._ill >= ILL_TIMES:
+            self._breaker.open(f"{self._settings.health_url} says that it is not well")
+
+    def _count(self, answer: Answer | Failed, started: float) -> None:
+        code = answer.error_type if isinstance(answer, Failed) else str(answer.status)
+        counter = self._requests.get(code)
+        if counter is None:
+            counter = self._requests[code] = metrics.handler_requests.labels(
+                kind=self._kind, transport="http", code=code
+            )
+        counter.inc()
+        self._durations.observe(time.perf_counter() - started)
 
 
-def headers(job: ClaimedJob, context: Context) -> dict[str, str]:
-    """Return the header fields of the request; a receiver must not authorize on them."""
-    fields = {
-        "Content-Type": "application/json",
-        "Accept": f"application/json, {RESULT_TYPE}",
-        "Accept-Encoding": "identity",
-        "Job-Id": str(job.id),
-        "Job-Kind": _field(job.kind),
-        "Job-Queue": _field(job.queue),
-        "Job-Priority": str(job.priority),
-        "Job-Attempt": str(job.attempt),
-        "Job-Max-Attempts": str(job.max_attempts),
-        "Job-Snoozes": str(snooze_count(job.metadata)),
-        "Job-Attempt-Token": context.fence,
-        "Job-Created-At": job.created_at.isoformat(),
-        "Job-Scheduled-At": job.scheduled_at.isoformat(),
-        "Idempotency-Key": f"job_{job.id}",
-    }
-    if context.limit_seconds is not None and context.deadline is not None:
-        fields["Job-Timeout"] = f"{context.limit_seconds:.15g}"
-        fields["Job-Deadline"] = context.deadline.isoformat()
-    for name in ("traceparent", "tracestate"):
-        value = job.metadata.get(name)
-        if isinstance(value, str) and len(value) <= MAX_TRACE_FIELD and value.isascii() and value.isprintable():
-            fields[name] = value
-    return fields
-
-
-def _field(text: str) -> str:
-    """Return a name that a client of any language may have chosen as a header value; what cannot be one is escaped."""
-    return quote(text, safe=_AS_IT_IS)
+def _fault_of(error_type: str) -> Fault:
+    """Return what a failed exchange says about the service."""
+    if error_type in _UNREACHED:
+        return Fault.UNREACHED
+    return Fault.GATEWAY if error_type == "reset" else Fault.ERROR
 
 
 def _error_type(error: BaseException) -> str:

@@ -2,11 +2,14 @@
 
 1. What the service says itself, whatever its status: a ``Job-Outcome`` header, ``Job-No-Retry: true``, or a body of
    type ``application/job-result+json``.
-2. 2xx completes; a JSON body is the job's output.
-3. ``Retry-After`` retries, no sooner than it says and no sooner than the retry policy says.
-4. 400, 410, 413, 415 and 422 discard, because the same request can never succeed.
-5. 499 cancels.
-6. Everything else is retried, redirects included, which are never followed.
+2. 202 with ``Job-Async: <seconds>`` leaves the end of the job to a callback.
+3. 2xx completes; a JSON body is the job's output.
+4. ``Retry-After`` retries, no sooner than it says and no sooner than the retry policy says. When the handler says
+   ``throttle=snooze``, 429 snoozes instead, up to `MAX_SNOOZES` times.
+5. 400, 410, 413, 415 and 422 discard, because the same request can never succeed; when the handler says
+   ``client_errors=retry``, only 410 does.
+6. 499 cancels.
+7. Everything else is retried, redirects included, which are never followed.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from riverrun.calls import NO_SETTINGS, CallSettings
 from riverrun.job import decode_json
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, Snoozed
 from riverrun.retry import MAX_DELAY
@@ -32,7 +36,13 @@ MAX_OUTPUT_BYTES = 64 * 1024
 
 MAX_EXCERPT_BYTES = 2_000
 
-_HOPELESS = frozenset({400, 410, 413, 415, 422})
+MAX_SNOOZES = 1000
+"""How often a throttled job is snoozed before its attempts count again."""
+
+SHORTEST_LEASE, LONGEST_LEASE = 1.0, 86_400.0
+
+GONE = 410
+_HOPELESS = frozenset({400, GONE, 413, 415, 422})
 _CLIENT_CLOSED = 499
 
 
@@ -79,30 +89,48 @@ class Reading:
     Attributes:
         outcome: How the attempt ended; a retry without a time is left to the policy.
         output: What the service gave as the job's output; ``None`` when it gave none.
+        lease: The service works on, and will call back; it must be heard of again within so many seconds. The outcome
+            is what its silence means then.
     """
 
     outcome: Outcome
     output: object = None
+    lease: float | None = None
 
 
-class _NotUnderstoodError(Exception):
+class NotUnderstood(Exception):
     """The service says something about the outcome that is not in the contract."""
 
 
-def read(answer: Answer, *, now: datetime, policy: timedelta) -> Reading:
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the handler and the job say about failures.
+
+    Attributes:
+        delay: The delay that the retry policy asks for; ``Retry-After`` can only lengthen it.
+        snoozes: How often the job was snoozed.
+        settings: Of the handler.
+    """
+
+    delay: timedelta
+    snoozes: int = 0
+    settings: CallSettings = NO_SETTINGS
+
+
+def read(answer: Answer, *, now: datetime, policy: Policy) -> Reading:
     """Return the outcome that ``answer`` stands for.
 
     Args:
         answer: The answer.
         now: Turns the date of a ``Retry-After`` into a delay.
-        policy: The delay that the retry policy asks for; ``Retry-After`` can only lengthen it.
+        policy: What the handler and the job say about failures.
     """
     try:
         said, result = _said(answer)
         if said:
             return _as_said(said, result, answer, now)
         return _by_status(result, answer, now, policy)
-    except _NotUnderstoodError as error:
+    except NotUnderstood as error:
         return Reading(Failed(error=f"HTTP {answer.status}: {error}", error_type="protocol"))
 
 
@@ -115,7 +143,7 @@ def _said(answer: Answer) -> tuple[str, Mapping[str, Any]]:
     if not isinstance(result, dict):
         if said:
             return said, {}
-        raise _NotUnderstoodError(f"the body of type {RESULT_TYPE} is not a JSON object")
+        raise NotUnderstood(f"the body of type {RESULT_TYPE} is not a JSON object")
     named = result.get("outcome", "")
     return said or (named.strip().lower() if isinstance(named, str) else _shown(named)), result
 
@@ -136,24 +164,42 @@ def _as_said(said: str, result: Mapping[str, Any], answer: Answer, now: datetime
             return Reading(Cancelled(error, trace, error_type=said))
         case _:
             allowed = "complete, retry, snooze, discard or cancel"
-            raise _NotUnderstoodError(f"the outcome {said[:80]!r} is none of {allowed}")
+            raise NotUnderstood(f"the outcome {said[:80]!r} is none of {allowed}")
 
 
-def _by_status(result: Mapping[str, Any], answer: Answer, now: datetime, policy: timedelta) -> Reading:
+def _by_status(result: Mapping[str, Any], answer: Answer, now: datetime, policy: Policy) -> Reading:
     if answer.status == 202 and "Job-Async" in answer.headers:
-        raise _NotUnderstoodError("the service wants to finish the job later (Job-Async); this release cannot wait")
+        return _by_callback(answer)
     if 200 <= answer.status < 300:
         return Reading(Completed(), _output(result, answer))
+    return Reading(_failure(result, answer, retry_after(answer, now), policy))
+
+
+def _failure(result: Mapping[str, Any], answer: Answer, wait: timedelta | None, policy: Policy) -> Outcome:
     error, trace = _error(result, answer)
     error_type = f"http_{answer.status // 100}xx"
-    wait = _retry_after(answer, now)
+    if answer.status == 429 and policy.settings.throttle == "snooze" and policy.snoozes < MAX_SNOOZES:
+        return Snoozed(SNOOZE_WITHOUT_TIME if wait is None else wait)
     if wait is not None:
-        return Reading(Failed(error, trace, retry_in=max(wait, policy), error_type=error_type))
-    if answer.status in _HOPELESS:
-        return Reading(Discarded(error, trace, error_type=error_type))
+        return Failed(error, trace, retry_in=max(wait, policy.delay), error_type=error_type)
+    if answer.status in _HOPELESS and (answer.status == GONE or policy.settings.client_errors == "discard"):
+        return Discarded(error, trace, error_type=error_type)
     if answer.status == _CLIENT_CLOSED:
-        return Reading(Cancelled(error, trace, error_type=error_type))
-    return Reading(Failed(error, trace, error_type=error_type))
+        return Cancelled(error, trace, error_type=error_type)
+    return Failed(error, trace, error_type=error_type)
+
+
+def _by_callback(answer: Answer) -> Reading:
+    text = answer.headers.get("Job-Async", "").strip()
+    allowed = f"a number of seconds from {SHORTEST_LEASE:.0f} to {LONGEST_LEASE:.0f}"
+    try:
+        lease = float(text)
+    except ValueError:
+        raise NotUnderstood(f"Job-Async is {text[:80]!r} instead of {allowed}") from None
+    if not SHORTEST_LEASE <= lease <= LONGEST_LEASE:
+        raise NotUnderstood(f"Job-Async is {text[:80]!r} instead of {allowed}")
+    silent = Failed(f"the service was not heard of for {lease:g} s", error_type="lease_expired")
+    return Reading(silent, lease=lease)
 
 
 def _output(result: Mapping[str, Any], answer: Answer) -> object:
@@ -190,13 +236,13 @@ def _delay(result: Mapping[str, Any], answer: Answer, now: datetime) -> timedelt
     """Return the time that the service names, which holds as it is; ``None`` when it names none."""
     seconds = result.get("delay_s")
     if seconds is None:
-        return _retry_after(answer, now)
+        return retry_after(answer, now)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        raise _NotUnderstoodError(f"delay_s is {_shown(seconds)[:80]!r} instead of a number of seconds from 0")
+        raise NotUnderstood(f"delay_s is {_shown(seconds)[:80]!r} instead of a number of seconds from 0")
     return timedelta(seconds=min(seconds, MAX_DELAY.total_seconds()))
 
 
-def _retry_after(answer: Answer, now: datetime) -> timedelta | None:
+def retry_after(answer: Answer, now: datetime) -> timedelta | None:
     """Return what ``Retry-After`` asks for, seconds or a date, from 0 to 24 hours; what is neither counts as absent."""
     text = answer.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():

@@ -31,7 +31,9 @@ class IsolatedHandler:
         self._kind = handler.kind
         self._memory_mb = handler.memory_mb
         self.timeout = handler.timeout
+        self.backoff = handler.backoff
         self.concurrency = handler.concurrency
+        self.backoff = handler.backoff
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run one attempt in a process and return how it ended; a process that ended with it is its failure.

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-import random
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import timedelta
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
+from riverrun.handler_outcome import raised, returned, told_to_stop
 from riverrun.handlers import Handler
-from riverrun.outcome import Cancelled, Completed, Failed, Outcome, Snoozed
-from riverrun.retry import RIVER_BACKOFF, retry_delay
-from riverrun.sanitize import error_text
-from riverrun.signals import Cancel, Retry, Signal, Snooze
-from riverrun.signature import InvalidArguments
-from riverrun.transition import MAX_TRACE_BYTES
+from riverrun.outcome import Outcome
 
 STUCK_AFTER = timedelta(seconds=10)
 """How long a plain function may ignore that its time is over before its attempt is finished without it."""
-
-MAX_FRAME_CHARACTERS = 4_000
 
 
 class LocalHandler:
@@ -49,9 +40,9 @@ class LocalHandler:
         self._threads = threads
         self._abandoned = abandoned
         self._stuck_after = stuck_after
-        self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
         self.timeout = handler.timeout
         self.concurrency = handler.concurrency
+        self.backoff = handler.backoff
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Validate the arguments, call the function, and return how it ended, whatever it raises.
@@ -63,14 +54,14 @@ class LocalHandler:
             return await self._in_thread(job, context)
         try:
             result = self._handler.function(*self._handler.arguments(job, context))
-            return self._returned(job, context, await result)  # type: ignore[misc]  # is_async: a coroutine
+            return returned(await result, context)  # type: ignore[misc]  # is_async: a coroutine
         except asyncio.CancelledError as error:
             context.cancel()  # for threads that the handler has started
-            if _told_to_stop():
+            if told_to_stop():
                 raise
-            return self._raised(job, error)
+            return raised(error, context)
         except BaseException as error:  # noqa: BLE001 - nothing that a handler raises may end the executor
-            return self._raised(job, error)
+            return raised(error, context)
 
     async def _in_thread(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run a plain function in a thread, and wait for the thread even when the attempt is cancelled.
@@ -98,66 +89,10 @@ class LocalHandler:
         """Do in a thread what `run` does on the loop; a future cannot carry all that may be raised here."""
         try:
             result = self._handler.function(*self._handler.arguments(job, context))
-            return self._returned(job, context, result)
+            return returned(result, context)
+        except asyncio.CancelledError as error:
+            if context.cancelled:  # a generator that was stopped
+                raise
+            return raised(error, context)
         except BaseException as error:  # noqa: BLE001 - nothing that a handler raises may end the executor
-            return self._raised(job, error)
-
-    def _returned(self, job: ClaimedJob, context: Context, result: object) -> Outcome:
-        if isinstance(result, Signal):
-            return self._raised(job, result)
-        if inspect.isawaitable(result):
-            if inspect.iscoroutine(result):
-                result.close()
-            return self._failed(job, "the handler returned what nobody awaits; it must await it, or be async")
-        if result is not None:
-            context.output(result)
-        return Completed()
-
-    def _raised(self, job: ClaimedJob, error: BaseException) -> Outcome:
-        leaves = list(_leaves(error))
-        # What a TaskGroup wraps is still what the handler raised.
-        cause = leaves[0] if len(leaves) == 1 or all(isinstance(leaf, Signal) for leaf in leaves) else error
-        match cause:
-            case Snooze(delay=delay):
-                return Snoozed(delay)
-            case Cancel(reason=reason):
-                return Cancelled(reason or "the handler cancelled the job")
-            case Retry(delay=None, reason=reason):
-                return self._failed(job, reason, error_type="retry")
-            case Retry(delay=delay, reason=reason):
-                return Failed(reason, error_type="retry", retry_in=delay)
-            case InvalidArguments():
-                return self._failed(job, f"invalid arguments: {cause}", error_type="invalid_args")
-            case _:
-                return self._failed(job, error_text(cause), trace=_trace(error))
-
-    def _failed(self, job: ClaimedJob, error: str, *, trace: str = "", error_type: str = "exception") -> Failed:
-        backoff = self._handler.backoff
-        delay = None if backoff == RIVER_BACKOFF else retry_delay(backoff, errors=job.error_count, rng=self._random)
-        return Failed(error, trace, error_type=error_type, retry_in=delay)
-
-
-def _told_to_stop() -> bool:
-    """Return whether the attempt itself was cancelled, not something that its handler waited for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """Give the errors in a group and in the groups within it; of any other error, the error."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
-
-
-def _trace(error: BaseException) -> str:
-    """Return the traceback without the frames of this module; of a long one the end, which says where it broke."""
-    own = error.__traceback__
-    parts = traceback.format_exception(type(error), error, own.tb_next if own else None)
-    shortened = [part if len(part) <= MAX_FRAME_CHARACTERS else part[:MAX_FRAME_CHARACTERS] + "…\n" for part in parts]
-    data = "".join(shortened).encode(errors="replace")
-    if len(data) <= MAX_TRACE_BYTES:
-        return data.decode()
-    return "…" + data[-MAX_TRACE_BYTES + len("…".encode()) :].decode(errors="ignore")
+            return raised(error, context)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncIterator
 
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from riverrun.access import Role
 from riverrun.errors import ConfigError
-from riverrun.settings.schema import AdminSettings, Settings
+from riverrun.settings.admin import AdminSettings
+from riverrun.settings.schema import Settings
+from riverrun_admin import failures
+from riverrun_admin.database import Database
 from riverrun_admin.door import Door
-from riverrun_admin.roles import ROLES, Role
+from riverrun_admin.known_tokens import KnownTokens
+from riverrun_admin.roles import ROLES
 from support.admin import Admin, running_admin
+from support.contexts import settings_for
 from support.queries import value
 
 TOKEN = "a-token-of-sufficient-length"
@@ -29,13 +36,15 @@ async def guarded(database: str) -> AsyncIterator[Admin]:
 
 
 def _path(template: str) -> str:
-    for name, filled in (("{job_id}", "1"), ("{code}", "validation"), ("{name}", "style.css"), ("{action}", "pause")):
-        template = template.replace(name, filled)
-    return template
+    filled = {"code": "validation", "name": "style.css", "action": "pause"}
+    return re.sub(r"{(\w+)}", lambda part: filled.get(part[1], "1"), template)
 
 
-async def test_every_route_but_the_public_ones_wants_a_token(guarded: Admin) -> None:
+async def test_every_route_but_the_public_ones_wants_a_token(guarded: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "MOST", 1_000)
     for method, template in ROUTES:
+        if template == "/admin/queue/callback/{job_id}":
+            continue  # its tokens are of another kind
         bare = await guarded.request(method, _path(template))
         wrong = await guarded.request(method, _path(template), headers={"Authorization": "Bearer nonsense"})
         right = await guarded.request(method, _path(template), headers={"Authorization": f"Bearer {TOKEN}"})
@@ -57,7 +66,8 @@ async def test_a_browser_may_send_the_token_as_a_password(guarded: Admin) -> Non
     asked = await guarded.page("/admin/queue/dashboard")
 
     assert (right.status, broken.status, asked.status) == (200, 401, 401)
-    assert "Basic" in asked.headers["WWW-Authenticate"]
+    assert asked.headers["WWW-Authenticate"].startswith("Bearer")
+    assert '<input type="password" name="token"' in asked.text
 
 
 async def test_no_route_answers_to_a_strange_name(admin: Admin) -> None:
@@ -111,10 +121,12 @@ async def test_our_own_pages_may_change_things(admin: Admin, conn: AsyncConnecti
 
 def test_an_open_address_without_a_token_is_refused() -> None:
     # The configuration refuses it as well; this is the second lock.
-    admin = AdminSettings.model_construct(host="0.0.0.0", port=9999, tokens=[], allowed_hosts=[])
+    admin = AdminSettings.model_construct(host="0.0.0.0", port=9999, tokens=[], allowed_hosts=[], require_token=False)
+
+    database = Database(settings_for("host=localhost port=1 user=x dbname=x"))
 
     with pytest.raises(ConfigError, match=r"admin\.tokens"):
-        Door(Settings.model_construct(admin=admin))
+        Door(Settings.model_construct(admin=admin), KnownTokens(database))
 
 
 async def test_every_response_has_the_headers_that_guard_a_browser(admin: Admin) -> None:

@@ -1,0 +1,106 @@
+"""Records every change in the transaction that makes it: who, from where, what, and how it was before.
+
+Every request that changes something passes here, so that no route can forget it. What a request says is kept as its
+details; a route that knows more notes it. Enqueueing is not recorded: a job is the record of its own beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp import web
+
+from riverrun.access import Role
+from riverrun.store import audit
+from riverrun.store.audit import Change
+from riverrun_admin.body import MANY_BODY_BYTES, read_body
+from riverrun_admin.callers import address_of, caller_of
+from riverrun_admin.form_fields import MOST_FIELDS
+from riverrun_admin.roles import needed_role
+from riverrun_admin.services import services
+from riverrun_admin.transaction import whole
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+LARGEST_KEPT = 16 * 1024
+_NOTES = web.RequestKey("_NOTES", dict[str, Any])
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OF_SESSIONS = frozenset({"/admin/login", "/admin/logout"})
+_TARGETS = (
+    ("job_id", "job"), ("job_ids", "jobs"), ("token_id", "token"), ("bulk_id", "bulk"), ("name", "schedule"),
+    ("task_type", "handler"), ("queue", "queue"), ("server_id", "server"),
+)  # fmt: skip
+
+
+def note(request: web.Request, **details: object) -> None:
+    """Keep more with the change that ``request`` makes: ``target``, ``actor``, ``before``, ``after``, ``result``."""
+    request.setdefault(_NOTES, {}).update(details)
+
+
+@web.middleware
+async def record_changes(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Run a request that changes something in one transaction together with the record of it."""
+    if request.method in _SAFE_METHODS or not _changes(request):
+        return await handler(request)
+    body = await read_body(request, MANY_BODY_BYTES)  # before a connection is taken, for senders that are slow
+    redirection: web.HTTPRedirection | None = None
+    async with whole(request) as run:
+        try:
+            response = await handler(request)
+        except web.HTTPRedirection as found:
+            redirection = found
+        if redirection is not None or (response.status < 400 and _is_known(request)):
+            await run(audit.add(_change(request, body)))
+    services(request).changed()
+    services(request).bulk.wake()  # it sees only what is committed
+    if redirection is not None:
+        raise redirection
+    return response
+
+
+def _changes(request: web.Request) -> bool:
+    resource = request.match_info.route.resource
+    if resource is None:
+        return False
+    role = needed_role(request)
+    return resource.canonical in _OF_SESSIONS if role is Role.PUBLIC else role is not Role.ENQUEUE
+
+
+def _is_known(request: web.Request) -> bool:
+    """Whether there is something to be recorded: nobody fills the record from outside."""
+    return needed_role(request) is not Role.PUBLIC or _NOTES in request
+
+
+def _change(request: web.Request, body: bytes) -> Change:
+    caller, noted = caller_of(request), dict(request.get(_NOTES, {}))
+    said = services(request).mask.value(_said(request, body))
+    fields = said if isinstance(said, Mapping) else {}
+    details = {
+        "role": caller.role,
+        "address": address_of(request, services(request).settings.admin),
+        "request_id": request.headers.get("X-Request-Id", ""),
+        "result": "ok",
+        "after": fields,
+    }
+    action = ".".join(part for part in request.path.split("/") if part not in ("", "admin", "form"))
+    target = noted.pop("target", None) or _target(fields)
+    return Change(noted.pop("actor", caller.actor), action, target, {**details, **noted})
+
+
+def _said(request: web.Request, body: bytes) -> object:
+    """Return what the request says, as far as it is small enough to be kept."""
+    if len(body) > LARGEST_KEPT:
+        return {"cut": f"{len(body)} bytes"}
+    if request.content_type == "application/json" and body:
+        return orjson.loads(body)
+    return {**request.query, **dict(parse_qsl(body.decode(errors="replace"), max_num_fields=MOST_FIELDS))}
+
+
+def _target(fields: Mapping[str, object]) -> str:
+    for name, noun in _TARGETS:
+        if fields.get(name) is not None:
+            return f"{noun}:{fields[name]}"[:255]
+    return ""

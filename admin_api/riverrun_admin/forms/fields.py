@@ -1,0 +1,70 @@
+"""Read a form, and lead back to the page that it was on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NoReturn
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from riverrun.errors import InvalidInput
+from riverrun_admin.form_fields import given_fields
+
+# A path below /admin/ and a query; nothing that a browser could take for another host.
+_BACK = re.compile(r"(?:queue|error|handler|schedule|server|page)/[A-Za-z0-9_/.%-]+(?:\?[!-~]*)?")
+
+
+class Fields:
+    """The fields of a form; white space around a value does not count."""
+
+    def __init__(self, given: Mapping[str, list[str]]) -> None:
+        self._given = given
+
+    def text(self, name: str) -> str:
+        """Return a field, empty when it is not there."""
+        return self._given.get(name, [""])[-1].strip()
+
+    def optional(self, name: str) -> str | None:
+        """Return a field, ``None`` when it is empty."""
+        return self.text(name) or None
+
+    def every(self, name: str) -> list[str]:
+        """Return all values of a field."""
+        return self._given.get(name, [])
+
+    def number(self, name: str) -> int | str | None:
+        """Return a field as a whole number, ``None`` when it is empty, and as it is when it is none."""
+        text = self.text(name)
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else text or None
+
+    def seconds(self, name: str) -> float | None:
+        """Return a field as a number of seconds, ``None`` when it is empty.
+
+        Raises:
+            InvalidInput: It is no number.
+        """
+        text = self.optional(name)
+        try:
+            return None if text is None else float(text)
+        except ValueError as error:
+            raise InvalidInput(name, text, "a number of seconds", code="type") from error
+
+    def back(self, otherwise: str) -> str:
+        """Return the page to go back to, below ``/admin/``: the one that the form names, if it is one of ours."""
+        named = self.text("back")
+        return named if _BACK.fullmatch(named) and "//" not in named.partition("?")[0] else otherwise
+
+
+async def read_fields(request: web.Request) -> Fields:
+    """Return the fields of the form that was sent; raises as `form_fields.given_fields`."""
+    return Fields(await given_fields(request))
+
+
+def leave(request: web.Request, path: str, notice: str) -> NoReturn:
+    """Go to the page at ``path``, below ``/admin/``, which says what was done."""
+    path, _, query = path.partition("?")
+    kept = "&".join(each for each in query.split("&") if each and not each.startswith("notice="))
+    asked = "&".join(filter(None, (kept, urlencode({"notice": notice}))))
+    raise web.HTTPSeeOther(f"{'../' * (request.path.count('/') - 2)}{path}?{asked}")

@@ -1,0 +1,84 @@
+"""Make, change, delete, pause and resume a schedule, and enqueue its job now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from aiohttp import web
+
+from riverrun.database.statements import Steps
+from riverrun.names import check_schedule_name
+from riverrun.schedule import NewSchedule, Schedule, new_schedule
+from riverrun.store import schedules
+from riverrun_admin.forms.fields import Fields, leave, read_fields
+from riverrun_admin.schedule_actions import run_now
+from riverrun_admin.transaction import run
+
+
+async def act(request: web.Request) -> web.StreamResponse:
+    """Pause or resume the schedule that the form names."""
+    action = _ACTIONS.get(request.match_info["action"])
+    if action is None:
+        raise web.HTTPNotFound
+    switch, notice = action
+    fields = await read_fields(request)
+    await run(request, switch(check_schedule_name(fields.text("name"), "name")))
+    leave(request, fields.back("schedule/list"), notice)
+
+
+async def enqueue(request: web.Request) -> web.StreamResponse:
+    """Enqueue the job of a schedule now, and show it."""
+    fields = await read_fields(request)
+    job = await run_now(request, check_schedule_name(fields.text("name"), "name"))
+    leave(request, f"queue/jobs/{job.id}", "enqueued")
+
+
+async def save(request: web.Request) -> web.StreamResponse:
+    """Make a schedule, or make one that is there what the form says."""
+    fields = await read_fields(request)
+    revision = fields.number("revision")
+    said = _said(fields)
+    if isinstance(revision, int):
+        await run(request, schedules.update(said, revision=revision))
+    else:
+        await run(request, schedules.create(said))
+    leave(request, "schedule/list", "schedule_saved")
+
+
+async def delete(request: web.Request) -> web.StreamResponse:
+    """Delete a schedule; jobs that it has enqueued stay."""
+    fields = await read_fields(request)
+    await run(request, schedules.delete(check_schedule_name(fields.text("name"), "name")))
+    leave(request, "schedule/list", "schedule_deleted")
+
+
+def _said(fields: Fields) -> NewSchedule:
+    every = fields.seconds("every_s")
+    return new_schedule(
+        fields.text("name"),
+        kind=fields.text("task_type"),
+        cron=fields.optional("cron"),
+        every=None if every is None else timedelta(seconds=every),
+        timezone=fields.text("timezone") or "UTC",
+        args=fields.text("task_params") or "{}",
+        queue=fields.text("queue") or "default",
+        priority=fields.number("priority"),
+        max_attempts=fields.number("max_attempts"),
+        tags=tuple(tag.strip() for tag in fields.text("tags").split(",") if tag.strip()),
+        missed=fields.text("missed") or "latest",
+    )
+
+
+_ACTIONS: Mapping[str, tuple[Callable[[str], Steps[Schedule]], str]] = {
+    "pause": (schedules.pause, "schedule_paused"),
+    "resume": (schedules.resume, "schedule_resumed"),
+}
+"""What to do, and the notice of the page after it."""
+
+ROUTES = (
+    web.post("/admin/form/schedule", save),
+    web.post("/admin/form/schedule/delete", delete),
+    web.post("/admin/form/schedule/run", enqueue),
+    web.post("/admin/form/schedule/{action}", act),
+)

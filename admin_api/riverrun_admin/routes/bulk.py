@@ -1,0 +1,115 @@
+"""Do one thing to every job that a filter names, in the background: begin, watch, abort."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from riverrun import job_query
+from riverrun.errors import InvalidInput
+from riverrun.job import JobState
+from riverrun.store import bulk_operations
+from riverrun.store.bulk_operations import Bulk
+from riverrun.store.listing import JobFilter
+from riverrun_admin import queue_actions
+from riverrun_admin.auditing import note
+from riverrun_admin.body import JOB_BODY_BYTES, read_object
+from riverrun_admin.callers import caller_of
+from riverrun_admin.database import QueryTimeout
+from riverrun_admin.documents import bulk_document, count, respond
+from riverrun_admin.filters import is_lenient, number_of, refuse_unknown, rows_wanted
+from riverrun_admin.models import BulkBody, BulkIdBody, OneQueueBody
+from riverrun_admin.rules import validated
+from riverrun_admin.services import services
+from riverrun_admin.transaction import run
+
+
+async def begin(request: web.Request) -> web.Response:
+    """Begin an operation: 202 and its path; with ``dry_run`` only say how many jobs it would find."""
+    body = validated(BulkBody, await read_object(request, JOB_BODY_BYTES), lenient=is_lenient(request))
+    given = {"delay_s": body.delay_s, "priority": body.priority, "queue": body.queue}
+    params = bulk_operations.check_action(body.action, given)
+    wanted, text = _wanted(body)
+    if body.dry_run:
+        return respond({"action": body.action, "filter": text, "dry_run": True, "count": await _count(request, wanted)})
+    return await _begun(request, body.action, params, wanted, text)
+
+
+async def clear(request: web.Request) -> web.Response:
+    """Delete all jobs of a queue that are available: 202 and the path of the operation."""
+    body = validated(OneQueueBody, await read_object(request), lenient=is_lenient(request))
+    wanted = JobFilter(states=(JobState.AVAILABLE,), queues=(body.queue,))
+    return await _begun(request, "delete", {}, wanted, f"state:available queue:{body.queue}")
+
+
+async def drain(request: web.Request) -> web.Response:
+    """Pause a queue and say how many of its jobs still run: 0 when it is drained."""
+    body = validated(OneQueueBody, await read_object(request), lenient=is_lenient(request))
+    names = await queue_actions.pause(request, body.queue)
+    return respond(
+        {"queues": names, "paused": True, "running": count(await queue_actions.running(request, body.queue))}
+    )
+
+
+async def list_operations(request: web.Request) -> web.Response:
+    """List operations, the newest first."""
+    refuse_unknown(request, frozenset({"limit", "cursor", "lenient"}))
+    rows = rows_wanted(request)
+    steps = bulk_operations.listed(before=number_of(request, "cursor"), rows=rows + 1)
+    found = await services(request).database.run(steps)
+    more = str(found[rows - 1].id) if len(found) > rows else None
+    return respond({"data": [bulk_document(bulk) for bulk in found[:rows]], "next_cursor": more})
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return one operation and how far it is."""
+    text = request.match_info["bulk_id"]
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise InvalidInput("bulk_id", text, "the id of an operation", code="format")
+    return respond(bulk_document(await services(request).database.run(bulk_operations.get(int(text)))))
+
+
+async def abort(request: web.Request) -> web.Response:
+    """End an operation where it is; what it has changed stays changed."""
+    body = validated(BulkIdBody, await read_object(request), lenient=is_lenient(request))
+    return respond(bulk_document(await run(request, bulk_operations.abort(body.bulk_id))))
+
+
+def _wanted(body: BulkBody) -> tuple[JobFilter, str]:
+    """Return the jobs that are meant, and how to say it."""
+    if (body.filter is None) == (body.job_ids is None):
+        raise InvalidInput("filter", body.filter, "exactly one of filter and job_ids", code="required")
+    if body.job_ids is not None:
+        ids = tuple(dict.fromkeys(body.job_ids))
+        return JobFilter(ids=ids), f"{len(ids)} selected"
+    wanted = job_query.parse(body.filter or "", "filter")
+    if wanted == JobFilter():
+        raise InvalidInput("filter", body.filter, "at least one term, such as state:discarded", code="required")
+    return wanted, body.filter or ""
+
+
+async def _begun(
+    request: web.Request, action: str, params: dict[str, object], wanted: JobFilter, text: str
+) -> web.Response:
+    actor = caller_of(request).actor
+    bulk: Bulk = await run(request, bulk_operations.begin(action, params, wanted, filter_text=text, actor=actor))
+    note(request, target=f"bulk:{bulk.id}")
+    headers = {"Location": f"/admin/queue/bulk/{bulk.id}"}
+    return respond(bulk_document(bulk), status=202, headers=headers)
+
+
+async def _count(request: web.Request, wanted: JobFilter) -> dict[str, object] | None:
+    """Return how many jobs match; None when that cannot be said within two seconds."""
+    try:
+        return count(await services(request).database.run(bulk_operations.count(wanted)))
+    except QueryTimeout:
+        return None
+
+
+ROUTES = (
+    web.post("/admin/queue/bulk", begin),
+    web.get("/admin/queue/bulk", list_operations),
+    web.get("/admin/queue/bulk/{bulk_id}", show),
+    web.post("/admin/queue/bulk/abort", abort),
+    web.post("/admin/queue/clear", clear),
+    web.post("/admin/queue/drain", drain),
+)

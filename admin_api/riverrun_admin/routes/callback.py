@@ -1,0 +1,128 @@
+"""Take what a service says about a job after it has answered: it lives, how far it is, how the job ended.
+
+The token names one attempt and was made for it. One that is forged or for another job is refused with 403; one whose
+attempt is over, because it has ended, was taken away, or this was said before, with 409.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+from aiohttp import web
+
+from riverrun.calls import NO_SETTINGS
+from riverrun.context import PROGRESS_KEY
+from riverrun.errors import Conflict
+from riverrun.members import OUTPUT_KEY
+from riverrun.names import check_job_id
+from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, Snoozed
+from riverrun.retry import RIVER_BACKOFF
+from riverrun.sanitize import clean_json, clean_text
+from riverrun.store import callbacks, registry
+from riverrun.transition import decide
+from riverrun.webhook import Fence, is_genuine, token_fence
+from riverrun_admin.body import read_object
+from riverrun_admin.documents import respond
+from riverrun_admin.filters import is_lenient, refuse_unknown
+from riverrun_admin.models import CallbackBody
+from riverrun_admin.problems import Problem
+from riverrun_admin.rules import validated
+from riverrun_admin.services import services
+from riverrun_admin.transaction import transaction
+
+TOKEN = "Job-Callback-Token"  # noqa: S105 - the name of a header field
+MAX_BODY_BYTES = 1024 * 1024
+SNOOZE_WITHOUT_TIME = timedelta(minutes=1)
+LOG_KEY = "river:log"
+MAX_LOG_CHARACTERS = 1024 * 1024
+"""Of one attempt; River's own limit is 2 MiB."""
+
+_random = random.Random()  # noqa: S311 - spreads retries, guards nothing
+
+
+async def callback(request: web.Request) -> web.Response:
+    """Write what a service says about the attempt that its token was made for."""
+    refuse_unknown(request, frozenset({"lenient"}))
+    job_id = check_job_id(request.match_info["job_id"], "job_id")
+    token = request.headers.get(TOKEN, "")
+    fence = token_fence(token)
+    if fence is None or fence.id != job_id:
+        raise _not_known()
+    said = validated(CallbackBody, await read_object(request, MAX_BODY_BYTES), lenient=is_lenient(request))
+    run = services(request).database.statements.run
+    async with transaction(request) as conn:
+        found = await run(conn, callbacks.find(job_id))
+        if found is None or found.key is None or not is_genuine(found.key, token):
+            raise _not_known()
+        if found.current != fence:
+            raise _over(fence)
+        if (outcome := _outcome(said)) is not None:
+            known = await run(conn, registry.handlers([found.kind]))
+            settings = known[0].registration.settings if known else NO_SETTINGS
+            backoff = RIVER_BACKOFF if settings.backoff is None else settings.backoff.policy
+            final = decide(found, outcome, now=datetime.now(UTC), rng=_random, backoff=backoff)
+            if not await run(conn, callbacks.end(fence, found.incarnation, final)):
+                raise _over(fence)
+            return respond({"job_id": job_id, "state": str(final.state)})
+        if not await run(conn, callbacks.note(fence, found.incarnation, _patch(said, found))):
+            raise _over(fence)
+    return respond({"job_id": job_id, "state": "running"})
+
+
+def _outcome(said: CallbackBody) -> Outcome | None:
+    """Return how the job ended; None: it has not."""
+    error = said.error.text if said.error else "the service said so"
+    trace = said.error.trace if said.error else ""
+    delay = None if said.delay_s is None else timedelta(seconds=said.delay_s)
+    match said.outcome if said.t == "result" else said.t:
+        case "complete":
+            return Completed(None if said.output is None else clean_json(said.output))
+        case "fail" | "retry":
+            return Failed(error, trace, retry_in=delay, error_type="callback")
+        case "discard":
+            return Discarded(error, trace, error_type="callback")
+        case "cancel":
+            return Cancelled(error, trace, error_type="callback")
+        case "snooze":
+            return Snoozed(SNOOZE_WITHOUT_TIME if delay is None else delay)
+        case _:
+            return None
+
+
+def _patch(said: CallbackBody, found: callbacks.Attempt) -> str | None:
+    """Return what a sign of life changes in the metadata."""
+    match said.t:
+        case "progress":
+            progress = {"fraction": said.pct / 100, "note": clean_text(said.note, 200)}
+            return clean_json({PROGRESS_KEY: progress})
+        case "output":
+            return clean_json({OUTPUT_KEY: said.data})
+        case "log":
+            return clean_json({LOG_KEY: _logged(said, found)})
+        case _:
+            return None
+
+
+def _logged(said: CallbackBody, found: callbacks.Attempt) -> list[dict[str, object]]:
+    """Return the job's log with one line more, in River's form: a text for each attempt."""
+    there = found.metadata.get(LOG_KEY)
+    kept = [entry for entry in there if isinstance(entry, dict)] if isinstance(there, list) else []
+    own = "".join(str(entry.get("log", "")) for entry in kept if entry.get("attempt") == found.attempt)
+    line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {said.level.upper()} {said.msg}\n"
+    text = own if len(own) + len(line) > MAX_LOG_CHARACTERS else own + line
+    return [
+        *(entry for entry in kept if entry.get("attempt") != found.attempt),
+        {"attempt": found.attempt, "log": text},
+    ]
+
+
+def _not_known() -> Problem:
+    return Problem(403, "forbidden", f"{TOKEN}: the token that came with the request for this job is needed")
+
+
+def _over(fence: Fence) -> Conflict:
+    return Conflict(f"attempt {fence.attempt} of job {fence.id} is over, or was taken away; nothing was changed")
+
+
+ROUTES = (web.post("/admin/queue/callback/{job_id}", callback),)

@@ -1,0 +1,90 @@
+"""Change jobs that wait: run them now or later, elsewhere, sooner, with other arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+
+from riverrun.errors import InvalidInput, RiverrunError
+from riverrun.masking import HIDDEN
+from riverrun.store.changing import JobChange
+from riverrun_admin import job_actions
+from riverrun_admin.auditing import note
+from riverrun_admin.body import JOB_BODY_BYTES, read_object
+from riverrun_admin.documents import job_document, respond
+from riverrun_admin.filters import is_lenient
+from riverrun_admin.job_actions import Outcome
+from riverrun_admin.models import JobChangeBody, JobIdsBody, MoveBody, ReprioritizeBody, SnoozeBody
+from riverrun_admin.reading import read_job
+from riverrun_admin.routes.jobs import respond_for_each
+from riverrun_admin.rules import validated
+from riverrun_admin.scope import check_queue_is_theirs
+
+_FIELDS = {"task_params": "args_text", "delay_s": "delay"}
+
+
+async def run(request: web.Request) -> web.Response:
+    """Make jobs that wait for their time available now."""
+    body = validated(JobIdsBody, await read_object(request), lenient=is_lenient(request))
+    return await respond_for_each(request, body, job_actions.run_now, _state)
+
+
+async def snooze(request: web.Request) -> web.Response:
+    """Let jobs wait so many seconds from now; no attempt is used."""
+    body = validated(SnoozeBody, await read_object(request), lenient=is_lenient(request))
+    return await _change(request, body, JobChange(delay=body.delay_s))
+
+
+async def reprioritize(request: web.Request) -> web.Response:
+    """Give jobs that wait another priority."""
+    body = validated(ReprioritizeBody, await read_object(request), lenient=is_lenient(request))
+    return await _change(request, body, JobChange(priority=body.priority))
+
+
+async def move(request: web.Request) -> web.Response:
+    """Put jobs that wait into another queue."""
+    body = validated(MoveBody, await read_object(request), lenient=is_lenient(request))
+    check_queue_is_theirs(request, body.queue)
+    return await _change(request, body, JobChange(queue=body.queue))
+
+
+async def update(request: web.Request) -> web.Response:
+    """Change one job that waits; what it was before is kept in the record of changes."""
+    body = validated(JobChangeBody, await read_object(request, JOB_BODY_BYTES), lenient=is_lenient(request))
+    given = {name: getattr(body, name) for name in body.model_fields_set - {"job_id"}}
+    if not given:
+        raise InvalidInput("job_id", body.job_id, "something to change beside it", code="required")
+    if f'"{HIDDEN}"' in (body.task_params or ""):
+        allowed = f"arguments without {HIDDEN}, which stands for what is hidden and would take its place"
+        raise InvalidInput("task_params", HIDDEN, allowed, code="format")
+    if body.queue is not None:
+        check_queue_is_theirs(request, body.queue)
+    before = await read_job(request, body.job_id)
+    wanted = JobChange(**{_FIELDS.get(name, name): value for name, value in given.items()})
+    outcome = (await job_actions.change(request, [body.job_id], wanted))[body.job_id]
+    if isinstance(outcome, RiverrunError):
+        raise outcome
+    old = {**job_document(before), "task_params": before.args_text}  # its text has every digit
+    note(request, before={name: old.get(name) for name in (*given, "scheduled_at", "state")})
+    return respond(job_document(await read_job(request, body.job_id)))
+
+
+async def _change(request: web.Request, body: JobIdsBody, wanted: JobChange) -> web.Response:
+    async def act(request: web.Request, ids: Sequence[int]) -> Mapping[int, Outcome]:
+        return await job_actions.change(request, ids, wanted)
+
+    return await respond_for_each(request, body, act, _state)
+
+
+def _state(state: object) -> dict[str, object]:
+    return {"state": str(state)}
+
+
+ROUTES = (
+    web.post("/admin/queue/run", run),
+    web.post("/admin/queue/snooze", snooze),
+    web.post("/admin/queue/reprioritize", reprioritize),
+    web.post("/admin/queue/move", move),
+    web.post("/admin/queue/update", update),
+)

@@ -1,0 +1,44 @@
+"""What can be watched live: the overview, a queue, a job, a bulk operation."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from riverrun.errors import InvalidInput
+from riverrun.names import check_job_id, check_queue
+from riverrun_admin.filters import refuse_unknown
+
+MOST_TOPICS = 50
+OVERVIEW = "overview"
+_ALLOWED = f"1 to {MOST_TOPICS} of overview, queue:<name>, job:<id> and bulk:<id>, with commas between them"
+
+
+def topics_wanted(request: web.Request) -> frozenset[str]:
+    """Return the topics that ``?topics=`` names.
+
+    Raises:
+        InvalidInput: One of them is not known, or there are too many.
+    """
+    refuse_unknown(request, frozenset({"topics", "lenient"}))
+    named = list(dict.fromkeys(request.query.get("topics", OVERVIEW).split(",")))
+    if len(named) > MOST_TOPICS:
+        raise InvalidInput("?topics", len(named), _ALLOWED, code="length")
+    return frozenset(_topic(name) for name in named)
+
+
+def _topic(text: str) -> str:
+    kind, _, name = text.partition(":")
+    if text == OVERVIEW:
+        return text
+    if kind == "queue":
+        return f"queue:{check_queue(name, '?topics')}"
+    if kind == "job":
+        return f"job:{check_job_id(name, '?topics')}"
+    if kind == "bulk":
+        return f"bulk:{check_job_id(name, '?topics')}"
+    raise InvalidInput("?topics", text, _ALLOWED, code="unknown")
+
+
+def ids_of(kind: str, topics: frozenset[str]) -> list[int]:
+    """Return the ids of the jobs, or of whatever ``kind`` is, among ``topics``."""
+    return [int(topic.removeprefix(f"{kind}:")) for topic in topics if topic.startswith(f"{kind}:")]

@@ -1,0 +1,130 @@
+"""Hides parts of arguments, metadata and errors from those who look at jobs, by name and by pattern.
+
+Arguments are shown digit by digit as they are stored, so they are never parsed and written anew: their text is walked
+token by token, and only the value of a hidden name, or a string in which a pattern was found, is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from riverrun.job import Job
+
+HIDDEN = "***"
+_HIDDEN_TEXT = f'"{HIDDEN}"'
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+
+
+class Mask:
+    """What is hidden.
+
+    Args:
+        names: Members whose value is hidden: those whose name, without regard to case, ``_`` and ``-``, contains one
+            of these.
+        patterns: Regular expressions; what they match within a text is hidden.
+    """
+
+    def __init__(self, names: Sequence[str], patterns: Sequence[str] = ()) -> None:
+        self._names = tuple(_plain(name) for name in names)
+        self._patterns = tuple(re.compile(pattern) for pattern in patterns)
+
+    def job(self, job: Job) -> Job:
+        """Return ``job`` as it may be shown."""
+        errors = job.errors
+        if self._patterns:
+            errors = tuple(
+                replace(error, error=self.words(error.error), trace=self.words(error.trace)) for error in errors
+            )
+        metadata = self.value(job.metadata)
+        return replace(
+            job,
+            args_text=self.json_text(job.args_text),
+            metadata=metadata if isinstance(metadata, Mapping) else {},
+            errors=errors,
+        )
+
+    def json_text(self, text: str) -> str:
+        """Return JSON text with what is hidden replaced; all the rest of it, and invalid JSON, stays as it is."""
+        if not self._patterns and not self._hides(text):
+            return text
+        return "".join(self._shown(text))
+
+    def value(self, value: object) -> object:
+        """Return a JSON value with what is hidden replaced."""
+        match value:
+            case Mapping():
+                return {name: HIDDEN if self._hides(name) else self.value(member) for name, member in value.items()}
+            case list():
+                return [self.value(element) for element in value]
+            case str():
+                return self.words(value)
+            case _:
+                return value
+
+    def words(self, text: str) -> str:
+        """Return text with what a pattern matches replaced."""
+        for pattern in self._patterns:
+            text = pattern.sub(HIDDEN, text)
+        return text
+
+    def _hides(self, name: str) -> bool:
+        plain = _plain(name)
+        return any(hidden in plain for hidden in self._names)
+
+    def _shown(self, text: str) -> Iterator[str]:
+        """Yield the pieces of ``text`` as they are shown."""
+        tokens = list(_TOKENS.finditer(text))
+        position, place = 0, 0
+        while place < len(tokens):
+            token = tokens[place]
+            if not token[0].startswith('"'):
+                place += 1
+                continue
+            is_name = place + 1 < len(tokens) and tokens[place + 1][0] == ":"
+            if not is_name:
+                yield text[position : token.start()]
+                yield self._string(token[0])
+                position, place = token.end(), place + 1
+            elif self._hides(_decoded(token[0])) and place + 2 < len(tokens):
+                last = _end_of_value(tokens, place + 2)
+                yield text[position : tokens[place + 2].start()]
+                yield _HIDDEN_TEXT
+                position, place = tokens[last].end(), last + 1
+            else:
+                place += 2
+        yield text[position:]
+
+    def _string(self, token: str) -> str:
+        if not self._patterns:
+            return token
+        words = _decoded(token)
+        shown = self.words(words)
+        return token if shown == words else json.dumps(shown, ensure_ascii=False)
+
+
+NOTHING = Mask(())
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _decoded(token: str) -> str:
+    try:
+        return str(json.loads(token))
+    except ValueError:
+        return token
+
+
+def _end_of_value(tokens: list[re.Match[str]], first: int) -> int:
+    """Return where the value ends that begins with the token ``first``."""
+    depth = 0
+    for place in range(first, len(tokens)):
+        mark = tokens[place][0]
+        depth += (mark in "[{") - (mark in "]}")
+        if depth <= 0:
+            return place
+    return len(tokens) - 1

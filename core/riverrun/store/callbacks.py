@@ -1,0 +1,117 @@
+"""What a service says about an attempt after it has answered: written under the fence, seen by the executor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from riverrun.claimed_job import ClaimedJob
+from riverrun.database.statements import Query, Steps
+from riverrun.job import decode_json
+from riverrun.outcome import Failed, Outcome, Snoozed
+from riverrun.store import attempts
+from riverrun.store.arrays import int_array
+from riverrun.transition import Finalization
+from riverrun.webhook import Fence
+
+BEATS_KEY = "riverrun:callbacks"
+"""Counts what the service has said; where the executor sees that it lives."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt as a callback finds it, with all that is needed to decide what its end changes.
+
+    Attributes:
+        key: Of the callbacks of its handler; None when the handler is gone.
+        current: The fence of the attempt that runs now; None when none does.
+        incarnation: The executor that holds it.
+    """
+
+    key: str | None
+    current: Fence | None
+    incarnation: str
+    kind: str
+    attempt: int
+    max_attempts: int
+    error_count: int
+    attempted_us: int
+    metadata: dict[str, Any]
+
+    @property
+    def attempted_at(self) -> datetime:
+        """When the attempt started."""
+        return _EPOCH + timedelta(microseconds=self.attempted_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the row of a waiting attempt says.
+
+    Attributes:
+        ended: The attempt does not run any more.
+        state: The state of the job.
+        given_back: The attempt was not counted.
+        beats: How often the service has said something.
+    """
+
+    ended: bool
+    state: str
+    given_back: bool
+    beats: int
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome, as far as it can be told from the row."""
+        if self.given_back:
+            return Snoozed(timedelta())
+        return Failed("", error_type="callback")
+
+
+def find(job_id: int) -> Steps[Attempt | None]:
+    """Return the present attempt of a job; None without such a job."""
+    rows = yield Query("callback_find", {"id": job_id})
+    if not rows:
+        return None
+    key, state, incarnation, kind, attempt, max_attempts, errors, attempted_us, metadata = rows[0]
+    current = Fence(job_id, attempt, attempted_us) if state == "running" else None
+    return Attempt(
+        key=key,
+        current=current,
+        incarnation=incarnation or "",
+        kind=kind,
+        attempt=attempt,
+        max_attempts=max_attempts,
+        error_count=errors,
+        attempted_us=attempted_us or 0,
+        metadata=decode_json(metadata),
+    )
+
+
+def end(fence: Fence, incarnation: str, final: Finalization) -> Steps[bool]:
+    """End an attempt; return whether it was still to be ended."""
+    return fence.id in (yield from attempts.finalize([(fence, final)], incarnation))
+
+
+def note(fence: Fence, incarnation: str, patch: str | None) -> Steps[bool]:
+    """Count a sign of life, and merge ``patch`` (JSON text) into the metadata; return whether the attempt runs."""
+    params = {"id": fence.id, "attempt": fence.attempt, "attempted_us": fence.fence_us}
+    rows = yield Query("callback_note", {**params, "incarnation": incarnation, "patch": patch})
+    return bool(rows)
+
+
+def seen(jobs: Sequence[ClaimedJob]) -> Steps[dict[int, Seen]]:
+    """Return what the rows of waiting attempts say, by job; one that was deleted is missing."""
+    rows = yield Query(
+        "callback_seen",
+        {
+            "ids": int_array(job.id for job in jobs),
+            "attempts": int_array(job.attempt for job in jobs),
+            "attempted_us": int_array(job.fence_us for job in jobs),
+        },
+    )
+    return {row[0]: Seen(*row[1:]) for row in rows}

@@ -1,0 +1,48 @@
+-- figure_kinds.sql
+-- Sum up how attempts of each kind ended since a moment, and how long they ran, the busiest kinds first.
+--   in:    since · by_hour, whether to read hours where there are some · queue, NULL: any · most, how many kinds
+--   out:   kind · completed, retried, discarded · run_seconds, all attempts together · run_buckets, counts in the order of
+--          the bounds
+--   index: riverrun_minute_pkey, riverrun_hour_pkey
+WITH read AS MATERIALIZED (
+    SELECT kind, completed, retried, discarded, run_seconds, run_buckets
+    FROM riverrun_hour
+    WHERE %(by_hour)s::bool
+        AND hour >= %(since)s::timestamptz
+        AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+    UNION ALL
+    SELECT kind, completed, retried, discarded, run_seconds, run_buckets
+    FROM riverrun_minute
+    WHERE minute >= greatest(
+        %(since)s::timestamptz,
+        CASE WHEN %(by_hour)s::bool THEN (SELECT max(hour) + interval '1 hour' FROM riverrun_hour) END
+    )
+        AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+)
+SELECT
+    busy.kind,
+    busy.completed,
+    busy.retried,
+    busy.discarded,
+    busy.run_seconds,
+    ARRAY(
+        SELECT sum(bucket.jobs)::bigint
+        FROM read
+        CROSS JOIN unnest(read.run_buckets) WITH ORDINALITY AS bucket (jobs, position)
+        WHERE read.kind = busy.kind
+        GROUP BY bucket.position
+        ORDER BY bucket.position
+    ) AS run_buckets
+FROM (
+    SELECT
+        kind,
+        sum(completed)::bigint AS completed,
+        sum(retried)::bigint AS retried,
+        sum(discarded)::bigint AS discarded,
+        sum(run_seconds) AS run_seconds
+    FROM read
+    GROUP BY kind
+    ORDER BY sum(completed + retried + discarded) DESC, kind
+    LIMIT %(most)s::int
+) AS busy
+ORDER BY busy.completed + busy.retried + busy.discarded DESC, busy.kind

@@ -1,0 +1,70 @@
+-- figure_series.sql
+-- Sum up how attempts ended, step by step of time, and how long they ran and waited.
+--   in:    since · step in seconds, a whole part of a day · by_hour, whether to read hours where there are some ·
+--          queue, kind, NULL: any
+--   out:   start of the step · completed, retried, snoozed, discarded, cancelled, interrupted and rescued · run_buckets
+--          and wait_buckets, counts in the order of the bounds; steps in which nothing ended are left out
+--   index: riverrun_minute_pkey, riverrun_hour_pkey
+WITH read AS MATERIALIZED (
+    SELECT
+        hour AS at, completed, retried, snoozed, discarded, cancelled, interrupted, rescued, run_buckets, wait_buckets
+    FROM riverrun_hour
+    WHERE %(by_hour)s::bool
+        AND hour >= %(since)s::timestamptz
+        AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+        AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
+    UNION ALL
+    SELECT minute, completed, retried, snoozed, discarded, cancelled, interrupted, rescued, run_buckets, wait_buckets
+    FROM riverrun_minute
+    WHERE minute >= greatest(
+        %(since)s::timestamptz,
+        CASE WHEN %(by_hour)s::bool THEN (SELECT max(hour) + interval '1 hour' FROM riverrun_hour) END
+    )
+        AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+        AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
+),
+placed AS MATERIALIZED (
+    SELECT
+        to_timestamp(floor(extract(epoch FROM at) / %(step)s::int) * %(step)s::int) AS step, completed, retried, snoozed,
+        discarded, cancelled, interrupted, rescued, run_buckets, wait_buckets
+    FROM read
+),
+run AS (
+    SELECT step, array_agg(jobs ORDER BY position) AS buckets
+    FROM (
+        SELECT step, bucket.position, sum(bucket.jobs)::bigint AS jobs
+        FROM placed
+        CROSS JOIN unnest(run_buckets) WITH ORDINALITY AS bucket (jobs, position)
+        GROUP BY step, bucket.position
+    ) AS counted
+    GROUP BY step
+),
+wait AS (
+    SELECT step, array_agg(jobs ORDER BY position) AS buckets
+    FROM (
+        SELECT step, bucket.position, sum(bucket.jobs)::bigint AS jobs
+        FROM placed
+        CROSS JOIN unnest(wait_buckets) WITH ORDINALITY AS bucket (jobs, position)
+        GROUP BY step, bucket.position
+    ) AS counted
+    GROUP BY step
+)
+SELECT
+    ended.step, ended.completed, ended.retried, ended.snoozed, ended.discarded, ended.cancelled, ended.interrupted,
+    ended.rescued, coalesce(run.buckets, '{}') AS run_buckets, coalesce(wait.buckets, '{}') AS wait_buckets
+FROM (
+    SELECT
+        step,
+        sum(completed)::bigint AS completed,
+        sum(retried)::bigint AS retried,
+        sum(snoozed)::bigint AS snoozed,
+        sum(discarded)::bigint AS discarded,
+        sum(cancelled)::bigint AS cancelled,
+        sum(interrupted)::bigint AS interrupted,
+        sum(rescued)::bigint AS rescued
+    FROM placed
+    GROUP BY step
+) AS ended
+LEFT JOIN run USING (step)
+LEFT JOIN wait USING (step)
+ORDER BY ended.step

@@ -1,0 +1,158 @@
+"""Every change is recorded with it, in one transaction, in a chain that shows when somebody has tampered with it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from support.admin import Admin
+from support.queries import value
+
+Connection = AsyncConnection[TupleRow]
+
+
+async def entries(admin: Admin, query: str = "") -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = (await admin.get(f"/admin/audit/list{query}")).json["data"]
+    return listed
+
+
+async def test_a_change_is_recorded_with_who_where_what_and_result(admin: Admin) -> None:
+    await admin.post(
+        "/admin/queue/pause", {"queue": "mail"}, headers={"X-Request-Id": "abc-1", "X-Forwarded-For": "10.9.9.9"}
+    )
+
+    (entry,) = await entries(admin)
+
+    told = {name: entry[name] for name in ("actor", "role", "address", "action", "target", "result", "request_id")}
+    assert told == {
+        "actor": "local", "role": "admin", "address": "127.0.0.1", "action": "queue.pause", "target": "queue:mail",
+        "result": "ok", "request_id": "abc-1",
+    }  # fmt: skip
+    assert entry["after"] == {"queue": "mail"}
+
+
+CHANGES: list[tuple[str, str, dict[str, Any], str, str]] = [
+    ("POST", "/admin/queue/scale", {"queue": "mail", "max_workers": 7}, "queue.scale", "queue:mail"),
+    ("POST", "/admin/queue/resume", {"queue": "mail"}, "queue.resume", "queue:mail"),
+    (
+        "POST", "/admin/handler/register", {"task_type": "ab", "handler_name": "ab", "handler_type": "local"},
+        "handler.register", "handler:ab",
+    ),
+    (
+        "POST", "/admin/schedule/create", {"name": "nightly", "task_type": "ab", "every_s": 60.0},
+        "schedule.create", "schedule:nightly",
+    ),
+    ("POST", "/admin/token/create", {"name": "ci"}, "token.create", "token:"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "body", "action", "target"), CHANGES, ids=[case[1] for case in CHANGES])
+async def test_every_kind_of_change_is_recorded(
+    admin: Admin, method: str, path: str, body: dict[str, Any], action: str, target: str
+) -> None:
+    answer = await admin.request(method, path, json=body)
+    (entry,) = await entries(admin)
+
+    assert answer.status in (200, 201), answer.text
+    assert entry["action"] == action
+    assert entry["target"].startswith(target)
+
+
+async def test_a_form_is_recorded_like_the_request_that_it_stands_for(admin: Admin) -> None:
+    job_id = (await admin.enqueue()).json["job_id"]
+    await admin.request("POST", "/admin/form/job/cancel", data={"job_id": str(job_id)}, headers={"Origin": admin.url})
+
+    (entry,) = await entries(admin)
+
+    assert (entry["action"], entry["target"]) == ("job.cancel", f"job:{job_id}")
+
+
+async def test_what_was_refused_or_only_read_or_enqueued_is_not_recorded(admin: Admin) -> None:
+    await admin.enqueue()
+    await admin.post("/admin/queue/cancel", {"job_id": 12345})
+    await admin.post("/admin/queue/pause", {"queue": "A b"})
+    await admin.get("/admin/queue/jobs")
+    await admin.request("POST", "/admin/logout")
+
+    assert await entries(admin) == []
+
+
+async def test_a_change_whose_record_fails_is_not_made(admin: Admin, conn: Connection) -> None:
+    await conn.execute("ALTER TABLE riverrun_audit ADD CONSTRAINT full_disk CHECK (action <> 'queue.scale')")
+
+    answer = await admin.post("/admin/queue/scale", {"queue": "mail", "max_workers": 7})
+
+    assert answer.status == 500
+    assert await value(conn, "SELECT count(*) FROM riverrun_queue_setting") == 0
+
+
+async def test_hidden_members_are_not_recorded(admin: Admin) -> None:
+    await admin.post(
+        "/admin/schedule/create",
+        {"name": "nightly", "task_type": "ab", "every_s": 60, "task_params": {"password": "hunter2"}},
+    )
+
+    (entry,) = await entries(admin)
+
+    assert "hunter2" not in json.dumps(entry)
+
+
+async def test_changes_at_once_make_one_chain(admin: Admin, conn: Connection) -> None:
+    await asyncio.gather(
+        *(admin.post("/admin/queue/scale", {"queue": f"q{number}", "max_workers": 1}) for number in range(1, 30))
+    )
+
+    verdict = (await admin.get("/admin/audit/verify")).json
+    exported = (await admin.get("/admin/audit/export")).text.splitlines()
+
+    assert verdict == {"intact": True, "entries": 29, "broken_at": None, "reason": None}
+    last = b""
+    for number, line in enumerate(exported, start=1):
+        entry = json.loads(line)
+        assert entry["number"] == number
+        if last:
+            assert hashlib.sha256(last + entry["text"].encode()).hexdigest() == entry["hash"]
+        last = bytes.fromhex(entry["hash"])
+
+
+@pytest.mark.parametrize(
+    ("tampering", "broken_at"),
+    [
+        ("UPDATE riverrun_audit SET entry = replace(entry, 'mail', 'nail') WHERE number = 2", 2),
+        ("UPDATE riverrun_audit SET actor = 'somebody' WHERE number = 2", 2),
+        ("UPDATE riverrun_audit SET at = at - interval '1 day' WHERE number = 3", 3),
+        ("DELETE FROM riverrun_audit WHERE number = 2", 3),
+        ("DELETE FROM riverrun_audit WHERE number = 3", 3),
+        ("UPDATE riverrun_audit SET hash = sha256('x') WHERE number = 3", 3),
+    ],
+)
+async def test_tampering_is_found(admin: Admin, conn: Connection, tampering: str, broken_at: int) -> None:
+    for _ in range(3):
+        await admin.post("/admin/queue/pause", {"queue": "mail"})
+    await conn.execute(tampering.encode())
+
+    verdict = (await admin.get("/admin/audit/verify")).json
+
+    assert (verdict["intact"], verdict["broken_at"]) == (False, broken_at), verdict
+    assert verdict["reason"]
+
+
+async def test_the_record_is_listed_in_pages_and_by_who_and_what(admin: Admin) -> None:
+    for queue in ("mail", "default", "mail"):
+        await admin.post("/admin/queue/pause", {"queue": queue})
+
+    first = (await admin.get("/admin/audit/list?limit=2")).json
+    second = (await admin.get(f"/admin/audit/list?limit=2&cursor={first['next_cursor']}")).json
+    of_mail = await entries(admin, "?target=queue:mail")
+    broken = await admin.get("/admin/audit/list?cursor=x")
+
+    assert [entry["number"] for entry in first["data"] + second["data"]] == [3, 2, 1]
+    assert second["next_cursor"] is None
+    assert [entry["number"] for entry in of_mail] == [3, 1]
+    assert (broken.status, broken.json["code"]) == (400, "invalid-cursor")

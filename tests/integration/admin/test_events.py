@@ -1,0 +1,142 @@
+"""What pages watch: the state of a topic at once, then whenever it changes, from one look for all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from riverrun.database.statements import Steps
+from riverrun.store.watching import Watched, watch
+from riverrun_admin import events
+from support.admin import Admin
+
+WITHIN = 10.0
+
+
+@asynccontextmanager
+async def watching(admin: Admin, topics: str, **headers: str) -> AsyncIterator[aiohttp.StreamReader]:
+    async with admin.session.get(f"{admin.url}/admin/queue/events", params={"topics": topics}, headers=headers) as got:
+        assert got.headers["Content-Type"].startswith("text/event-stream"), await got.text()
+        yield got.content
+
+
+async def next_event(stream: aiohttp.StreamReader) -> tuple[str, dict[str, Any]]:
+    """Return id and data of the next event."""
+    async with asyncio.timeout(WITHIN):
+        while True:
+            block = (await stream.readuntil(b"\n\n")).decode()
+            fields = dict(line.split(": ", 1) for line in block.strip().split("\n"))
+            if "data" in fields:
+                return fields["id"], json.loads(fields["data"])
+
+
+async def test_a_job_is_told_at_once_and_whenever_it_changes(admin: Admin) -> None:
+    job_id = (await admin.enqueue()).json["job_id"]
+
+    async with watching(admin, f"job:{job_id}") as stream:
+        _, first = await next_event(stream)
+        await admin.post("/admin/queue/cancel", {"job_id": job_id})
+        _, second = await next_event(stream)
+        await admin.post("/admin/queue/delete", {"job_id": job_id})
+        _, third = await next_event(stream)
+
+    assert (first["topic"], first["state"], first["progress"]) == (f"job:{job_id}", "available", None)
+    assert (second["state"], second["deleted"]) == ("cancelled", False)
+    assert third == {"topic": f"job:{job_id}", "job_id": job_id, "deleted": True}
+
+
+async def test_the_overview_and_a_queue_are_told_when_jobs_come(admin: Admin) -> None:
+    async with watching(admin, "overview,queue:mail") as stream:
+        _, overview = await next_event(stream)
+        await admin.enqueue(queue="mail")
+        told = {}
+        while "queue:mail" not in told:
+            _, event = await next_event(stream)
+            told[event["topic"]] = event
+
+    assert overview["topic"] == "overview"
+    assert overview["states"]["available"] == {"value": 0, "relation": "eq"}
+    assert told["queue:mail"]["available"] == {"value": 1, "relation": "eq"}
+
+
+async def test_who_comes_back_is_told_only_what_is_new(admin: Admin) -> None:
+    job_id = (await admin.enqueue()).json["job_id"]
+    async with watching(admin, f"job:{job_id}") as held:
+        last, _ = await next_event(held)
+
+        await admin.post("/admin/queue/cancel", {"job_id": job_id})
+        await next_event(held)
+        async with watching(admin, f"job:{job_id}", **{"Last-Event-ID": last}) as stream:
+            _, missed = await next_event(stream)
+
+    assert missed["state"] == "cancelled"
+
+
+async def test_two_hundred_readers_cost_one_look(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = (await admin.enqueue()).json["job_id"]
+    looks: list[Collection[int]] = []
+
+    def counted(ids: Collection[int]) -> Steps[dict[int, Watched]]:
+        looks.append(ids)
+        return (yield from watch(ids))
+
+    monkeypatch.setattr(events, "watch", counted)
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        many = Admin(admin.url, session, admin.context)
+
+        async def read() -> str:
+            async with watching(many, f"job:{job_id}") as stream:
+                return str((await next_event(stream))[1]["state"])
+
+        states = await asyncio.gather(*(read() for _ in range(200)))
+
+    assert states == ["available"] * 200
+    assert len(looks) < 100
+
+
+async def test_a_stream_ends_when_the_process_is_about_to_stop(admin: Admin) -> None:
+    async with watching(admin, "overview") as stream:
+        await next_event(stream)
+        admin.context.draining.set()
+        async with asyncio.timeout(WITHIN):
+            rest = await stream.read()
+
+    assert b"error" not in rest
+
+
+async def test_more_streams_than_allowed_are_refused(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_READERS", 1)
+
+    async with watching(admin, "overview") as stream:
+        await next_event(stream)
+        refused = await admin.get("/admin/queue/events")
+
+    assert (refused.status, refused.json["code"]) == (429, "too-many-requests")
+    assert refused.headers["Retry-After"]
+
+
+@pytest.mark.parametrize(
+    "topics", ["", "nonsense", "queue:", "queue:A b", "job:x", "job:0", ",".join(["job:1"] * 3 + ["x"])]
+)
+async def test_a_topic_that_is_not_known_is_refused(admin: Admin, topics: str) -> None:
+    answer = await admin.get("/admin/queue/events", params={"topics": topics})
+
+    assert (answer.status, answer.pointers) == (422, ["?topics"])
+
+
+async def test_a_slow_reader_is_given_the_newest_state_only() -> None:
+    reader = events.Reader(frozenset({"job:1"}))
+    for number in range(1000):
+        reader.offer("job:1", events.Event(number, b"", f"data: {number}\n\n".encode()))
+
+    stream = reader.events()
+    first, second = await anext(stream), await anext(stream)
+
+    assert (first, second) == (b"retry: 3000\n\n", b"data: 999\n\n")

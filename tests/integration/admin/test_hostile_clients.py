@@ -1,0 +1,164 @@
+"""Text of strangers on pages, senders that never finish, very many connections, cursors and bodies made to hurt."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from support.admin import Admin, running_admin
+from support.jobs import ago, insert
+
+Connection = AsyncConnection[TupleRow]
+
+XSS = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'><svg/onload=alert(1)>",
+    "</title><script>alert(1)</script>",
+    "javascript:alert(1)",
+    "{{7*7}}{% raw %}",
+    "<!--<script>",
+    "&lt;script&gt;",
+    "\u202e<b>",
+]
+PAGES = ("/admin/queue/dashboard", "/admin/queue/jobs", "/admin/handler/list", "/admin/schedule/list")
+
+
+@pytest.mark.parametrize("text", XSS)
+async def test_text_of_a_stranger_is_text_on_every_page(admin: Admin, conn: Connection, text: str) -> None:
+    error = json.dumps({"at": "2030-01-01T00:00:00Z", "attempt": 1, "error": text, "trace": text})
+    job_id = await insert(
+        conn, kind=text[:100], args=json.dumps({text: text}), state="discarded", finalized_at=ago("1 minute"),
+        max_attempts=25, errors=[error], tags=[text], metadata=json.dumps({"output": text, text: 1}),
+        attempted_by=[text], queue=text[:100],
+    )  # fmt: skip
+    await conn.execute("UPDATE river_job SET errors = ARRAY[%s::jsonb]", (error,))
+
+    for path in (*PAGES, f"/admin/queue/jobs/{job_id}"):
+        page = await admin.page(path)
+
+        assert page.status == 200, page.text
+        harmful = re.findall(r"<script|<img|<svg/|onerror=alert|onload=alert", _without_escapes(page.text))
+        assert harmful == [], path
+        assert "49{%" not in page.text
+        assert not re.search(r'href="\s*javascript:', page.text)
+
+
+def _without_escapes(html: str) -> str:
+    """Return ``html`` without the texts in it: what was escaped there is harmless."""
+    return re.sub(r"&lt;[^<]*?&gt;|&#34;[^<]*", "", html)
+
+
+async def test_a_query_is_text_on_the_page_that_refuses_it(admin: Admin) -> None:
+    for text in XSS:
+        page = await admin.get(
+            "/admin/queue/jobs", params={"filter": text, "kind": text}, headers={"Accept": "text/html"}
+        )
+
+        assert page.status in (200, 422)
+        assert "<script>" not in page.text
+        assert "<img" not in page.text
+
+
+async def test_a_sender_that_never_finishes_keeps_nobody_out(admin: Admin) -> None:
+    port = int(admin.url.rpartition(":")[2])
+    slow = []
+    for _ in range(50):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"POST /admin/queue/pause HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 1000\r\n\r\n{"
+        )
+        slow.append(writer)
+
+    answers = await asyncio.gather(*(admin.get("/admin/queue/stats") for _ in range(20)))
+
+    assert {answer.status for answer in answers} == {200}
+    for writer in slow:
+        writer.close()
+
+
+@pytest.mark.slow
+async def test_a_thousand_connections_at_rest_keep_nobody_out(admin: Admin) -> None:
+    port = int(admin.url.rpartition(":")[2])
+    idle = [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(1_000)]
+
+    answer = await admin.get("/admin/queue/stats")
+
+    assert answer.status == 200
+    for writer in idle:
+        writer.close()
+
+
+def _cursor(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        _cursor([1, None, 5, "0" * 12]),
+        _cursor([]),
+        _cursor({"a": 1}),
+        _cursor([1, 2, 3, 4, 5]),
+        _cursor([10, None, 2**70, "x"]),
+        _cursor("';DROP TABLE river_job;--"),
+        "A" * 7_000,
+        "%F0%28",
+        "..",
+        "=",
+    ],
+)
+async def test_a_cursor_that_was_made_up_is_refused(admin: Admin, cursor: str) -> None:
+    answer = await admin.get("/admin/queue/jobs", params={"cursor": cursor})
+
+    assert (answer.status, answer.json["code"]) == (400, "invalid-cursor")
+
+
+@pytest.mark.parametrize("path", ["/admin/queue/bulk", "/admin/audit/list"])
+@pytest.mark.parametrize("cursor", ["-1", "1.5", "9" * 19, "x", "1;2"])
+async def test_a_numbered_cursor_that_was_made_up_is_refused(admin: Admin, path: str, cursor: str) -> None:
+    answer = await admin.get(path, params={"cursor": cursor})
+
+    assert (answer.status, answer.json["code"]) == (400, "invalid-cursor")
+
+
+BODIES = [
+    (b"[" * 100_000, 413),
+    (b"[" * 1_000, 400),
+    (b'{"a":' * 1_000, 400),
+    (b'{"queue": "' + b"a" * 60_000 + b'"}', 422),
+    (b'{"queue": "mail", "queue": "default"}', 400),
+    (b'{"queue": NaN}', 400),
+    (b"\xff\xfe{}", 400),
+    (b"", 400),
+    (b"null", 422),
+]
+
+
+@pytest.mark.parametrize(("body", "status"), BODIES, ids=range(len(BODIES)))
+async def test_a_body_made_to_hurt_is_refused(admin: Admin, body: bytes, status: int) -> None:
+    for path in ("/admin/queue/pause", "/admin/queue/bulk/abort", "/admin/token/create"):
+        answer = await admin.request("POST", path, data=body, headers={"Content-Type": "application/json"})
+
+        assert answer.status == status, (path, answer.text)
+
+
+async def test_a_form_of_another_site_cannot_log_anybody_in(database: str) -> None:
+    async with running_admin(database, tokens=["a-token-of-sufficient-length"]) as admin:
+        answer = await admin.request(
+            "POST",
+            "/admin/login",
+            data={"token": "a-token-of-sufficient-length"},
+            headers={"Origin": "https://evil.example"},
+        )
+
+    assert (answer.status, answer.json["code"]) == (403, "cross-site")
+    assert "Set-Cookie" not in answer.headers

@@ -1,0 +1,172 @@
+"""Jobs that a service ends after it has answered: by the token that came with the request, once, while they run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from riverrun import AsyncClient, Job, JobState
+from riverrun.registration import registration
+from riverrun.store import registry
+from riverrun.webhook import Fence, callback_token, token_fence
+from support.admin import Admin, Answer, running_admin
+from support.contexts import settings_for
+from support.eventually import eventually
+from support.executors import RunningExecutor, running_executor
+from support.http_server import FaultServer, Script, fault_server
+
+WITHIN = 20.0
+TOKEN = "Job-Callback-Token"
+
+
+class Later:
+    """A service that answers at once and says the rest later."""
+
+    def __init__(self, client: AsyncClient, admin: Admin, service: FaultServer, executor: RunningExecutor) -> None:
+        self.client = client
+        self.admin = admin
+        self.service = service
+        self.executor = executor
+
+    async def accepted(self) -> tuple[int, str]:
+        """Enqueue a job, wait until the service has it, and return its id and its token."""
+        job = (await self.client.enqueue("call", {})).job
+        await eventually(lambda: self.service.received, within=WITHIN)
+        request = self.service.received[-1]
+        assert request.headers["Job-Id"] == str(job.id)
+        return job.id, request.headers[TOKEN]
+
+    async def say(self, job_id: int, token: str, **said: Any) -> Answer:
+        return await self.admin.post(f"/admin/queue/callback/{job_id}", said, headers={TOKEN: token})
+
+    async def freed(self) -> None:
+        """Wait until the executor holds nothing any more."""
+        await eventually(lambda: not self.executor.executor.held(), within=WITHIN)
+
+    async def job(self, job_id: int) -> Job:
+        return await self.client.get(job_id)
+
+
+@pytest.fixture
+async def later(database: str) -> AsyncIterator[Later]:
+    settings = settings_for(database)
+    async with (
+        AsyncClient(database) as client,
+        fault_server() as service,
+        running_admin(database) as admin,
+    ):
+        service.script = Script(status=202, headers={"Job-Async": "60"})
+        said = registration("call", "Call", "http", endpoint_url=service.url(), timeout=0.5)
+        await client.run(registry.register(said))
+        async with running_executor(settings) as executor:
+            yield Later(client, admin, service, executor)
+
+
+async def test_a_service_completes_its_job_later_once_and_long_after_the_time_limit(later: Later) -> None:
+    job_id, token = await later.accepted()
+
+    running = await later.say(job_id, token, t="progress", pct=40, note="half-way")
+    logged = await later.say(job_id, token, t="log", msg="the first line")
+    done = await later.say(job_id, token, t="complete", output={"pages": 3})
+    again = await later.say(job_id, token, t="complete", output={"pages": 4})
+    await later.freed()
+
+    assert [answer.status for answer in (running, logged, done, again)] == [200, 200, 200, 409]
+    assert (running.json["state"], done.json["state"]) == ("running", "completed")
+    job = await later.job(job_id)
+    assert (job.state, job.attempt, job.errors) == (JobState.COMPLETED, 1, ())
+    assert job.metadata["output"] == {"pages": 3}
+    assert job.metadata["riverrun:progress"] == {"fraction": 0.4, "note": "half-way"}
+    (entry,) = job.metadata["river:log"]
+    assert entry["attempt"] == 1
+    assert entry["log"].endswith("INFO the first line\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "attempt"),
+    [
+        ({"t": "fail", "error": {"type": "Full", "message": "no room"}, "delay_s": 60}, JobState.RETRYABLE, 1),
+        ({"t": "result", "outcome": "snooze", "delay_s": 60}, JobState.SCHEDULED, 0),
+        ({"t": "result", "outcome": "discard", "error": {"message": "no such page"}}, JobState.DISCARDED, 1),
+        ({"t": "result", "outcome": "cancel"}, JobState.CANCELLED, 1),
+    ],
+)
+async def test_a_service_says_later_how_its_job_ended(
+    later: Later, said: dict[str, Any], state: JobState, attempt: int
+) -> None:
+    job_id, token = await later.accepted()
+
+    answer = await later.say(job_id, token, **said)
+    await later.freed()
+
+    job = await later.job(job_id)
+    assert (answer.status, answer.json["state"]) == (200, state)
+    assert (job.state, job.attempt) == (state, attempt)
+
+
+async def test_tokens_that_were_forged_or_made_for_others_change_nothing(later: Later) -> None:
+    job_id, token = await later.accepted()
+    fence = token_fence(token)
+    assert fence is not None
+    forged = [
+        "",
+        "nonsense",
+        token[:-1] + ("A" if token[-1] != "A" else "B"),
+        callback_token("another key", fence),
+        callback_token("another key", Fence(job_id + 1, fence.attempt, fence.fence_us)),
+        f"{job_id}.{fence.attempt + 1}.{token.split('.', 2)[2]}",
+    ]
+
+    answers = [await later.say(job_id, each, t="complete") for each in forged]
+    elsewhere = await later.say(job_id + 1, token, t="complete")
+
+    assert [answer.status for answer in (*answers, elsewhere)] == [403] * 7
+    assert (await later.job(job_id)).state == JobState.RUNNING
+
+
+async def test_a_token_of_an_attempt_that_is_over_comes_too_late(later: Later) -> None:
+    job_id, token = await later.accepted()
+    await later.say(job_id, token, t="fail", delay_s=0)
+    await eventually(lambda: len(later.service.received) == 2, within=WITHIN)
+
+    late = await later.say(job_id, token, t="complete")
+    now = await later.say(job_id, later.service.received[-1].headers[TOKEN], t="complete")
+
+    assert (late.status, now.status) == (409, 200)
+    assert (await later.job(job_id)).attempt == 2
+
+
+async def test_a_service_that_falls_silent_has_its_job_retried(later: Later) -> None:
+    later.service.script = Script(status=202, headers={"Job-Async": "1"})
+    job_id, _ = await later.accepted()
+
+    async def failed() -> bool:
+        return bool((await later.job(job_id)).errors)
+
+    await eventually(failed, within=WITHIN)
+
+    assert (await later.job(job_id)).errors[0].error == "the service was not heard of for 1 s"
+
+
+async def test_a_job_that_waits_for_its_service_can_be_cancelled(later: Later) -> None:
+    job_id, token = await later.accepted()
+
+    await later.client.cancel(job_id)
+    await later.freed()
+
+    async def cancelled() -> bool:
+        return (await later.job(job_id)).state == JobState.CANCELLED
+
+    await eventually(cancelled, within=WITHIN)
+    assert (await later.say(job_id, token, t="complete")).status == 409
+
+
+async def test_what_a_callback_may_not_say_is_refused_by_name(later: Later) -> None:
+    job_id, token = await later.accepted()
+
+    answer = await later.say(job_id, token, t="progress", pct=101)
+
+    assert (answer.status, answer.pointers) == (422, ["/pct"])
+    assert (await later.say(job_id, token, t="dance")).status == 422

@@ -1,0 +1,87 @@
+"""What charts are drawn from: minutes, hours made of them, and both together without counting anything twice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from riverrun.database.statements import Statements
+from riverrun.store import figures, minutes
+from riverrun.store.figures import PERIODS
+from support.contexts import settings_for
+from support.jobs import insert
+from support.schedulers import term_of
+
+Connection = AsyncConnection[TupleRow]
+
+STATEMENTS = Statements()
+HOUR = datetime(2026, 3, 1, 10, tzinfo=UTC)
+BY_NAME = {period.name: period for period in PERIODS}
+
+
+async def minute(conn: Connection, at: datetime, **columns: Any) -> None:
+    values = {"queue": "default", "kind": "email", "run_buckets": [1, 2], "wait_buckets": [0, 4], **columns}
+    await insert(conn, "riverrun_minute", minute=at, **values)
+
+
+async def compact(database: str) -> list[datetime]:
+    made = []
+    async with term_of(settings_for(database)) as term:
+        while (hour := await term.run(minutes.compact(term.generation))) is not None:
+            made.append(hour)
+    return made
+
+
+async def test_hours_that_are_over_are_summed_up_once_and_the_oldest_first(conn: Connection, database: str) -> None:
+    for at in (HOUR, HOUR + timedelta(minutes=59), HOUR + timedelta(hours=3)):
+        await minute(conn, at, completed=2, retried=1, run_seconds=0.5)
+    await minute(conn, datetime.now(UTC), completed=7)
+
+    first, second = await compact(database), await compact(database)
+
+    assert first == [HOUR, HOUR + timedelta(hours=3)]
+    assert second == []
+    rows = await (
+        await conn.execute("SELECT hour, completed, retried, run_seconds, run_buckets FROM riverrun_hour ORDER BY hour")
+    ).fetchall()
+    assert rows == [(HOUR, 4, 2, 1.0, [2, 4]), (HOUR + timedelta(hours=3), 2, 1, 0.5, [1, 2])]
+
+
+async def test_a_leader_whose_term_is_over_sums_up_nothing(conn: Connection, database: str) -> None:
+    await minute(conn, HOUR, completed=2)
+    async with term_of(settings_for(database)) as term:
+        assert await term.run(minutes.compact(term.generation - 1)) is None
+
+
+async def test_a_series_counts_an_hour_and_its_minutes_once(conn: Connection, database: str) -> None:
+    now = datetime.now(UTC)
+    start = figures.step_starts(BY_NAME["24h"], now)[-4]
+    for at in (start, start + timedelta(minutes=30), start + timedelta(hours=1)):
+        await minute(conn, at, completed=3)
+    await compact(database)
+
+    for period in ("24h", "72h"):
+        points = await STATEMENTS.run(conn, figures.series(BY_NAME[period], now))
+        assert sum(point.completed for point in points) == 9, period
+
+    by_hour = await STATEMENTS.run(conn, figures.series(BY_NAME["24h"], now))
+    assert [point.completed for point in by_hour[-4:-2]] == [6, 3]
+    assert by_hour[-4].run_buckets == [2, 4]
+    assert len(by_hour) == 24
+
+
+async def test_a_series_can_be_that_of_one_queue(conn: Connection) -> None:
+    now = datetime.now(UTC)
+    await minute(conn, now.replace(second=0, microsecond=0), completed=1, queue="a")
+    await minute(conn, now.replace(second=0, microsecond=0), completed=5, queue="b")
+
+    points = await STATEMENTS.run(conn, figures.series(BY_NAME["1h"], now, queue="b"))
+    kinds = await STATEMENTS.run(conn, figures.kinds(BY_NAME["1h"], now))
+    sparks = await STATEMENTS.run(conn, figures.sparks(now, minutes=30))
+
+    assert (len(points), points[-1].completed) == (60, 5)
+    assert [(kind.kind, kind.completed) for kind in kinds] == [("email", 6)]
+    assert sparks["a"].completed[-1] == 1

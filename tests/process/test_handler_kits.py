@@ -1,0 +1,113 @@
+"""The services in the folder ``examples/handlers`` verify who calls, answer every outcome, and show their progress."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from riverrun import Client, Job, JobState
+from riverrun.registration import registration
+from riverrun.settings.connection import url_from_conninfo
+from riverrun.store import registry
+from support.eventually import eventually_sync
+from support.ports import free_port
+
+KITS = Path(__file__).parents[2] / "examples" / "handlers"
+WITHIN = 30.0
+NODE = shutil.which("node")
+SERVICES = [
+    pytest.param([sys.executable, str(KITS / "fastapi" / "service.py")], "http", "/handle", id="fastapi"),
+    pytest.param(
+        [NODE or "node", str(KITS / "node" / "service.mjs")],
+        "http",
+        "/handle",
+        id="node",
+        marks=pytest.mark.skipif(NODE is None, reason="Node.js is not installed here"),
+    ),
+    pytest.param([sys.executable, str(KITS / "python_grpc" / "service.py")], "grpc", "/RunStream", id="python_grpc"),
+]
+
+
+@contextmanager
+def running(command: list[str], **more: str) -> Iterator[None]:
+    """Run a program as long as the block."""
+    process = subprocess.Popen(command, env={**os.environ, **more})
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(WITHIN)
+
+
+def listens(port: int) -> bool:
+    """Return whether somebody listens on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def ended(client: Client, args: dict[str, Any]) -> Job:
+    """Enqueue a job and wait until it was attempted and does not run."""
+    job_id = client.enqueue("resize", args).job.id
+
+    def attempted() -> bool:
+        job = client.get(job_id)
+        return job.attempted_at is not None and job.state != JobState.RUNNING
+
+    eventually_sync(attempted, within=WITHIN)
+    return client.get(job_id)
+
+
+@pytest.mark.parametrize(("command", "protocol", "path"), SERVICES)
+def test_a_kit_runs_jobs(database: str, command: list[str], protocol: str, path: str) -> None:
+    port = free_port()
+    with Client(database) as client:
+        url = f"{protocol}://127.0.0.1:{port}{path}"
+        done = client.run(registry.register(registration("resize", "Resizer", protocol, endpoint_url=url, timeout=60)))
+    dsn = url_from_conninfo(database)
+    executor = [sys.executable, "-m", "riverrun_executor", "--queue", "default"]
+    with (
+        running([*command, str(port)], HANDLER_SECRET=done.signing_secret or ""),
+        running(executor, DATABASE_URL=dsn, RIVERRUN_RIVER__POLL_INTERVAL="100ms"),
+        Client(database) as client,
+    ):
+        eventually_sync(lambda: listens(port), within=WITHIN)
+
+        resized = ended(client, {"width": 640, "height": 480})
+        refused = ended(client, {"width": "wide"})
+        huge = ended(client, {"width": 100_000, "height": 100_000})
+
+    assert (resized.state, resized.metadata["output"]) == (JobState.COMPLETED, {"pixels": 307_200})
+    assert resized.metadata["riverrun:progress"]["fraction"] == 0.75
+    assert "resizing to 640 x 480" in resized.metadata["river:log"][0]["log"]
+    assert refused.state == JobState.DISCARDED
+    assert "width and height must be whole numbers" in refused.errors[0].error
+    assert (huge.state, huge.attempt, huge.metadata["snoozes"]) == (JobState.SCHEDULED, 0, 1)
+
+
+@pytest.mark.parametrize(("command", "protocol", "path"), SERVICES[:2])
+def test_a_kit_refuses_what_somebody_else_signed(database: str, command: list[str], protocol: str, path: str) -> None:
+    port = free_port()
+    with Client(database) as client:
+        url = f"{protocol}://127.0.0.1:{port}{path}"
+        client.run(registry.register(registration("resize", "Resizer", protocol, endpoint_url=url)))
+    executor = [sys.executable, "-m", "riverrun_executor", "--queue", "default"]
+    with (
+        running([*command, str(port)], HANDLER_SECRET="whsec_" + "A" * 32),
+        running(executor, DATABASE_URL=url_from_conninfo(database), RIVERRUN_RIVER__POLL_INTERVAL="100ms"),
+        Client(database) as client,
+    ):
+        eventually_sync(lambda: listens(port), within=WITHIN)
+
+        refused = ended(client, {"width": 640, "height": 480})
+
+    assert "401" in refused.errors[0].error
