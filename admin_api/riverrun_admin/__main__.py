@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from aiohttp import web
 
@@ -108,9 +110,16 @@ async def _until_drained(parts: Services) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they end: the driver drops a cancellation when the statement fails in the same moment."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(left, timeout=0.5)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _check_schema(parts: Services) -> None:

@@ -48,8 +48,9 @@ class Subscription:
         while True:
             try:
                 async with await connect(self.dsn, name=NAME) as conn:
-                    for listen in _listening(await self.statements.run(conn, events.subscribe())):
+                    for listen in _listening(await self.statements.run(conn, events.place())):
                         await conn.execute(listen)
+                    await self.statements.run(conn, events.subscribe())
                     if lost:
                         yield Event(EventKind.MISSED)
                     lost = True  # from here on
@@ -70,8 +71,9 @@ class Subscription:
         while True:
             try:
                 with connect_sync(self.dsn, name=NAME) as conn:
-                    for listen in _listening(self.statements.run_sync(conn, events.subscribe())):
+                    for listen in _listening(self.statements.run_sync(conn, events.place())):
                         conn.execute(listen)
+                    self.statements.run_sync(conn, events.subscribe())
                     if lost:
                         yield Event(EventKind.MISSED)
                     lost = True

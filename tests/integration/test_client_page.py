@@ -37,4 +37,4 @@ def test_both_languages_show_the_same_examples() -> None:
         return [re.sub(r"\s*#.*", "", block) for block in blocks(page)]
 
     assert without_remarks(PAGES[0]) == without_remarks(PAGES[1])
-    assert len(blocks(PAGES[0])) == 5
+    assert len(blocks(PAGES[0])) == 6

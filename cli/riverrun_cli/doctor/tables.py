@@ -17,9 +17,10 @@ NEEDED_PRIVILEGES = {
     **dict.fromkeys(
         (
             "river_job", "river_leader", "river_queue", "riverrun_audit", "riverrun_audit_head", "riverrun_bulk",
-            "riverrun_executor", "riverrun_handler", "riverrun_handler_health", "riverrun_idempotency_key",
-            "riverrun_leader", "riverrun_minute", "riverrun_notice", "riverrun_queue_setting", "riverrun_schedule",
-            "riverrun_schedule_tick", "riverrun_server", "riverrun_token",
+            "riverrun_executor", "riverrun_handler", "riverrun_handler_health", "riverrun_hour",
+            "riverrun_idempotency_key", "riverrun_leader", "riverrun_minute", "riverrun_notice",
+            "riverrun_queue_setting", "riverrun_schedule", "riverrun_schedule_tick", "riverrun_server",
+            "riverrun_token",
         ),
         _ALL,
     ),

@@ -8,13 +8,18 @@ from riverrun.database.statements import Query, Steps
 from riverrun.events import Event, payloads
 
 
-def subscribe() -> Steps[str]:
-    """Let executors know, for as long as this session lives, that somebody subscribes; return the schema of the tables.
-
-    To be run on the connection that listens.
-    """
-    (row,) = yield Query("event_subscribe", {})
+def place() -> Steps[str]:
+    """Return the schema of the tables, whose notifications are to be heard."""
+    (row,) = yield Query("event_place", {})
     return str(row[0])
+
+
+def subscribe() -> Steps[None]:
+    """Let executors know, for as long as this session lives, that somebody subscribes.
+
+    To be run on the connection that listens, once it does: whoever sees the subscription can be heard.
+    """
+    yield Query("event_subscribe", {})
 
 
 def wanted() -> Steps[bool]:
