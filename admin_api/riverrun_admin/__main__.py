@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 from aiohttp import web
 
@@ -18,6 +16,7 @@ from riverrun.errors import ConfigError, DatabaseUnavailable
 from riverrun.messages import Control
 from riverrun.process import RoleContext, run_role
 from riverrun.settings.admin import AdminSettings
+from riverrun.tasks import end
 from riverrun_admin.app import build
 from riverrun_admin.bulk_worker import BulkWorker
 from riverrun_admin.database import Database
@@ -110,16 +109,7 @@ async def _until_drained(parts: Services) -> None:
         for task in done:
             task.result()
     finally:
-        await _end(tasks)
-
-
-async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks until they end: the driver drops a cancellation when the statement fails in the same moment."""
-    while left := [task for task in tasks if not task.done()]:
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=0.5)
-    await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
 
 async def _check_schema(parts: Services) -> None:

@@ -24,6 +24,7 @@ from riverrun.messages import LeaseRenewed, Running, Wake
 from riverrun.resources import opened
 from riverrun.role import RoleContext
 from riverrun.store import attempts, leases, registry
+from riverrun.tasks import end
 from riverrun.telemetry import metrics
 from riverrun_executor.children.pool import Children
 from riverrun_executor.children.wire import Hello
@@ -157,8 +158,7 @@ class Executor:
                 self._context.ready()
                 await self._context.draining.wait()
                 await self._drain(claiming)
-                for part in steering:
-                    part.cancel()
+                await end(steering)
         finally:
             await self._services.close()
             await self._children.close()

@@ -21,6 +21,7 @@ from riverrun.errors import ConfigError
 from riverrun.messages import MetricsRequest
 from riverrun.process import EXIT_CLEAN, EXIT_CONFIG
 from riverrun.settings.schema import Settings
+from riverrun.tasks import end
 from riverrun.telemetry import metrics
 from riverrun_supervisor import status
 from riverrun_supervisor.child import Child, Reports
@@ -166,8 +167,7 @@ class Supervisor:
             await self._leaving.wait()
             await crew.leave("executor")
             await crew.leave("scheduler", "admin")
-            for service in services:
-                service.cancel()
+            await end(services)
         await lease.close()
 
     async def _watch(self) -> None:
