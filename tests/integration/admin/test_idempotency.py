@@ -99,3 +99,15 @@ async def test_every_post_may_carry_a_key(admin: Admin, conn: AsyncConnection[Tu
     assert cancelled[0].body == cancelled[1].body
     assert cancelled[1].headers["Idempotency-Replayed"] == "true"
     assert (await admin.post("/admin/queue/cancel", {"job_ids": ids}, headers={"Idempotency-Key": ""})).status == 400
+
+
+async def test_an_answer_that_holds_a_secret_is_kept_nowhere(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
+    body = {
+        "task_type": "email", "handler_name": "Email", "handler_type": "http",
+        "endpoint_url": "http://localhost:8080/handle",
+    }  # fmt: skip
+
+    first = await admin.post("/admin/handler/register", body, headers=KEY)
+
+    assert first.json["signing_secret"]
+    assert await value(conn, "SELECT count(*) FROM riverrun_idempotency_key") == 0
