@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 from riverrun.process import run_role
 from riverrun.role import RoleContext
+from riverrun.tasks import end
 from riverrun_scheduler.leader import Leader
+
+HAND_OVER_SECONDS = 2.0
+"""So long a statement may still take and the term be handed over; after that the end of the session says it."""
 
 
 async def main(context: RoleContext) -> None:
@@ -15,10 +18,10 @@ async def main(context: RoleContext) -> None:
     leading = asyncio.create_task(Leader(context).run(), name="leader")
     stopping = asyncio.create_task(context.draining.wait(), name="draining")
     await asyncio.wait({leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    leading.cancel()
-    with suppress(asyncio.CancelledError):
-        await leading
+    await asyncio.wait({leading}, timeout=HAND_OVER_SECONDS)
+    await end([leading, stopping])
+    if not leading.cancelled():
+        leading.result()
 
 
 if __name__ == "__main__":

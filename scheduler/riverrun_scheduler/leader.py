@@ -22,7 +22,6 @@ import logging
 import random
 import time
 from datetime import timedelta
-from typing import NoReturn
 
 import psycopg
 
@@ -32,6 +31,7 @@ from riverrun.database.pooler import refuse_shared_sessions
 from riverrun.errors import DatabaseUnavailable
 from riverrun.role import RoleContext
 from riverrun.store import leader
+from riverrun.tasks import unless
 from riverrun.telemetry import metrics
 from riverrun_scheduler.clock import DatabaseClock
 from riverrun_scheduler.reign import Reign, reread
@@ -62,14 +62,17 @@ class Leader:
         self._hosts: dict[int, float] = {}
         self._clock = DatabaseClock()
 
-    async def run(self) -> NoReturn:
-        """Follow and lead until cancelled, over as many connections as it takes.
+    async def run(self) -> None:
+        """Follow and lead until the process shall drain, over as many connections as it takes.
+
+        It is asked to leave, not cancelled: a statement that is cut off may take the session along, and with it the
+        chance to tell the others.
 
         Raises:
             ConfigError: No database is configured, or a pooler that shares sessions stands before it.
             SchemaError: The tables are not those of this release.
         """
-        while True:
+        while not self._context.draining.is_set():
             try:
                 await self._live()
             except TermOver as error:
@@ -80,14 +83,16 @@ class Leader:
             except (psycopg.Error, DatabaseUnavailable, TimeoutError) as error:
                 metrics.db_errors.labels(kind=type(error).__name__).inc()
                 log.warning("election_interrupted", extra={"error": first_line(error)})
-            await asyncio.sleep(self._backoff.next())
+            await unless(self._context.draining, asyncio.sleep(self._backoff.next()))
 
-    async def _live(self) -> NoReturn:
-        """Follow and lead on one connection until it is lost."""
+    async def _live(self) -> None:
+        """Follow and lead on one connection until it is lost or the process shall drain."""
         await self._refuse_pooler()
         async with open_session(self._context.settings) as session:
             self._context.ready()
             generation = await self._elected(session)
+            if generation is None:
+                return
             self._backoff.reset()
             term = Term(session, generation, self._context, hosts=self._hosts, clock=self._clock)
             reign = Reign(term, self._context)
@@ -103,9 +108,9 @@ class Leader:
             await refuse_shared_sessions(self._context.settings.dsn(), name="riverrun/scheduler/start")
             self._is_direct = True
 
-    async def _elected(self, session: Session) -> int:
-        """Return the generation of the term that begins, once it does."""
-        while True:
+    async def _elected(self, session: Session) -> int | None:
+        """Return the generation of the term that begins, once it does; None when the process shall drain before."""
+        while not self._context.draining.is_set():
             election = await session.run(leader.elect(self._context.server_id))
             self._hosts.update(dict.fromkeys(election.hosts, time.monotonic()))
             was_set = self._clock.read(election.now)
@@ -115,7 +120,9 @@ class Leader:
             if election.stalled and not was_set:
                 await self._end_stalled(session)
             reread(self._context)
-            await session.rest(ASK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
+            rest = ASK_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
+            await unless(self._context.draining, session.rest(rest))
+        return None
 
     async def _end_stalled(self, session: Session) -> None:
         try:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 
 from riverrun.database.connect import first_line
 from riverrun.role import RoleContext
 from riverrun.store import leader, river_leader
 from riverrun.store.leader import Pulse
+from riverrun.tasks import unless
 from riverrun.telemetry import metrics
 from riverrun_scheduler.cleaner import Cleaner
 from riverrun_scheduler.gauges import Gauges
@@ -33,6 +35,10 @@ from riverrun_scheduler.term import PULSE_SECONDS, Term
 log = logging.getLogger(__name__)
 
 SHORTEST_REST, REST_AFTER_ERROR = 0.1, 5.0
+LOCKED = {
+    "meaning": "somebody has locked a table of the queue; what the leader does waits, and it stays the leader",
+    "do": "find who holds the lock (pg_locks) and let that session end",
+}
 
 
 class Service(Protocol):
@@ -48,6 +54,7 @@ class Reign:
     def __init__(self, term: Term, context: RoleContext) -> None:
         self._term = term
         self._context = context
+        self._leaving = context.draining
         self._river = RiverLeadership(term)
         self._schedules = Schedules(term)
         self._gauges = Gauges(term)
@@ -65,21 +72,25 @@ class Reign:
             self._notifier,
         )
         self._resting: dict[Service, float] = {}
+        self._locked_out = False
 
-    async def run(self) -> NoReturn:
-        """Reign until the term is over.
+    async def run(self) -> None:
+        """Reign until the process shall drain or the term is over.
 
         Raises:
             TermOver: Somebody else leads, or may lead by now.
             psycopg.Error: The connection is lost.
         """
         metrics.leader.set(1)
-        while True:
+        while not self._leaving.is_set():
             reread(self._context)
-            pulse = await self._term.pulse()
-            while await self._turn(pulse):
-                pulse = await self._term.pulse() if self._term.until_pulse <= 0 else pulse
-            await self._rest(pulse)
+            try:
+                pulse = await self._term.pulse()
+            except LockNotAvailable as error:
+                await self._hold_out(error)
+            else:
+                self._locked_out = False
+                await self._work(pulse)
 
     async def end(self) -> None:
         """Hand over, unless the connection is lost, and take the figures of a leader out of the metrics."""
@@ -95,11 +106,30 @@ class Reign:
             await self._term.session.run(river_leader.resign(self._term.leader_id), within=1.0)
             await self._term.session.run(leader.resign(self._term.generation), within=1.0)
 
+    @property
+    def _must_pause(self) -> bool:
+        """Whether a pulse is due or the process shall drain."""
+        return self._term.until_pulse <= 0 or self._leaving.is_set()
+
+    async def _hold_out(self, error: LockNotAvailable) -> None:
+        """Stay the leader; the next pulse waits for the lock again."""
+        if not self._locked_out:
+            log.warning("leader_locked_out", extra={"error": first_line(error), **LOCKED})
+        self._locked_out = True
+        await self._term.beat()
+
+    async def _work(self, pulse: Pulse) -> None:
+        """Give the services turn after turn until the next pulse is due; rest when none has more to do."""
+        while await self._turn(pulse):
+            if self._must_pause:
+                return
+        await self._rest(pulse)
+
     async def _turn(self, pulse: Pulse) -> bool:
         """Give each service one step; return whether one of them has more to do."""
         busy = False
         for service in self._services:
-            if self._term.until_pulse <= 0:
+            if self._must_pause:
                 return True
             if self._resting.get(service, 0.0) <= time.monotonic():
                 busy = await self._step(service, pulse) or busy
@@ -127,7 +157,7 @@ class Reign:
         for due in (pulse.soonest_due, self._schedules.next_at):
             if due is not None and due > pulse.now:
                 rest = min(rest, (due - pulse.now).total_seconds() + self._term.until_pulse - PULSE_SECONDS)
-        notify = await self._term.session.rest(max(rest, SHORTEST_REST))
+        notify = await unless(self._leaving, self._term.session.rest(max(rest, SHORTEST_REST)))
         if notify is not None:
             await self._river.hear(notify)
 

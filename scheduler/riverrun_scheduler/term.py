@@ -91,14 +91,29 @@ class Term:
         """Show that the leader lives and return what is new.
 
         Raises:
+            LockNotAvailable: Somebody has locked a table that it looks at; the term goes on while there is a `beat`.
             TermOver: Another scheduler leads, or there was no answer in time.
         """
         sent = time.monotonic()
         pulse = await self.run(leader.pulse(self.generation))
         if pulse is None:
             raise TermOver("another scheduler leads")
-        self._pulsed_at = sent
-        self._context.progress += 1
+        self._confirmed(sent)
         self.hosts.update(dict.fromkeys(pulse.hosts, sent))
         self._clock.read(pulse.now)
         return replace(pulse, settled=min(pulse.settled, self._session.age, self._clock.steady_for))
+
+    async def beat(self) -> None:
+        """Show that the leader lives, and look at nothing.
+
+        Raises:
+            TermOver: Another scheduler leads, or there was no answer in time.
+        """
+        sent = time.monotonic()
+        if not await self.run(leader.beat(self.generation)):
+            raise TermOver("another scheduler leads")
+        self._confirmed(sent)
+
+    def _confirmed(self, sent: float) -> None:
+        self._pulsed_at = sent
+        self._context.progress += 1

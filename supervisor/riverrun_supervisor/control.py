@@ -12,10 +12,12 @@ from pathlib import Path
 
 from riverrun.control import LINE_LIMIT, runtime_folders
 from riverrun.errors import ConfigError, Conflict
+from riverrun_supervisor.kernel import boot
 
 Command = Callable[[], Mapping[str, object]]
 
 ANSWER_SECONDS = 5.0
+LOCK_BYTES = 100
 
 
 class ControlSocket:
@@ -29,8 +31,13 @@ class ControlSocket:
         self._lock: int | None = None
         self._server: asyncio.Server | None = None
 
-    def claim(self) -> None:
+    def claim(self) -> int | None:
         """Take this host's place for the server id, until ``close`` or the end of the process.
+
+        The lock is the kernel's: who had it in this run of the machine and has it no more has ended.
+
+        Returns:
+            The process that had the place in this run of the machine and was killed; None when none was.
 
         Raises:
             Conflict: Another supervisor with the same server id runs on this host.
@@ -41,7 +48,7 @@ class ControlSocket:
             self._lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            pid = self._path.with_suffix(".lock").read_text(encoding="ascii").strip()
+            pid = self._path.with_suffix(".lock").read_text(encoding="ascii").partition(" ")[0].strip()
             self._release()
             raise Conflict(
                 f"a daemon named {self._server_id} runs on this host already (process {pid}); stop it with "
@@ -49,8 +56,9 @@ class ControlSocket:
             ) from error
         except OSError as error:
             raise ConfigError([f"the folder {self._folder} cannot hold the daemon's socket: {error}"]) from error
-        os.truncate(self._lock, 0)
-        os.write(self._lock, f"{os.getpid()}\n".encode())
+        pid, _, run = os.pread(self._lock, LOCK_BYTES, 0).decode(errors="replace").strip().partition(" ")
+        self._write_down(f"{os.getpid()} {boot()}\n")
+        return int(pid) if run and run == boot() and pid.isdecimal() else None
 
     async def open(self) -> None:
         """Begin to answer."""
@@ -65,6 +73,7 @@ class ControlSocket:
         if self._server is not None:
             self._server.close()
             self._path.unlink(missing_ok=True)
+        self._write_down("")
         self._release()
 
     def _prepare_folder(self) -> None:
@@ -74,6 +83,12 @@ class ControlSocket:
             raise PermissionError("it is not a folder of this user's")
         if status.st_mode & 0o022:
             raise PermissionError("others may write to it")
+
+    def _write_down(self, who: str) -> None:
+        """Leave in the lock's file who has it."""
+        if self._lock is not None:
+            os.truncate(self._lock, 0)
+            os.pwrite(self._lock, who.encode(), 0)
 
     def _release(self) -> None:
         if self._lock is not None:

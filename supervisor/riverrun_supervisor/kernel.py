@@ -10,6 +10,14 @@ _STOPPED = frozenset("Tt")
 """Stopped by a signal, and stopped by a debugger."""
 
 
+def boot() -> str:
+    """Return the name of this machine's present run; empty where the kernel does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
 def is_stopped(pid: int) -> bool:
     """Return whether a process is stopped, so that no part of it runs; False where the kernel does not tell."""
     try:

@@ -2,6 +2,7 @@
 
 The supervisor does this, not the executor: a handler that holds the interpreter for a minute must not look dead.
 
+    at the start     what a killed predecessor left behind is taken back, once it is certain that it does not live
     all the time     the session holds the host's lock, which is free the moment this process is killed
     every second     one statement renews the server's row and every living executor's lease for another 10 s
     executor died    its running jobs are taken back, its lease is dropped; a job that crashes its processes is isolated
@@ -48,6 +49,8 @@ PAUSED = {
     "do": "mend the handler, then `queuectl handler resume` with the kind",
 }
 STATEMENT_SECONDS = 5.0
+LIMITS = {"lock_timeout": "1s"}
+"""The next renewal must not come late because somebody has locked the jobs."""
 
 Connection = AsyncConnection[tuple[object, ...]]
 T = TypeVar("T")
@@ -93,10 +96,13 @@ class Lease:
         self._ended.add(incarnation)
         self._news.set()
 
-    async def take_over(self) -> None:
+    async def take_over(self, killed: int | None = None) -> None:
         """Take back what an earlier supervisor of this server left behind when it was killed.
 
         Waits for a database that cannot be reached.
+
+        Args:
+            killed: Process id of a supervisor of this server that is known to have ended on this machine.
 
         Raises:
             Conflict: Another host uses the same server id right now.
@@ -104,26 +110,32 @@ class Lease:
         backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=RENEW_SECONDS))
         while True:
             try:
-                return await self._take_over()
+                return await self._take_over(killed)
             except (psycopg.Error, DatabaseUnavailable, TimeoutError) as error:
                 await _wait(backoff, error)
 
-    async def _take_over(self) -> None:
+    async def _take_over(self, killed: int | None) -> None:
         async with await self._connect() as conn:
-            before = await self._run(conn, leases.last_heard(self._server.server_id))
-            if before is None or before[2] > leases.LEASE:
+            last = await self._run(conn, leases.last_heard(self._server.server_id))
+            if last is None or last.silent > leases.LEASE:
                 return  # nobody, or so long ago that the leader has seen to it
-            await asyncio.sleep(RENEW_SECONDS + 0.5)
-            after = await self._run(conn, leases.last_heard(self._server.server_id))
-            if after is not None and after[2] < before[2] + timedelta(seconds=RENEW_SECONDS):
-                raise Conflict(
-                    f"server_id {self._server.server_id} is in use by process {after[1]} on {after[0]}; "
-                    "give each host of the fleet a server_id of its own"
-                )
+            known = (last.host, last.pid) == (self._server.host, killed)
+            if not (known and await self._run(conn, leases.hold(self._server.server_id))):
+                await self._refuse_a_living(conn, last)
             for incarnation in await self._run(conn, leases.left_behind(self._server.server_id)):
                 reason = "executor died: its supervisor was killed"
                 for job in await self._run(conn, leases.release_incarnation(incarnation, reason=reason)):
                     tell(job, executor=incarnation, reason=reason)
+
+    async def _refuse_a_living(self, conn: Connection, last: leases.LastHeard) -> None:
+        """Wait for so long that one who lives must be heard of again."""
+        await asyncio.sleep(RENEW_SECONDS + 0.5)
+        now = await self._run(conn, leases.last_heard(self._server.server_id))
+        if now is not None and now.silent < last.silent + timedelta(seconds=RENEW_SECONDS):
+            raise Conflict(
+                f"server_id {self._server.server_id} is in use by process {now.pid} on {now.host}; "
+                "give each host of the fleet a server_id of its own"
+            )
 
     async def run(self) -> None:
         """Renew, and settle what has ended, for ever; reconnect with backoff."""
@@ -148,10 +160,9 @@ class Lease:
         holds = False
         while True:
             self._news.clear()
-            await self._settle(conn)
             holds = holds or await self._run(conn, leases.hold(self._server.server_id))
             await self._renew(conn)
-            await self._look_for_isolated(conn)
+            await self._see_to_jobs(conn)
             backoff.reset()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RENEW_SECONDS):
@@ -162,6 +173,14 @@ class Lease:
         await self._run(conn, leases.renew(self._server, executors))
         # From before the question was sent: the lease began when it arrived, which cannot be known here.
         self._renewed(executors, asked + (leases.LEASE - leases.LEASE_MARGIN).total_seconds())
+
+    async def _see_to_jobs(self, conn: Connection) -> None:
+        """Settle what has ended; jobs that are locked wait, since those who live must be renewed in time."""
+        try:
+            await self._settle(conn)
+            await self._look_for_isolated(conn)
+        except psycopg.errors.LockNotAvailable as error:
+            log.warning("jobs_not_taken_back", extra={"error": first_line(error)})
 
     async def _settle(self, conn: Connection) -> None:
         for incarnation, death in list(self._died.items()):
@@ -196,7 +215,7 @@ class Lease:
             self._isolate(queue)
 
     async def _connect(self) -> Connection:
-        return await connect(self._dsn, name="riverrun/supervisor/lease", prepared=True)
+        return await connect(self._dsn, name="riverrun/supervisor/lease", session=LIMITS, prepared=True)
 
     async def _run(self, conn: Connection, steps: Steps[T]) -> T:
         """Run one operation; a connection that does not answer is given up."""

@@ -21,7 +21,7 @@ from riverrun.errors import ConfigError
 from riverrun.messages import MetricsRequest
 from riverrun.process import EXIT_CLEAN, EXIT_CONFIG
 from riverrun.settings.schema import Settings
-from riverrun.tasks import end
+from riverrun.tasks import end, unless
 from riverrun.telemetry import metrics
 from riverrun_supervisor import status
 from riverrun_supervisor.child import Child, Reports
@@ -36,7 +36,6 @@ from riverrun_supervisor.greeting import greet
 from riverrun_supervisor.plan import MODULES, ChildPlan
 from riverrun_supervisor.storage import until_usable
 from riverrun_supervisor.systemd import Systemd
-from riverrun_supervisor.waiting import unless
 from riverrun_supervisor.wakeups import pass_on
 
 log = logging.getLogger(__name__)
@@ -88,10 +87,10 @@ class Supervisor:
         self._hear_signals()
         commands = {"status": self.status, "stop": self._stop, "reload": self.reload, "drain": self._drain_executors}
         control = ControlSocket(self.settings.server_id, commands)
-        control.claim()
+        killed = control.claim()
         try:
             await control.open()
-            await self._run_on_database()
+            await self._run_on_database(killed)
         finally:
             await control.close()
         return self._exit_code
@@ -127,7 +126,7 @@ class Supervisor:
             self.settings.server_id, self._children(), ready=self._is_ready, leaving=self._leaving.is_set()
         )
 
-    async def _run_on_database(self) -> None:
+    async def _run_on_database(self, killed: int | None) -> None:
         """Have the database while everything else runs."""
         try:
             if self._configuration.embedded is not None:
@@ -135,16 +134,16 @@ class Supervisor:
             else:
                 await unless(self._leaving, until_usable(self.settings))
             if not self._leaving.is_set():
-                await self._run_with_lease()
+                await self._run_with_lease(killed)
         finally:
             if self._configuration.embedded is not None:
                 await self._configuration.embedded.stop()
 
-    async def _run_with_lease(self) -> None:
+    async def _run_with_lease(self, killed: int | None) -> None:
         """Have the lease while the children run."""
         executors = Executors(self._configuration)
         lease = executors.lease
-        await unless(self._leaving, lease.take_over())
+        await unless(self._leaving, lease.take_over(killed))
         if self._leaving.is_set():
             return
         async with asyncio.TaskGroup() as group:

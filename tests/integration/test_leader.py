@@ -105,6 +105,27 @@ async def test_a_scheduler_that_stops_hands_over_at_once(conn: Connection, datab
             await eventually(lambda: leads(conn, "two"), within=0.5)
 
 
+async def test_a_leader_outlasts_a_lock_on_the_jobs_and_hands_over_in_the_middle_of_it(
+    conn: Connection, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_scheduler(settings_for(database)) as context:
+        await eventually(lambda: leads(conn, "test-host"), within=5)
+        async with await AsyncConnection.connect(database) as operator:
+            await operator.execute("LOCK TABLE river_job")
+
+            await eventually(
+                lambda: value(conn, "SELECT heartbeat_at - elected_at > interval '3 seconds' FROM riverrun_leader"),
+                within=10,
+            )
+            assert await value(conn, GENERATION) == 1
+            assert caplog.messages.count("leader_locked_out") == 1
+
+            context.draining.set()
+            await eventually(lambda: value(conn, "SELECT backend_pid IS NULL FROM riverrun_leader"), within=3)
+
+    assert "election_interrupted" not in caplog.messages
+
+
 async def test_a_follower_takes_over_when_the_leaders_session_is_ended(conn: Connection, database: str) -> None:
     async with running_scheduler(settings_for(database, server_id="one")):
         await eventually(lambda: leads(conn, "one"), within=5)

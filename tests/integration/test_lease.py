@@ -12,13 +12,14 @@ from psycopg.rows import TupleRow
 
 from riverrun import AsyncClient, JobState
 from riverrun.database.statements import Statements
+from riverrun.errors import Conflict
 from riverrun.store import leases
 from riverrun.store.leader import Pulse
 from riverrun.store.leases import Death, LivingExecutor, Server
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.term import Term
-from riverrun_supervisor.lease import Lease
+from riverrun_supervisor.lease import RENEW_SECONDS, Lease
 from support import handlers
 from support.contexts import settings_for
 from support.eventually import eventually
@@ -41,7 +42,7 @@ async def client(database: str) -> AsyncIterator[AsyncClient]:
 class Host:
     """The part of a supervisor that renews, without processes, and a way to kill or to cut it off."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, *, run: bool = True) -> None:
         server = Server("host-1", "somewhere", 4711, "0", ("executor",))
         executors = [LivingExecutor(OURS, "default", 1, 4712)]
         self.until = 0.0
@@ -53,7 +54,8 @@ class Host:
             renewed=self._renewed,
             isolate=lambda _: None,
         )
-        self._task = asyncio.create_task(self.lease.run(), name="host")
+        if run:
+            self._task = asyncio.create_task(self.lease.run(), name="host")
 
     def _renewed(self, _: object, until: float) -> None:
         self.until = until
@@ -140,6 +142,36 @@ async def test_a_host_that_falls_silent_with_its_session_open_is_left_to_its_lea
         await watched(term, service)
 
         assert (await job(conn, job_id))["state"] == "running"
+
+
+async def test_a_death_whose_jobs_are_locked_costs_the_neighbours_no_lease(conn: Connection, database: str) -> None:
+    host = Host(database)
+    await eventually(lambda: host.until > 0, within=5)
+    async with await AsyncConnection.connect(database) as operator:
+        await operator.execute("LOCK TABLE river_job")
+        host.lease.died("host-1_4711_ffffffff", Death("executor died"))
+        before = host.until
+
+        await eventually(lambda: host.until > before + 3, within=12)
+
+    await host.die()
+
+
+async def test_what_a_killed_supervisor_left_is_taken_back_without_a_wait_by_one_who_knows_of_its_end(
+    conn: Connection, database: str
+) -> None:
+    host = Host(database)
+    job_id = await running_job(conn)
+    await eventually(lambda: host.until > 0, within=5)
+    successor = Host(database, run=False)
+
+    with pytest.raises(Conflict, match="in use by process 4711"):
+        await successor.lease.take_over(killed=4711)  # it is wrong: that one lives and holds the lock
+    await host.die()
+    async with asyncio.timeout(RENEW_SECONDS):
+        await successor.lease.take_over(killed=4711)
+
+    assert (await job(conn, job_id))["state"] == "retryable"
 
 
 async def test_an_executor_whose_lease_is_over_stops_its_handlers_and_claims_nothing(

@@ -71,6 +71,11 @@ def pulse(generation: int) -> Steps[Pulse | None]:
     return Pulse(*rows[0]) if rows else None
 
 
+def beat(generation: int) -> Steps[bool]:
+    """Show that the leader lives and look at nothing; return False when its term is over."""
+    return bool((yield Query("leader_beat", {"generation": generation})))
+
+
 def terminate_stalled() -> Steps[str | None]:
     """End the session of a leader that holds the lock and shows no life; return its ``server_id``, if there was one."""
     rows = yield Query("leader_terminate", {"lock_class": LOCK_CLASS})

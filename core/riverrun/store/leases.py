@@ -34,6 +34,15 @@ class Server:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class LastHeard:
+    """Who used a server id last, and for how long nothing was heard of it."""
+
+    host: str
+    pid: int
+    silent: timedelta
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class LivingExecutor:
     """One executor process that its supervisor knows to live."""
 
@@ -163,10 +172,10 @@ def left_behind(server_id: str) -> Steps[list[str]]:
     return [row[0] for row in rows]
 
 
-def last_heard(server_id: str) -> Steps[tuple[str, int, timedelta] | None]:
-    """Return host and pid of who was last known as ``server_id``, and how long ago; None if nobody was."""
+def last_heard(server_id: str) -> Steps[LastHeard | None]:
+    """Return who was last known as ``server_id``; None if nobody was."""
     rows = yield Query("server_heartbeat", {"server_id": server_id})
-    return (rows[0][0], rows[0][1], timedelta(seconds=rows[0][2])) if rows else None
+    return LastHeard(rows[0][0], rows[0][1], timedelta(seconds=rows[0][2])) if rows else None
 
 
 def forget_server(server_id: str, *, pid: int) -> Steps[None]:

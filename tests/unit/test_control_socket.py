@@ -1,0 +1,54 @@
+"""Of the daemons of one name a host has one, and its successor knows whether it was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from riverrun.errors import Conflict
+from riverrun_supervisor.control import ControlSocket
+
+CLAIM = """
+import sys
+from pathlib import Path
+from riverrun_supervisor.control import ControlSocket
+ControlSocket("host", {}, folder=Path(sys.argv[1])).claim()
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+
+
+def place(folder: Path) -> ControlSocket:
+    return ControlSocket("host", {}, folder=folder)
+
+
+def test_a_successor_is_told_which_process_had_the_place_and_was_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", CLAIM, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == b"claimed\n"
+        with pytest.raises(Conflict, match=rf"\(process {killed.pid}\)"):
+            place(tmp_path).claim()
+        os.kill(killed.pid, signal.SIGKILL)
+
+    assert place(tmp_path).claim() == killed.pid
+
+
+async def test_who_gave_the_place_up_was_not_killed(tmp_path: Path) -> None:
+    first = place(tmp_path)
+    assert first.claim() is None
+    await first.close()
+
+    assert place(tmp_path).claim() is None
+
+
+def test_who_had_the_place_before_the_machine_was_started_is_not_vouched_for(tmp_path: Path) -> None:
+    (tmp_path / "host.lock").write_text("4711 00000000-0000-0000-0000-000000000000\n")
+
+    assert place(tmp_path).claim() is None
