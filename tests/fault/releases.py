@@ -15,11 +15,15 @@ PREVIOUS = "e2c2d9a0956b863f2855b4493c27c93eb86561f7"
 
 
 def absent() -> str | None:
-    """Return why the previous release cannot be built here; None when it can."""
-    known = subprocess.run(
-        ["git", "cat-file", "-e", f"{PREVIOUS}^{{commit}}"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return None if known.returncode == 0 else "the history of this checkout does not reach back to the previous release"
+    """Return why the previous release cannot be built here, and what to do; None when it can."""
+    if _git("cat-file", "-e", f"{PREVIOUS}^{{commit}}").returncode == 0:
+        return None
+    known = _git("rev-parse", "--is-shallow-repository")
+    if known.returncode != 0:
+        return f"the previous release cannot be built: {known.stderr.strip()}"
+    if known.stdout.strip() == "true":
+        return "this clone is shallow and lacks the previous release; `git fetch --unshallow` brings it"
+    return f"the history of this checkout lacks the previous release, {PREVIOUS[:12]}"
 
 
 def previous_release(folder: Path) -> Path:
@@ -36,3 +40,7 @@ def previous_release(folder: Path) -> Path:
     with zipfile.ZipFile(wheel) as files:
         files.extractall(installed)
     return installed
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -170,15 +171,15 @@ def test_a_pinned_horizon_costs_no_throughput(own_lab: Lab) -> None:
     )  # fmt: skip
 
 
-def test_a_locked_table_piles_up_no_sessions(lab: Lab) -> None:
-    """D16: somebody locks the table of the jobs against all writes."""
+@pytest.mark.parametrize(("mode", "against"), [("SHARE", "writes"), ("ACCESS EXCLUSIVE", "everything")])
+def test_a_locked_table_piles_up_no_sessions_and_ends_no_term(lab: Lab, mode: str, against: str) -> None:
+    """D16: somebody locks the table of the jobs."""
     lab.hosts("a", "b")
     with lab.producer(rate=30, args=lambda n: {"ms": 200}):
         lab.works_again()
         time.sleep(1)
         before = lab.rows(f"SELECT {SESSIONS}")[0][0]
-        with psycopg.connect(lab.database) as bully:
-            bully.execute("LOCK TABLE river_job IN SHARE MODE")
+        with _locked(lab, mode) as at:
             time.sleep(size(5, 20))
             during = lab.rows(f"SELECT {SESSIONS}")[0][0]
         healed = time.time()
@@ -186,11 +187,33 @@ def test_a_locked_table_piles_up_no_sessions(lab: Lab) -> None:
     lab.settle(40)
 
     witnessed = lab.conclude(
-        "D16", f"river_job locked for {size(5, 20)} s", seen_after=[resumed], target=3.0,
+        "D16", f"river_job locked against {against} for {size(5, 20)} s", seen_after=[resumed], target=3.0,
         note=f"{during} sessions while locked, {before} before",
     )  # fmt: skip
     assert during <= before + 4
     assert not witnessed.rescues()
+    assert not [term for term in witnessed.terms if term.at > at]
+
+
+def test_an_executor_that_dies_while_the_table_is_locked_costs_its_neighbours_nothing(lab: Lab) -> None:
+    """D16, F1: an executor is killed while the table of the jobs is locked for longer than a lease lasts."""
+    (host,) = lab.hosts("a", river={"queues": {"default": {"max_workers": 20, "processes": 2}}})
+    lab.producer(kind="long", args=lambda _: {"ms": 18_000}).enqueue(20)
+    eventually_sync(lambda: lab.effects("begin") == 20, within=10)
+    with _locked(lab, "ACCESS EXCLUSIVE"):
+        victim = host.child_pid("executor")
+        host.send(signal.SIGKILL, "executor")
+        time.sleep(12)
+        healed = time.time()
+    lab.settle(60)
+
+    witnessed = lab.history()
+    seen, _ = witnessed.taken_back([healed])
+    lab.conclude("D16", "executor killed while river_job is locked for 12 s", seen_after=seen, target=3.0)
+    died = {effect.job_id for effect in witnessed.effects if effect.executor == f"a:{victim}"}
+    assert 0 < len(died) < 20
+    assert {rescue.job_id for rescue in witnessed.rescues()} == died
+    assert not [effect for effect in witnessed.effects if effect.phase == "stopped"]
 
 
 def test_a_database_that_takes_no_writes_is_waited_for(own_lab: Lab) -> None:
@@ -214,6 +237,14 @@ def test_a_database_that_takes_no_writes_is_waited_for(own_lab: Lab) -> None:
     witnessed = own_lab.conclude("D20", f"read-only for {size(5, 20)} s", seen_after=[resumed], target=5.0)
     assert not witnessed.rescues()
     assert [child["restarts"] for host in hosts for child in host.status()["children"]] == [0] * 6
+
+
+@contextmanager
+def _locked(lab: Lab, mode: str) -> Iterator[float]:
+    """Hold a lock on the table of the jobs, as somebody at a prompt may; give when it began."""
+    with psycopg.connect(lab.database) as bully:
+        bully.execute(f"LOCK TABLE river_job IN {mode} MODE".encode())
+        yield time.time()
 
 
 @contextmanager

@@ -69,7 +69,7 @@ def test_a_primary_that_was_left_behind_confirms_nothing_and_its_host_stops_its_
             witnessed = own_lab.history()
             seen, again = witnessed.taken_back([at])
             own_lab.conclude(
-                "D10", "two primaries, one host left with the old one", seen_after=seen, target=25.0,
+                "D10", "two primaries, one host left with the old one", seen_after=seen, target=15.0,
                 promise=Promise(overlap=2.0), note=own_lab.summary(again),
             )  # fmt: skip
             assert confirmed == _finished(primary) == 0

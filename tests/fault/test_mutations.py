@@ -110,6 +110,21 @@ MUTATIONS = [
         "tests/integration/test_rescuer.py::test_a_leader_of_an_earlier_term_rescues_nothing",
     ),
     Mutation(
+        "the beat of a leader whose tables are locked",
+        "scheduler/riverrun_scheduler/reign.py",
+        r"await self\._term\.beat\(\)",
+        "raise error",
+        "tests/integration/test_leader.py::"
+        "test_a_leader_outlasts_a_lock_on_the_jobs_and_hands_over_in_the_middle_of_it",
+    ),
+    Mutation(
+        "the renewal of leases before the jobs of the dead",
+        "supervisor/riverrun_supervisor/lease.py",
+        r"(\n +await self\._renew\(conn\))\n +await self\._see_to_jobs\(conn\)",
+        r"\n            await self._settle(conn)\1",
+        "tests/integration/test_lease.py::test_a_death_whose_jobs_are_locked_costs_the_neighbours_no_lease",
+    ),
+    Mutation(
         "the reconciliation before the end",
         "executor/riverrun_executor/control.py",
         r"\n +await self\._reconcile\(conn, lost_after=timedelta\(\)\)",

@@ -57,16 +57,15 @@ def test_a_slow_network_is_taken_for_no_death(lab: Lab) -> None:
                 proxy.throttle(125_000)
             at = time.time()
             time.sleep(seconds)
-            resumed = lab.works_again() - at - seconds
+            lab.works_again()
             flaps = [term for term in lab.history().terms if term.at > at]
             for proxy in proxies:
                 proxy.heal()
         lab.settle(40)
 
         witnessed = lab.conclude(
-            "D8", f"200 ms and 1 Mbit/s for {seconds} s", seen_after=[resumed], target=3.0,
-            note=f"{len(flaps)} changes of the leader",
-        )  # fmt: skip
+            "D8", f"200 ms and 1 Mbit/s for {seconds} s", note=f"{len(flaps)} changes of the leader"
+        )
         assert not flaps
         assert not witnessed.rescues()
         lab.fleet.close()

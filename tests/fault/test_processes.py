@@ -142,7 +142,7 @@ def test_another_scheduler_leads_soon_and_the_old_one_writes_nothing_more(
     lab.conclude(fault, f"leader {done} {len(seen)} times", seen_after=seen, target=target)
 
 
-@pytest.mark.parametrize("kind", ["long", "stuck"])
+@pytest.mark.parametrize("kind", ["work", "stuck"])
 def test_a_stop_under_load_gives_every_unfinished_job_back(lab: Lab, kind: str) -> None:
     """F13: SIGTERM while hundreds of jobs run, some of which do not listen."""
     jobs = size(200, 500)
