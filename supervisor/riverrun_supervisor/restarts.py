@@ -1,4 +1,7 @@
-"""Counts how often a process has ended that nobody asked to, and says how long to wait before its next start."""
+"""Counts how often a process has ended that nobody asked to, and says how long to wait before its next start.
+
+One that ends again and again is started ever later. One that somebody kills is not: its death says nothing about it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from riverrun_supervisor.exits import Exit
 HEALTHY_SECONDS = 60.0
 CRASH_LOOP_EXITS = 5
 CRASH_LOOP_SECONDS = 60.0
+FIRST_WAIT, LONGEST_BY_HAND = timedelta(seconds=0.2), timedelta(seconds=1)
 
 
 class Restarts:
@@ -24,7 +28,8 @@ class Restarts:
 
     def __init__(self, longest: timedelta) -> None:
         self.count = 0
-        self._backoff = Backoff(timedelta(seconds=0.2), longest)
+        self._backoff = Backoff(FIRST_WAIT, longest)
+        self._by_hand = Backoff(FIRST_WAIT, min(longest, LONGEST_BY_HAND))
         self._ends: deque[float] = deque(maxlen=CRASH_LOOP_EXITS)
 
     @property
@@ -37,6 +42,9 @@ class Restarts:
         self.count += 1
         if lived >= HEALTHY_SECONDS:
             self._backoff.reset()
+            self._by_hand.reset()
+        if exited.is_by_hand:
+            return self._by_hand.next()
         if exited.code != EXIT_DATABASE:
             self._ends.append(time.monotonic())
         return self._backoff.next()
