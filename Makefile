@@ -23,7 +23,7 @@ UPGRADE ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-smoke test-fault soak bench screenshots lint fmt lock proto build clean
+.PHONY: help setup run test test-browser test-smoke test-quick test-fault soak bench screenshots lint fmt lock proto build clean
 
 help: ## Show what make can do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -47,6 +47,9 @@ test-browser: setup ## Look at the pages in Chromium (apt-get install chromium; 
 
 test-smoke: setup ## Inject every kind of fault once, in small sizes (some six minutes)
 	$(BIN)/python -m pytest -n $(FAULT_WORKERS) --dist worksteal tests/fault $(PYTEST_ARGS)
+
+test-quick: setup ## Inject one fault of each class (some two minutes)
+	$(BIN)/python -m pytest -n $(FAULT_WORKERS) --dist worksteal -m quick tests/fault $(PYTEST_ARGS)
 
 test-fault: setup ## Inject every fault of the matrix at full size, and print what was measured (some hours)
 	@rm -rf $(FAULT_RESULTS)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from fault import report
 from riverrun.cron_grammar import parse_expression
 
@@ -105,6 +107,7 @@ def by_hand(fields: Fields, zone: str) -> list[datetime]:
     return sorted(instant for instant in due if BEGIN < instant < END)
 
 
+@pytest.mark.quick
 def test_three_years_of_fifty_schedules_are_as_counted_by_hand() -> None:
     """T3: clocks are set, there is a leap year, and months have their lengths."""
     ticks, wrong = 0, []

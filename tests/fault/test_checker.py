@@ -9,6 +9,8 @@ import pytest
 from fault.checker import LEGAL, Promise, judge, percentile
 from fault.history import Change, Effect, Enqueued, History, TermBegun
 
+pytestmark = pytest.mark.quick
+
 ATTEMPT = 1_000_000
 
 

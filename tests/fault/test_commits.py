@@ -28,6 +28,7 @@ CANCEL = r"'cancel_attempted_at', now\(\)"
 RESCUE = r"riverrun:quarantined"  # of the statement by which a supervisor takes jobs back
 
 
+@pytest.mark.quick
 def test_claims_that_nobody_heard_of_are_given_back(lab: Lab) -> None:
     """D7, claim: the jobs are marked as running, and no executor knows of them."""
     with Proxy(lab.database) as proxy:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from fault.checker import Promise
 from fault.lab import Lab, size
 from support.eventually import eventually_sync
 from support.proxy import Proxy
@@ -24,7 +23,7 @@ def slow(number: int) -> dict[str, int]:
     return {"ms": 300 + number % 5 * 200}
 
 
-@pytest.mark.parametrize("crash", [False, True], ids=["fast", "crash"])
+@pytest.mark.parametrize("crash", [pytest.param(False, marks=pytest.mark.quick), True], ids=["fast", "crash"])
 def test_a_restart_of_the_database_ends_no_job_and_runs_none_twice(own_lab: Lab, crash: bool) -> None:
     """D1, D2: PostgreSQL is restarted, fast or by a crash, while jobs run."""
     own_lab.hosts("a", "b")
@@ -98,7 +97,7 @@ def test_sessions_that_are_ended_or_cancelled_at_random_run_no_job_twice(lab: La
 
 @pytest.mark.parametrize(
     "half",
-    ["cut off", "half open", "deaf to the client"],
+    [pytest.param("cut off", marks=pytest.mark.quick), "half open", "deaf to the client"],
 )
 def test_a_host_whose_connections_die_in_silence_works_again_within_seconds(lab: Lab, half: str) -> None:
     """D6: connections stay open and carry nothing, both ways or one; new ones work."""
@@ -165,10 +164,15 @@ def test_a_pinned_horizon_costs_no_throughput(own_lab: Lab) -> None:
             until = time.time()
     own_lab.settle(40)
 
+    # Compared with what was asked for meanwhile: what the machine does besides slows both.
+    witnessed = own_lab.history()
+    asked = sum(at <= enqueued.at < until for enqueued in witnessed.enqueued)
+    ended = sum(at <= change.at < until for change in witnessed.changes if change.new_state == "completed")
     own_lab.conclude(
         "D15", f"vacuum horizon pinned for {size(8, 600)} s at {size(100, 300)} jobs/s",
-        promise=Promise(fault_at=at, healed_at=at, throughput=0.9), note=f"throughput over {until - at:.0f} s of it",
+        note=f"{ended} jobs ended and {asked} were enqueued while it was",
     )  # fmt: skip
+    assert ended >= 0.9 * asked
 
 
 @pytest.mark.parametrize(("mode", "against"), [("SHARE", "writes"), ("ACCESS EXCLUSIVE", "everything")])

@@ -44,6 +44,7 @@ def test_a_handler_that_takes_all_memory_is_named_and_its_neighbours_lose_nothin
     assert lab.rows("SELECT DISTINCT attempt FROM river_job WHERE kind = 'work'") == [(1,)]
 
 
+@pytest.mark.quick
 def test_a_segfault_takes_no_other_job_with_it_for_good(lab: Lab) -> None:
     """F3: handlers crash their process once each, among good jobs."""
     lab.hosts("a")

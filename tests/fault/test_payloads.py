@@ -66,6 +66,7 @@ def test_a_kind_that_nobody_knows_is_never_discarded_in_silence(lab: Lab) -> Non
     assert "nobody_knows" in host.said()
 
 
+@pytest.mark.quick
 def test_a_job_that_always_kills_its_executor_is_put_away_after_three_crashes(lab: Lab) -> None:
     """F4: one poisonous job among good ones."""
     lab.hosts("a")

@@ -10,6 +10,8 @@ import pytest
 from fault import report
 from fault.report import BEGIN, END, Row
 
+pytestmark = pytest.mark.quick
+
 ROW = Row(fault="F1", what="killed", jobs=5, p50=0.1, worst=0.5, target=2.0, counts={"L": 0, "O": 0})
 
 

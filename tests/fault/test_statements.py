@@ -24,6 +24,8 @@ from riverrun_executor.finalizer import Finalizer
 from riverrun_executor.floors import NOWHERE
 from riverrun_executor.slots import Slots
 
+pytestmark = pytest.mark.quick
+
 JOBS, SESSIONS = 400, 3
 EXECUTOR = "a_1_00000000"
 

@@ -74,6 +74,7 @@ def test_a_table_that_is_rebuilt_under_load_only_makes_jobs_wait(lab: Lab) -> No
     assert not witnessed.rescues()
 
 
+@pytest.mark.quick
 def test_ids_and_attempts_count_to_their_very_end(lab: Lab) -> None:
     """D19: ids pass the end of 32 and come to the end of 64 bits; attempts come to the end of 16."""
     (host,) = lab.hosts("a")
