@@ -26,6 +26,7 @@ from riverrun.role import RoleContext
 from riverrun.store import attempts, leases, registry
 from riverrun.tasks import end
 from riverrun.telemetry import metrics
+from riverrun.waiting import first_of
 from riverrun_executor.children.pool import Children
 from riverrun_executor.children.wire import Hello
 from riverrun_executor.claimer import Claimer
@@ -153,7 +154,7 @@ class Executor:
                     parts.create_task(self._say_what_runs(), name="running"),
                     parts.create_task(self._services.watch(), name="health of services"),
                 ]
-                await self._first_of(self._control.obeyed)
+                await first_of(self._control.obeyed, self._context.draining)
                 claiming = parts.create_task(self._claimer.run(), name="claimer")
                 self._context.ready()
                 await self._context.draining.wait()
@@ -283,13 +284,6 @@ class Executor:
         await self._runner.drain(wait=river.shutdown_wait, cancel=river.shutdown_cancel, hurry=self._context.hurrying)
         if await self._finalizer.drain(FLUSH) == 0:
             await self._control.last_words()
-
-    async def _first_of(self, event: asyncio.Event) -> None:
-        """Wait for ``event``, or for the order to drain."""
-        waits = [asyncio.create_task(each.wait(), name="wait to start") for each in (event, self._context.draining)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
 
     def _tell_running(self, running: Running) -> None:
         self._context.pipe.send(running)
