@@ -14,6 +14,7 @@ from riverrun.database.statements import Statements
 from riverrun.store import promote, rescue
 from riverrun_scheduler.cleaner import Cleaner
 from riverrun_scheduler.promoter import Promoter
+from riverrun_scheduler.reindexer import Reindexer
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.schedules import Schedules
@@ -116,6 +117,29 @@ async def test_maintenance_queue_cleaner_keeps_active_queues(conn: Connection, d
 
     # River forgets paused queues as well, and with them that they are paused.
     assert await value(conn, "SELECT string_agg(name, ' ' ORDER BY name) FROM river_queue") == "fresh paused"
+
+
+async def test_maintenance_reindexer_skips_artifacts(
+    conn: Connection, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await conn.execute("CREATE INDEX riverrun_job_due_index_ccnew ON river_job (id)")
+    file = "SELECT pg_relation_filenode('riverrun_job_{}_index')"
+    due, live = await value(conn, file.format("due")), await value(conn, file.format("live"))
+    settings = settings_for(database, reindex={"schedule": "@every 1s"})
+    async with term_of(settings) as term:
+        reindexer = Reindexer(term, await led(term))
+
+        async def rebuilt() -> bool:
+            await reindexer.step(await term.pulse())
+            return bool(await value(conn, file.format("live")) != live)
+
+        await eventually(rebuilt, within=20)
+        await eventually(lambda: "index_not_rebuilt" in caplog.messages, within=10)
+        await reindexer.close()
+
+    assert await value(conn, file.format("due")) == due
+    (said, *_) = [vars(record) for record in caplog.records if record.getMessage() == "index_not_rebuilt"]
+    assert said["reason"].startswith("riverrun_job_due_index_ccnew was left behind by a REINDEX")
 
 
 async def test_maintenance_rescuer_full_batch_of_unexpired_jobs(conn: Connection, database: str) -> None:
