@@ -17,13 +17,12 @@ from riverrun_scheduler.promoter import Promoter
 from riverrun_scheduler.reindexer import Reindexer
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
-from riverrun_scheduler.schedules import Schedules
 from riverrun_scheduler.term import Term
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.jobs import ago, insert, job, states
 from support.queries import value
-from support.schedulers import running_scheduler, settled, term_of
+from support.schedulers import running_scheduler, settled, term_of, ticked
 
 Connection = AsyncConnection[TupleRow]
 
@@ -206,14 +205,6 @@ async def test_promotion_unique_conflict(conn: Connection, database: str) -> Non
     assert sorted(row["state"] for row in rows) == ["available", "discarded"]
     (loser,) = [row for row in rows if row["state"] == "discarded"]
     assert (loser["metadata"]["unique_key_conflict"], loser["errors"]) == ("scheduler_discarded", None)
-
-
-async def ticked(term: Term, service: Schedules | None = None) -> Schedules:
-    service = service or Schedules(term)
-    pulse = await term.pulse()
-    while await service.step(pulse):
-        pass
-    return service
 
 
 async def test_periodic_due_job_available(client: AsyncClient, conn: Connection, database: str) -> None:
