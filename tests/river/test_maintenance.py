@@ -192,7 +192,7 @@ async def test_a_stuck_job_of_a_kind_that_nobody_here_knows_is_retried(conn: Con
     assert set(row["errors"][0]) == {"at", "attempt", "error", "trace"}
 
 
-async def test_promotion_unique_conflict(conn: Connection, database: str) -> None:
+async def test_scheduler_unique_conflict_discard(conn: Connection, database: str) -> None:
     # Without retryable in the mask two due jobs of one key may be there; River's own leader discards both.
     columns: dict[str, Any] = {"unique_key": b"k" * 32, "unique_states": "11010101", "scheduled_at": ago("1 second")}
     first = await insert(conn, state="scheduled", **columns)
