@@ -37,6 +37,7 @@ from riverrun_admin.routes import (
     jobs,
     pages,
     queue,
+    queue_metadata,
     reference,
     schedule,
     server,
@@ -68,8 +69,8 @@ _HEADERS = {
 
 
 _PARTS = (
-    queue, callback, events, jobs, changes, bulk, error, handler, schedule, server, session, token, audit, reference,
-    health, pages, queue_forms, job_forms, schedule_forms, handler_forms,
+    queue, queue_metadata, callback, events, jobs, changes, bulk, error, handler, schedule, server, session, token,
+    audit, reference, health, pages, queue_forms, job_forms, schedule_forms, handler_forms,
 )  # fmt: skip
 
 

@@ -131,6 +131,13 @@ class ScaleBody(Body):
     server_id: Annotated[str | None, shared(names.check_server_id, optional=True)] = None
 
 
+class QueueMetadataBody(Body):
+    """What is said about a queue, all of it."""
+
+    queue: Annotated[str, shared(names.check_queue)]
+    metadata: dict[str, Any]
+
+
 class CallBody(Body):
     """How a service is called; `riverrun.calls` checks the values."""
 

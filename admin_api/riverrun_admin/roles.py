@@ -35,6 +35,8 @@ ROLES: dict[tuple[str, str], Role] = {
     ("POST", "/admin/queue/pause"): Role.OPERATE,
     ("POST", "/admin/queue/resume"): Role.OPERATE,
     ("POST", "/admin/queue/scale"): Role.OPERATE,
+    ("GET", "/admin/queue/metadata"): Role.READ,
+    ("PUT", "/admin/queue/metadata"): Role.OPERATE,
     ("POST", "/admin/queue/callback/{job_id}"): Role.PUBLIC,
     ("GET", "/admin/queue/stats"): Role.READ,
     ("GET", "/admin/queue/list"): Role.READ,
@@ -106,6 +108,8 @@ MINDS_QUEUES = frozenset(
         ("POST", "/admin/queue/pause"),
         ("POST", "/admin/queue/resume"),
         ("POST", "/admin/queue/scale"),
+        ("GET", "/admin/queue/metadata"),
+        ("PUT", "/admin/queue/metadata"),
         ("GET", "/admin/queue/jobs"),
         ("GET", "/admin/queue/jobs/{job_id}"),
     }

@@ -32,6 +32,7 @@ def test_a_queue_is_described(queuectl: Queuectl, table: Table) -> None:
 
     assert described["metadata"] == {"owner": "team-a"}
     assert queuectl.json("queue", "get", "mail") == described
+    assert queuectl.json("audit", "list")[0]["action"] == "queue.metadata"
     assert queuectl("queue", "describe", "mail", "[]").returncode == 4
     assert queuectl("server", "resign").returncode == 0
 

@@ -62,10 +62,10 @@ async def callback(request: web.Request) -> web.Response:
             settings = known[0].registration.settings if known else NO_SETTINGS
             backoff = RIVER_BACKOFF if settings.backoff is None else settings.backoff.policy
             final = decide(found, outcome, now=datetime.now(UTC), rng=_random, backoff=backoff)
-            if not await run(conn, callbacks.end(fence, found.incarnation, final)):
+            if not await run(conn, callbacks.end(found.fence, found.incarnation, final)):
                 raise _over(fence)
             return respond({"job_id": job_id, "state": str(final.state)})
-        if not await run(conn, callbacks.note(fence, found.incarnation, _patch(said, found))):
+        if not await run(conn, callbacks.note(found.fence, found.incarnation, _patch(said, found))):
             raise _over(fence)
     return respond({"job_id": job_id, "state": "running"})
 

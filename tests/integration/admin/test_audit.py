@@ -41,6 +41,10 @@ CHANGES: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("POST", "/admin/queue/scale", {"queue": "mail", "max_workers": 7}, "queue.scale", "queue:mail"),
     ("POST", "/admin/queue/resume", {"queue": "mail"}, "queue.resume", "queue:mail"),
     (
+        "PUT", "/admin/queue/metadata", {"queue": "mail", "metadata": {"owner": "team-a"}},
+        "queue.metadata", "queue:mail",
+    ),
+    (
         "POST", "/admin/handler/register", {"task_type": "ab", "handler_name": "ab", "handler_type": "local"},
         "handler.register", "handler:ab",
     ),
