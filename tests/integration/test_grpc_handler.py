@@ -137,6 +137,41 @@ async def test_an_output_that_is_not_json_does_not_undo_the_job(service: FaultSe
     assert context.all_notes() == '{"output":{"riverrun:omitted":"not JSON"}}'
 
 
+@pytest.mark.parametrize("method", ["", STREAM_PATH])
+async def test_a_result_leaves_metadata_with_its_job(
+    service: FaultService, services: GrpcHandlers, method: str
+) -> None:
+    result = RunResult(outcome=RunResult.SNOOZE, metadata_json=b'{"shelf": 98765432109876543210}')
+    service.script = Script(result=result, events=[RunEvent(result=result)])
+    context = context_of(claimed())
+
+    assert isinstance(await call(services, service.url(method), context=context), Snoozed)
+    assert context.all_notes() == '{"shelf":98765432109876543210}'
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        (b'{"shelf": "B", "river:log": []}', "metadata.river:log: "),
+        (b"[]", "metadata: "),
+        (b"\xff{", "metadata_json is not JSON"),
+        (b"[" * 100_000, "metadata"),
+    ],
+)
+async def test_metadata_that_are_not_allowed_change_nothing_and_are_retried(
+    service: FaultService, services: GrpcHandlers, metadata: bytes, said: str
+) -> None:
+    service.script = Script(result=RunResult(output_json=b"1", metadata_json=metadata))
+    context = context_of(claimed())
+
+    outcome = await call(services, service.url(), context=context)
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error_type == "protocol"
+    assert outcome.error.startswith(f"the result cannot be taken: {said}")
+    assert context.all_notes() is None
+
+
 async def test_a_status_with_details_decides(service: FaultService, services: GrpcHandlers) -> None:
     retry = RetryInfo(retry_delay=Duration(seconds=3600))
     service.script = Script(code=grpc.StatusCode.ABORTED, details=[retry])

@@ -15,9 +15,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any
 
 from riverrun.calls import NO_SETTINGS, CallSettings
@@ -42,6 +43,7 @@ MAX_SNOOZES = 1000
 SHORTEST_LEASE, LONGEST_LEASE = 1.0, 86_400.0
 
 GONE = 410
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 _HOPELESS = frozenset({400, GONE, 413, 415, 422})
 _CLIENT_CLOSED = 499
 
@@ -91,11 +93,13 @@ class Reading:
         output: What the service gave as the job's output; ``None`` when it gave none.
         lease: The service works on, and will call back; it must be heard of again within so many seconds. The outcome
             is what its silence means then.
+        beside: What a result document says beside the outcome, as it stands there: ``metadata``, ``logs``.
     """
 
     outcome: Outcome
     output: object = None
     lease: float | None = None
+    beside: Mapping[str, Any] = NOTHING
 
 
 class NotUnderstood(Exception):
@@ -127,9 +131,8 @@ def read(answer: Answer, *, now: datetime, policy: Policy) -> Reading:
     """
     try:
         said, result = _said(answer)
-        if said:
-            return _as_said(said, result, answer, now)
-        return _by_status(result, answer, now, policy)
+        reading = _as_said(said, result, answer, now) if said else _by_status(result, answer, now, policy)
+        return replace(reading, beside=_beside(result)) if result else reading
     except NotUnderstood as error:
         return Reading(Failed(error=f"HTTP {answer.status}: {error}", error_type="protocol"))
 
@@ -209,6 +212,11 @@ def _output(result: Mapping[str, Any], answer: Answer) -> object:
     if len(answer.body) > MAX_OUTPUT_BYTES:
         return {"riverrun:omitted": f"larger than {MAX_OUTPUT_BYTES} bytes"}
     return answer.json()
+
+
+def _beside(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a result document says beside outcome, output and error."""
+    return {name: result[name] for name in ("metadata", "logs") if name in result}
 
 
 def _error(result: Mapping[str, Any], answer: Answer) -> tuple[str, str]:
