@@ -15,10 +15,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from types import MappingProxyType
 from typing import Any
 
 from riverrun.calls import NO_SETTINGS, CallSettings
@@ -43,7 +42,6 @@ MAX_SNOOZES = 1000
 SHORTEST_LEASE, LONGEST_LEASE = 1.0, 86_400.0
 
 GONE = 410
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 _HOPELESS = frozenset({400, GONE, 413, 415, 422})
 _CLIENT_CLOSED = 499
 
@@ -99,7 +97,7 @@ class Reading:
     outcome: Outcome
     output: object = None
     lease: float | None = None
-    beside: Mapping[str, Any] = NOTHING
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
 
 class NotUnderstood(Exception):
