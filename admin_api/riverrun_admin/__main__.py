@@ -27,6 +27,7 @@ from riverrun_admin.known_tokens import KnownTokens
 from riverrun_admin.overview import Overview
 from riverrun_admin.recent import Recent
 from riverrun_admin.services import Services, mask_of
+from riverrun_admin.tallies import Tallies
 from riverrun_admin.tls import Tls
 
 log = logging.getLogger("riverrun_admin")
@@ -58,6 +59,7 @@ async def main(context: RoleContext) -> None:
         bulk=BulkWorker(database),
         schema_checked=asyncio.Event(),
         streams=asyncio.Semaphore(MOST_STREAMS),
+        tallies=Tallies(database),
     )
     runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=DRAIN_SECONDS)
     context.pipe.on(Control, lambda _: parts.changed())
@@ -68,6 +70,7 @@ async def main(context: RoleContext) -> None:
         await _until_drained(parts)
     finally:
         await _leave(runner, context)
+        await parts.tallies.write(everything=True)
         await database.close()
 
 
@@ -103,6 +106,7 @@ async def _until_drained(parts: Services) -> None:
         asyncio.create_task(_reload(parts), name="reload"),
         asyncio.create_task(parts.events.run(), name="events"),
         asyncio.create_task(parts.bulk.run(), name="bulk operations"),
+        asyncio.create_task(parts.tallies.run(), name="tallies"),
     }
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -14,8 +14,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from riverrun.telemetry import metrics
-from riverrun_admin.auditing import record_changes
-from riverrun_admin.callers import remember
+from riverrun_admin.auditing import note_refused, record_changes
 from riverrun_admin.forms import handler as handler_forms
 from riverrun_admin.forms import job as job_forms
 from riverrun_admin.forms import queue as queue_forms
@@ -134,6 +133,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(status=redirect.status, headers={"Location": redirect.headers["Location"]})
     except Exception as error:  # noqa: BLE001 - problem_of logs what nobody expected
         problem = problem_of(error)
+        note_refused(request, problem)
         if prefers_html(request):
             return login_page(request) if problem.status == 401 else error_page(request, problem)
         return problem.response(request[_REQUEST_ID])
@@ -142,5 +142,5 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in whom the door lets in."""
-    remember(request, await services(request).door.admit(request))
+    await services(request).door.admit(request)
     return await handler(request)

@@ -49,7 +49,7 @@ def count(value: Count | None) -> dict[str, object] | None:
     return None if value is None else {"value": value.value, "relation": value.relation}
 
 
-def enqueued(result: EnqueueResult, *, handler_known: bool, queue_served: bool) -> dict[str, object]:
+def enqueued_document(result: EnqueueResult, *, handler_known: bool, queue_served: bool) -> dict[str, object]:
     """Return what became of one job, and a warning when nobody would run it now."""
     job = result.job
     document: dict[str, object] = {
