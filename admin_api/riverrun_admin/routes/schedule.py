@@ -10,7 +10,7 @@ from aiohttp import web
 from riverrun.errors import InvalidInput
 from riverrun.names import check_schedule_name
 from riverrun.schedule import NewSchedule, Schedule, new_schedule
-from riverrun_admin import schedule_actions
+from riverrun_admin import answers, schedule_actions
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.documents import moment, respond
 from riverrun_admin.enqueueing import unique_of
@@ -98,7 +98,7 @@ async def _said(request: web.Request) -> NewSchedule:
         raise renamed(error, _FIELDS.get(error.field, error.field)) from error
 
 
-def _document(schedule: Schedule) -> dict[str, object]:
+def _document(schedule: Schedule) -> answers.Schedule:
     return {
         "name": schedule.name,
         "task_type": schedule.kind,
