@@ -22,6 +22,7 @@ from riverrun_admin.forms import schedule as schedule_forms
 from riverrun_admin.negotiation import prefers_html
 from riverrun_admin.pages.login import login_page
 from riverrun_admin.pages.render import error_page
+from riverrun_admin.pages.texts import language_of
 from riverrun_admin.problems import problem_of
 from riverrun_admin.roles import check_every_route_has_a_role
 from riverrun_admin.routes import (
@@ -134,6 +135,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:  # noqa: BLE001 - problem_of logs what nobody expected
         problem = problem_of(error)
         note_refused(request, problem)
+        problem = problem.said_in(language_of(request))
         if prefers_html(request):
             return login_page(request) if problem.status == 401 else error_page(request, problem)
         return problem.response(request[_REQUEST_ID])

@@ -19,6 +19,7 @@ from riverrun.store.registry import RegisteredHandler
 from riverrun.store.statistics import QueueStatistics, Server
 from riverrun.store.tokens import Token
 from riverrun.store.watching import Watched
+from riverrun.translation import translated
 from riverrun_admin import answers
 from riverrun_admin.overview import Snapshot
 
@@ -50,8 +51,10 @@ def count(value: Count | None) -> answers.Number | None:
     return None if value is None else {"value": value.value, "relation": value.relation}
 
 
-def enqueued_document(result: EnqueueResult, *, handler_known: bool, queue_served: bool) -> answers.Enqueued:
-    """Return what became of one job, and a warning when nobody would run it now."""
+def enqueued_document(
+    result: EnqueueResult, *, handler_known: bool, queue_served: bool, language: str
+) -> answers.Enqueued:
+    """Return what became of one job, and a warning, in ``language``, when nobody would run it now."""
     job = result.job
     document: answers.Enqueued = {
         "job_id": job.id,
@@ -65,7 +68,8 @@ def enqueued_document(result: EnqueueResult, *, handler_known: bool, queue_serve
         "queue_served": queue_served,
     }
     if not queue_served:
-        document["warning"] = f"no executor serves the queue {job.queue} now; the job waits until one does"
+        warning = f"no executor serves the queue {job.queue} now; the job waits until one does"
+        document["warning"] = translated(warning, language)
     return document
 
 

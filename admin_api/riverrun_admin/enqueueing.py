@@ -19,6 +19,7 @@ from riverrun.telemetry import metrics
 from riverrun.unique import Unique
 from riverrun_admin.documents import enqueued_document
 from riverrun_admin.models import EnqueueBody, UniqueBody
+from riverrun_admin.pages.texts import language_of
 from riverrun_admin.problems import renamed
 from riverrun_admin.scope import check_queue_is_theirs
 from riverrun_admin.services import services
@@ -67,7 +68,12 @@ async def enqueue(
         Counter((each.job.queue, each.job.kind, "duplicate" if each.duplicate else "inserted") for each in results),
     )
     return results, [
-        enqueued_document(result, handler_known=result.job.kind in handlers, queue_served=result.job.queue in served)
+        enqueued_document(
+            result,
+            handler_known=result.job.kind in handlers,
+            queue_served=result.job.queue in served,
+            language=language_of(request),
+        )
         for result in results
     ]
 

@@ -6,7 +6,7 @@ Handlers of requests raise the errors of ``riverrun.errors`` or a ``Problem``; n
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 import orjson
@@ -24,6 +24,7 @@ from riverrun.errors import (
     StaleRevision,
     UniqueConflict,
 )
+from riverrun.translation import translated
 from riverrun_admin.database import QueryTimeout
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,11 @@ class Problem(Exception):
     detail: str
     errors: tuple[FieldError, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
+
+    def said_in(self, language: str) -> Problem:
+        """Return the problem with its sentences in ``language``, as far as they are known there."""
+        errors = tuple(replace(error, detail=translated(error.detail, language)) for error in self.errors)
+        return replace(self, detail=translated(self.detail, language), errors=errors)
 
     def response(self, request_id: str) -> web.Response:
         """Return the problem document."""
