@@ -33,7 +33,7 @@ COMMANDS = {
     "status": Command("riverrun_cli.daemon", "status", "Show the daemon of this host and its processes."),
     "migrate": Command("riverrun_cli.migrate", "migrate", "Create, change or remove the tables that jobs live in."),
     "config": Command("riverrun_cli.config", "config", "Check, show or begin a configuration."),
-    "job": Command("riverrun_cli.job", "job", "Enqueue, list, cancel, retry and delete jobs."),
+    "job": Command("riverrun_cli.job", "job", "Enqueue, list, change, cancel, retry and delete jobs."),
     "queue": Command("riverrun_cli.queue", "queue", "List, pause, resume and scale queues."),
     "handler": Command("riverrun_cli.handler", "handler", "List, register and change handlers."),
     "schedule": Command("riverrun_cli.schedule", "schedule", "List and change what is enqueued by the clock."),
