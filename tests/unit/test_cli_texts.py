@@ -1,4 +1,4 @@
-"""The help of every command in Chinese: nothing is missing, nothing is left over, and lines end where a terminal does."""
+"""The help of every command in Chinese: nothing is missing, nothing left over, and lines end where a terminal does."""
 
 from __future__ import annotations
 
