@@ -64,8 +64,8 @@ class Problem(Exception):
         errors = tuple(replace(error, detail=translated(error.detail, language)) for error in self.errors)
         return replace(self, detail=translated(self.detail, language), errors=errors)
 
-    def response(self, request_id: str) -> web.Response:
-        """Return the problem document."""
+    def document(self, request_id: str) -> dict[str, object]:
+        """Return the problem as it is told."""
         document: dict[str, object] = {
             "type": f"/admin/problems/{self.code}",
             "title": HTTPStatus(self.status).phrase,
@@ -78,8 +78,12 @@ class Problem(Exception):
             document["errors"] = [
                 {"pointer": error.pointer, "code": error.code, "detail": error.detail} for error in self.errors
             ]
+        return document
+
+    def response(self, request_id: str) -> web.Response:
+        """Return the response that tells it."""
         return web.Response(
-            body=orjson.dumps(document),
+            body=orjson.dumps(self.document(request_id)),
             status=self.status,
             content_type="application/problem+json",
             headers=self.headers,
