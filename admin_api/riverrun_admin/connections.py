@@ -30,7 +30,7 @@ _BUSY = (
 class Entrance:
     """Makes the protocol of each new connection: the server's own, or one that turns it away."""
 
-    def __init__(self, server: web.Server[web.Request]) -> None:
+    def __init__(self, server: web.Server) -> None:
         self._server = server
         self._turned_away: set[_Busy] = set()
 

@@ -17,6 +17,7 @@ from riverrun.store.jobs import EnqueueResult
 from riverrun.store.registry import RegisteredHandler
 from riverrun.telemetry import metrics
 from riverrun.unique import Unique
+from riverrun_admin import answers
 from riverrun_admin.documents import enqueued_document
 from riverrun_admin.models import EnqueueBody, UniqueBody
 from riverrun_admin.pages.texts import language_of
@@ -37,7 +38,7 @@ _FIELDS = {
 
 async def enqueue(
     request: web.Request, bodies: Sequence[EnqueueBody], *, path: str = ""
-) -> tuple[list[EnqueueResult], list[dict[str, object]]]:
+) -> tuple[list[EnqueueResult], list[answers.Enqueued]]:
     """Enqueue jobs in the transaction of ``request``; return what became of each, as results and as documents.
 
     Args:

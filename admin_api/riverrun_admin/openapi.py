@@ -131,7 +131,7 @@ def _responses(method: str, path: str) -> Schema:
 @cache
 def _answer_schemas() -> tuple[Mapping[tuple[str, str, str], Schema], Schema]:
     """Return the schema of each answer, by method, path and status, and the components that these refer to."""
-    adapters = [
+    adapters: list[tuple[tuple[str, str, str], TypeAdapter[object]]] = [
         ((*route, code), TypeAdapter(answer))
         for route, by_code in ANSWERS.items()
         for code, answer in by_code.items()

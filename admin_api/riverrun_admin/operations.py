@@ -76,12 +76,12 @@ QUERIES: Mapping[str, Mapping[str, Schema]] = {
 }
 """What the query of each path may say, besides ``lenient``."""
 
-_ACTED: Mapping[str, object] = {"200": answers.Acted | answers.Results}
+_ACTED: Mapping[str, Any] = {"200": answers.Acted | answers.Results}
 _BULK = answers.Bulk
 _HANDLER = answers.Handler
 _SCHEDULE = answers.Schedule
 
-ANSWERS: Mapping[tuple[str, str], Mapping[str, object]] = {
+ANSWERS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("POST", "/admin/queue/enqueue"): {"200": answers.Enqueued, "201": answers.Enqueued},
     ("POST", "/admin/queue/enqueue_many"): {"201": answers.EnqueuedMany | answers.EnqueuedStream},
     ("POST", "/admin/queue/cancel"): {**_ACTED, "202": answers.Acted},
@@ -108,10 +108,10 @@ ANSWERS: Mapping[tuple[str, str], Mapping[str, object]] = {
     ("GET", "/admin/queue/dashboard"): {"200": answers.AgedStatistics},
     ("GET", "/admin/queue/list"): {"200": answers.Page[answers.Queue]},
     ("GET", "/admin/handler/list"): {"200": answers.Page[_HANDLER]},
-    ("POST", "/admin/handler/register"): {"200": _HANDLER, "201": _HANDLER},
+    ("POST", "/admin/handler/register"): {"200": answers.SecretHandler, "201": answers.SecretHandler},
     ("PUT", "/admin/handler/update"): {"200": _HANDLER},
     ("DELETE", "/admin/handler/delete"): {"204": None},
-    ("POST", "/admin/handler/rotate_secret"): {"200": _HANDLER},
+    ("POST", "/admin/handler/rotate_secret"): {"200": answers.SecretHandler},
     ("POST", "/admin/handler/pause"): {"200": _HANDLER},
     ("POST", "/admin/handler/resume"): {"200": _HANDLER},
     ("POST", "/admin/handler/test"): {"200": answers.JobDocument, "202": answers.JobDocument},

@@ -15,7 +15,7 @@ from riverrun_cli.bulk import act_instead, filter_options
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.inputs import duration_of, ids_of, moment_of, named, text_of, yes_option
 from riverrun_cli.job_each import write_each
-from riverrun_cli.options import Decorated, output_option
+from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record
 from riverrun_cli.writing import write
 
@@ -29,11 +29,10 @@ _COLUMNS = ("id", "state")
 _OPTIONS = {"args_text": "--args", "scheduled_at": "--at", "tags": "--tag"}
 
 
-def _of_many(function: Decorated) -> Decorated:
+def _of_many(function: Callable[..., None]) -> Callable[..., None]:
     """Add what a command takes that changes jobs by their ids or by a filter."""
-    for add in (with_database, output_option, yes_option, filter_options):
-        function = add(function)  # type: ignore[assignment]  # each returns what it was given, with more options
-    return click.argument("ids", metavar="[ID...]", nargs=-1)(function)
+    with_options = filter_options(yes_option(output_option(with_database(function))))
+    return click.argument("ids", metavar="[ID...]", nargs=-1)(with_options)
 
 
 @click.command
@@ -86,7 +85,7 @@ def _each(
     ids: tuple[str, ...],
     steps: Callable[[int], Steps[JobState]],
     *,
-    params: dict[str, object] | None = None,
+    params: dict[str, Any] | None = None,
     output: str,
     **given: Any,
 ) -> None:

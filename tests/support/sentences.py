@@ -29,7 +29,7 @@ def templates(file: Path) -> Iterator[str]:
 def _said(call: ast.Call) -> list[ast.expr]:
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
     if name == "NotFound" and isinstance(call.args[0], ast.Constant):
-        return [ast.Constant(f"{call.args[0].value} {{}} does not exist")]
+        return [ast.Constant(f"{ast.literal_eval(call.args[0])} {{}} does not exist")]
     place = RAISED.get(name)
     by_place = [] if place is None else call.args[place : place + 1]
     return [*by_place, *(each.value for each in call.keywords if each.arg in ("allowed", "detail"))]
@@ -56,3 +56,5 @@ def _texts(node: ast.expr) -> Iterator[str]:
         case ast.Dict(values=values):
             for value in values:
                 yield from _texts(value)
+        case _:
+            pass

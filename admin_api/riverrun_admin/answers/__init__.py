@@ -15,6 +15,7 @@ from riverrun_admin.answers.fleet import (
     Scaled,
     Schedule,
     ScheduleRun,
+    SecretHandler,
     Server,
     Statistics,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "Scaled",
     "Schedule",
     "ScheduleRun",
+    "SecretHandler",
     "Server",
     "Statistics",
     "Token",

@@ -109,7 +109,7 @@ class Call(TypedDict):
 
 
 class Handler(Call):
-    """A registered handler; its secret is told once, by the request that makes it."""
+    """A registered handler."""
 
     task_type: str
     handler_name: str
@@ -124,6 +124,11 @@ class Handler(Call):
     version: int
     created_at: Moment | None
     updated_at: Moment | None
+
+
+class SecretHandler(Handler):
+    """A registered handler and, when it has just been made, the secret that signs its requests."""
+
     signing_secret: NotRequired[str]
 
 

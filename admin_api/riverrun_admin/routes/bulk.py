@@ -10,7 +10,7 @@ from riverrun.job import JobState
 from riverrun.store import bulk_operations
 from riverrun.store.bulk_operations import Bulk
 from riverrun.store.listing import JobFilter
-from riverrun_admin import queue_actions
+from riverrun_admin import answers, queue_actions
 from riverrun_admin.auditing import note
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.callers import caller_of
@@ -117,7 +117,7 @@ async def _begun(
     return respond(bulk_document(bulk), status=202, headers=headers)
 
 
-async def _count(request: web.Request, wanted: JobFilter) -> dict[str, object] | None:
+async def _count(request: web.Request, wanted: JobFilter) -> answers.Number | None:
     """Return how many jobs match; None when that cannot be said within two seconds."""
     try:
         return count(await services(request).database.run(bulk_operations.count(wanted)))

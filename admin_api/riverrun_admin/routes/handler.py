@@ -16,6 +16,7 @@ from riverrun.names import check_kind
 from riverrun.registration import registration
 from riverrun.store import jobs, registry
 from riverrun.store.registry import RegisteredHandler
+from riverrun_admin import answers
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import handler_document, job_document, respond
 from riverrun_admin.filters import flag, is_lenient, refuse_unknown
@@ -129,7 +130,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 def _respond(handler: RegisteredHandler, *, status: int = 200, signing_secret: str | None = None) -> web.Response:
-    document = handler_document(handler)
+    document: answers.SecretHandler = {**handler_document(handler)}
     if signing_secret is not None:
         document["signing_secret"] = signing_secret
     return respond(document, status=status, headers={"ETag": f'"{handler.revision}"'})

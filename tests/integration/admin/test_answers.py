@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
@@ -51,7 +51,8 @@ class Described:
 
     def _template(self, path: str) -> str:
         patterns = {each: re.sub(r"{\w+}", r"\\d+", each) for each in self._paths}
-        return next(each for each, pattern in patterns.items() if re.fullmatch(pattern, path))
+        found: str = next(each for each, pattern in patterns.items() if re.fullmatch(pattern, path))
+        return found
 
 
 def _closed(components: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +70,7 @@ async def described(admin: Admin) -> Described:
 
 
 async def test_every_answer_is_as_it_is_described(described: Described, conn: AsyncConnection[TupleRow]) -> None:
-    failed = {"state": "discarded", "finalized_at": ago("1 hour"), "max_attempts": 1, "errors": ERROR}
+    failed: dict[str, Any] = {"state": "discarded", "finalized_at": ago("1 hour"), "max_attempts": 1, "errors": ERROR}
     await insert(conn, **failed)
     ask = described.ask
 
@@ -108,7 +109,11 @@ async def _jobs(described: Described) -> None:
     await ask("POST", "/admin/queue/enqueue", new)
     await ask("POST", "/admin/queue/enqueue_many", {"jobs": [{"task_type": "email", "queue": "mail"}]}, status=201)
     await ask("POST", "/admin/queue/update", {"job_id": job_id, "tags": ["urgent"]})
-    more = {"snooze": {"delay_s": 1}, "reprioritize": {"priority": 2}, "move": {"queue": "mail"}}
+    more: dict[str, dict[str, object]] = {
+        "snooze": {"delay_s": 1},
+        "reprioritize": {"priority": 2},
+        "move": {"queue": "mail"},
+    }
     for action in ("snooze", "reprioritize", "move", "run", "cancel", "retry", "delete"):
         await ask("POST", f"/admin/queue/{action}", {"job_ids": [job_id, 999_999], **more.get(action, {})})
     await ask("GET", "/admin/queue/jobs")

@@ -172,7 +172,7 @@ async def _recorded(admin: Admin, action: str, *, times: int) -> list[dict[str, 
     async def told() -> bool:
         headers = bearing(BOSS)
         found[:] = (await admin.get(f"/admin/audit/list?action={action}", headers=headers)).json["data"]
-        return sum(each["after"]["times"] for each in found) >= times
+        return int(sum(each["after"]["times"] for each in found)) >= times
 
     await eventually(told, within=10)
     return found

@@ -43,7 +43,12 @@ async def _fill(admin: Admin, conn: Connection, queue: str, word: str) -> dict[s
     """Give a queue one of everything that a page may show, each with ``word`` in its name; return their ids."""
     kind = f"{word}-kind"
     error = '{"at": "2026-01-01T00:00:00Z", "attempt": 1, "error": "' + word + ' broke", "trace": ""}'
-    failed = {"state": "discarded", "finalized_at": ago("1 hour"), "max_attempts": 1, "errors": f"{{{_quoted(error)}}}"}
+    failed: dict[str, Any] = {
+        "state": "discarded",
+        "finalized_at": ago("1 hour"),
+        "max_attempts": 1,
+        "errors": f"{{{_quoted(error)}}}",
+    }
     job_id = await insert(conn, kind=kind, queue=queue, max_attempts=5, tags=[f"{word}-tag"])
     await insert(conn, kind=kind, queue=queue, **failed)
     await insert(conn, "river_queue", name=queue, created_at=ago("1 day"), updated_at=ago("1 day"))
