@@ -222,6 +222,7 @@ class CallbackBody(Body):
     t: Literal["heartbeat", "progress", "log", "output", "complete", "fail", "result"]
     outcome: Literal["complete", "retry", "snooze", "discard", "cancel"] = "complete"
     output: Any = None
+    metadata: dict[str, Any] | None = None
     error: CallbackErrorBody | None = None
     delay_s: float | None = Field(None, ge=0, le=3_153_600_000, allow_inf_nan=False)
     pct: float = Field(0, ge=0, le=100, allow_inf_nan=False)

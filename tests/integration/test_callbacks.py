@@ -85,7 +85,7 @@ async def test_a_service_completes_its_job_later_once_and_long_after_the_time_li
 
     running = await later.say(job_id, token, t="progress", pct=40, note="half-way")
     logged = await later.say(job_id, token, t="log", msg="the first line")
-    done = await later.say(job_id, token, t="complete", output={"pages": 3})
+    done = await later.say(job_id, token, t="complete", output={"pages": 3}, metadata={"shelf": "B"})
     again = await later.say(job_id, token, t="complete", output={"pages": 4})
     await later.freed()
 
@@ -93,7 +93,7 @@ async def test_a_service_completes_its_job_later_once_and_long_after_the_time_li
     assert (running.json["state"], done.json["state"]) == ("running", "completed")
     job = await later.job(job_id)
     assert (job.state, job.attempt, job.errors) == (JobState.COMPLETED, 1, ())
-    assert job.metadata["output"] == {"pages": 3}
+    assert (job.metadata["output"], job.metadata["shelf"]) == ({"pages": 3}, "B")
     assert job.metadata["riverrun:progress"] == {"fraction": 0.4, "note": "half-way"}
     (entry,) = job.metadata["river:log"]
     assert entry["attempt"] == 1
@@ -220,6 +220,8 @@ async def test_what_a_callback_may_not_say_is_refused_by_name(later: Later) -> N
     job_id, token = await later.accepted()
 
     answer = await later.say(job_id, token, t="progress", pct=101)
+    reserved = await later.say(job_id, token, t="complete", metadata={"river:log": []})
 
     assert (answer.status, answer.pointers) == (422, ["/pct"])
+    assert (reserved.status, reserved.pointers) == (422, ["/metadata/river:log"])
     assert (await later.say(job_id, token, t="dance")).status == 422

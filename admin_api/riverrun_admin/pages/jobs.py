@@ -9,7 +9,6 @@ from typing import Any
 from aiohttp import web
 
 from riverrun.job import FINALIZED, Job, JobState
-from riverrun.store import registry
 from riverrun_admin.documents import encoded, safe
 from riverrun_admin.filters import job_filter, rows_wanted
 from riverrun_admin.pages.copies import copies
@@ -17,7 +16,7 @@ from riverrun_admin.pages.render import page
 from riverrun_admin.pages.timeline import timeline
 from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.reading import read_job, read_page
-from riverrun_admin.services import services
+from riverrun_admin.scope import handlers_seen, snapshot_seen
 
 _RETRYABLE_BY_HAND = frozenset(JobState) - {JobState.RUNNING, JobState.AVAILABLE}
 _SHOWN_APART = frozenset({"output", "riverrun:progress", "river:log"})
@@ -27,7 +26,7 @@ async def jobs_page(request: web.Request) -> web.Response:
     """Return one page of the jobs that the query asks for."""
     wanted = job_filter(request)
     found = await read_page(request, wanted, limit=rows_wanted(request), cursor=request.query.get("cursor") or None)
-    snapshot = await services(request).overview.snapshot()
+    snapshot = await snapshot_seen(request)
     query = request.rel_url.query.copy()
     for name in ("cursor", "notice", *CHOICES):
         query.popall(name, None)
@@ -86,7 +85,7 @@ async def enqueue_page(request: web.Request) -> web.Response:
     like = None
     if model.isascii() and model.isdigit() and len(model) < 19:
         like = await read_job(request, int(model))
-    handlers = await services(request).database.run(registry.handlers())
+    handlers = await handlers_seen(request)
     kind = request.query.get("kind", "")
     return page(request, "enqueue", like=like, kind=kind, kinds=[handler.kind for handler in handlers])
 

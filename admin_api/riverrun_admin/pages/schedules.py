@@ -11,9 +11,8 @@ from riverrun.cron_grammar import parse_expression
 from riverrun.errors import InvalidInput
 from riverrun.names import check_schedule_name
 from riverrun.schedule import MISSED, Schedule
-from riverrun.store import schedules
 from riverrun_admin.pages.render import page
-from riverrun_admin.services import services
+from riverrun_admin.scope import schedule_seen, schedules_seen
 
 TIMES_SHOWN = 5
 LATE_AFTER = timedelta(minutes=1)
@@ -21,7 +20,7 @@ LATE_AFTER = timedelta(minutes=1)
 
 async def schedules_page(request: web.Request) -> web.Response:
     """Return the list of schedules."""
-    found = await services(request).database.run(schedules.list_all())
+    found = await schedules_seen(request)
     now = datetime.now(UTC)
     return page(
         request,
@@ -41,7 +40,7 @@ async def schedule_page(request: web.Request) -> web.Response:
     name = request.query.get("name")
     known = None
     if name:
-        known = await services(request).database.run(schedules.get(check_schedule_name(name, "?name")))
+        known = await schedule_seen(request, check_schedule_name(name, "?name"))
     return page(request, "schedule", schedule=known, missed=MISSED, kind=request.query.get("kind", ""))
 
 

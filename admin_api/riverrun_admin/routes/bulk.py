@@ -10,7 +10,7 @@ from riverrun.job import JobState
 from riverrun.store import bulk_operations
 from riverrun.store.bulk_operations import Bulk
 from riverrun.store.listing import JobFilter
-from riverrun_admin import queue_actions
+from riverrun_admin import answers, queue_actions
 from riverrun_admin.auditing import note
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.callers import caller_of
@@ -18,7 +18,9 @@ from riverrun_admin.database import QueryTimeout
 from riverrun_admin.documents import bulk_document, count, respond
 from riverrun_admin.filters import is_lenient, number_of, refuse_unknown, rows_wanted
 from riverrun_admin.models import BulkBody, BulkIdBody, OneQueueBody
+from riverrun_admin.problems import Problem
 from riverrun_admin.rules import validated
+from riverrun_admin.scope import NO_QUEUE, bulk_seen, check_queue_is_theirs, narrowed, queues_seen
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
@@ -29,6 +31,7 @@ async def begin(request: web.Request) -> web.Response:
     given = {"delay_s": body.delay_s, "priority": body.priority, "queue": body.queue}
     params = bulk_operations.check_action(body.action, given)
     wanted, text = _wanted(body)
+    wanted = await _theirs(request, wanted, str(params.get("queue", "")))
     if body.dry_run:
         return respond({"action": body.action, "filter": text, "dry_run": True, "count": await _count(request, wanted)})
     return await _begun(request, body.action, params, wanted, text)
@@ -37,6 +40,7 @@ async def begin(request: web.Request) -> web.Response:
 async def clear(request: web.Request) -> web.Response:
     """Delete all jobs of a queue that are available: 202 and the path of the operation."""
     body = validated(OneQueueBody, await read_object(request), lenient=is_lenient(request))
+    check_queue_is_theirs(request, body.queue)
     wanted = JobFilter(states=(JobState.AVAILABLE,), queues=(body.queue,))
     return await _begun(request, "delete", {}, wanted, f"state:available queue:{body.queue}")
 
@@ -54,7 +58,8 @@ async def list_operations(request: web.Request) -> web.Response:
     """List operations, the newest first."""
     refuse_unknown(request, frozenset({"limit", "cursor", "lenient"}))
     rows = rows_wanted(request)
-    steps = bulk_operations.listed(before=number_of(request, "cursor"), rows=rows + 1)
+    before, queues = number_of(request, "cursor"), await queues_seen(request)
+    steps = bulk_operations.listed(before=before, rows=rows + 1, queues=queues)
     found = await services(request).database.run(steps)
     more = str(found[rows - 1].id) if len(found) > rows else None
     return respond({"data": [bulk_document(bulk) for bulk in found[:rows]], "next_cursor": more})
@@ -65,12 +70,13 @@ async def show(request: web.Request) -> web.Response:
     text = request.match_info["bulk_id"]
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise InvalidInput("bulk_id", text, "the id of an operation", code="format")
-    return respond(bulk_document(await services(request).database.run(bulk_operations.get(int(text)))))
+    return respond(bulk_document(await bulk_seen(request, int(text))))
 
 
 async def abort(request: web.Request) -> web.Response:
     """End an operation where it is; what it has changed stays changed."""
     body = validated(BulkIdBody, await read_object(request), lenient=is_lenient(request))
+    await bulk_seen(request, body.bulk_id)
     return respond(bulk_document(await run(request, bulk_operations.abort(body.bulk_id))))
 
 
@@ -87,6 +93,20 @@ def _wanted(body: BulkBody) -> tuple[JobFilter, str]:
     return wanted, body.filter or ""
 
 
+async def _theirs(request: web.Request, wanted: JobFilter, target: str) -> JobFilter:
+    """Return ``wanted`` with the queues of the sender alone.
+
+    Raises:
+        Problem: 403, none of them is meant, or the jobs shall go to another one.
+    """
+    if target:
+        check_queue_is_theirs(request, target)
+    seen = await narrowed(request, wanted)
+    if seen.queues == NO_QUEUE:
+        raise Problem(403, "forbidden", "this token is for none of the queues that the filter names")
+    return seen
+
+
 async def _begun(
     request: web.Request, action: str, params: dict[str, object], wanted: JobFilter, text: str
 ) -> web.Response:
@@ -97,7 +117,7 @@ async def _begun(
     return respond(bulk_document(bulk), status=202, headers=headers)
 
 
-async def _count(request: web.Request, wanted: JobFilter) -> dict[str, object] | None:
+async def _count(request: web.Request, wanted: JobFilter) -> answers.Number | None:
     """Return how many jobs match; None when that cannot be said within two seconds."""
     try:
         return count(await services(request).database.run(bulk_operations.count(wanted)))

@@ -16,6 +16,7 @@ from riverrun.names import check_kind
 from riverrun.registration import registration
 from riverrun.store import jobs, registry
 from riverrun.store.registry import RegisteredHandler
+from riverrun_admin import answers
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import handler_document, job_document, respond
 from riverrun_admin.filters import flag, is_lenient, refuse_unknown
@@ -32,6 +33,7 @@ from riverrun_admin.pages.handlers import handlers_page
 from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.problems import Problem
 from riverrun_admin.rules import validated
+from riverrun_admin.scope import check_queue_is_theirs, handlers_seen
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
@@ -42,7 +44,7 @@ async def list_handlers(request: web.Request) -> web.Response:
     if accepts_page_or_json(request):
         return await handlers_page(request)
     kinds = [check_kind(kind, "?task_type") for kind in request.query.getall("task_type", [])]
-    found = await services(request).database.run(registry.handlers(kinds or None))
+    found = await handlers_seen(request, kinds or None)
     return respond({"data": [handler_document(handler) for handler in found], "next_cursor": None})
 
 
@@ -99,6 +101,7 @@ async def resume(request: web.Request) -> web.Response:
 async def try_out(request: web.Request) -> web.Response:
     """Run one job by a handler, as any job is run but with a single attempt, and tell how it ended."""
     body = validated(TrialBody, await read_object(request), lenient=is_lenient(request))
+    check_queue_is_theirs(request, body.queue)
     database = services(request).database
     why_not = trial.obstacle(await database.run(registry.handler(body.task_type)))
     if why_not is not None:
@@ -127,7 +130,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 def _respond(handler: RegisteredHandler, *, status: int = 200, signing_secret: str | None = None) -> web.Response:
-    document = handler_document(handler)
+    document: answers.SecretHandler = {**handler_document(handler)}
     if signing_secret is not None:
         document["signing_secret"] = signing_secret
     return respond(document, status=status, headers={"ETag": f'"{handler.revision}"'})

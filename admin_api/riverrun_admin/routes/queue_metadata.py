@@ -10,7 +10,7 @@ from aiohttp import web
 from riverrun import operations
 from riverrun.names import check_queue
 from riverrun.store.queues import Queue
-from riverrun_admin import queue_actions
+from riverrun_admin import answers, queue_actions
 from riverrun_admin.auditing import note
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import moment, respond
@@ -39,15 +39,14 @@ async def replace_metadata(request: web.Request) -> web.Response:
 
 def _respond(queue: Queue) -> web.Response:
     text = json.dumps(dict(queue.metadata), ensure_ascii=False)  # also whole numbers that orjson would refuse
-    return respond(
-        {
-            "name": queue.name,
-            "metadata": orjson.Fragment(text.encode()),
-            "paused_at": moment(queue.paused_at),
-            "created_at": moment(queue.created_at),
-            "updated_at": moment(queue.updated_at),
-        }
-    )
+    described: answers.DescribedQueue = {
+        "name": queue.name,
+        "metadata": orjson.Fragment(text.encode()),
+        "paused_at": moment(queue.paused_at),
+        "created_at": moment(queue.created_at),
+        "updated_at": moment(queue.updated_at),
+    }
+    return respond(described)
 
 
 ROUTES = (
