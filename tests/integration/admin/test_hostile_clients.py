@@ -115,10 +115,12 @@ async def test_one_that_is_turned_away_and_says_nothing_is_closed(
     monkeypatch.setattr(connections, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(connections, "MOST_TURNED_AWAY", 5)
     port = int(admin.url.rpartition(":")[2])
-    silent = [(await asyncio.open_connection("127.0.0.1", port))[0] for _ in range(10)]
+    silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
 
     async with asyncio.timeout(10):
-        said = [await _rest(reader) for reader in silent]
+        said = [await _rest(reader) for reader, _ in silent]
+    for _, writer in silent:
+        writer.close()
 
     assert set(said) == {b""}
 
