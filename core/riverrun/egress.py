@@ -1,5 +1,4 @@
-"""Where a handler's service may live: anywhere but at addresses that only ever serve an attacker, or only where it is
-configured.
+"""Where a handler's service may live: where no address serves attackers only, or where the configuration allows it.
 
 Services on loopback and on private networks are the normal case. Link-local and metadata addresses are not: cloud
 providers hand out credentials there to whoever asks from inside. The door for registrations asks here, and the

@@ -16,9 +16,6 @@ from riverrun.store.arrays import int_array
 from riverrun.transition import Finalization
 from riverrun.webhook import Fence
 
-BEATS_KEY = "riverrun:callbacks"
-"""Counts what the service has said; where the executor sees that it lives."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -34,8 +34,10 @@ class Figures:
 
 
 def add(figures: Mapping[tuple[str, str], Figures]) -> Steps[None]:
-    """Add figures, by (queue, kind), to those of the present minute; in the order of the keys, so writers never wait
-    for each other in a circle."""
+    """Add figures, by (queue, kind), to those of the present minute.
+
+    They go in in the order of the keys, so that writers never wait for each other in a circle.
+    """
     rows = sorted(figures.items())
     yield Query(
         "minute_add",

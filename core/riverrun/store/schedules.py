@@ -122,8 +122,9 @@ def run_now(name: str, *, priority: int, max_attempts: int) -> Steps[EnqueueResu
 def enqueue_ticks(
     generation: int, schedule: Schedule, ticks: Sequence[datetime], *, priority: int, max_attempts: int
 ) -> Steps[list[int] | None]:
-    """Enqueue one job for each of ``ticks`` (ascending) and return the jobs' ids; a tick that has its job gives none,
-    and so does one that finds a job with its unique key.
+    """Enqueue one job for each of ``ticks`` (ascending) and return the jobs' ids.
+
+    A tick that has its job gives none, and so does one that finds a job with its unique key.
 
     ``None``, and nothing was done, when the schedule is not any more what was read, or the term is over. ``priority``
     and ``max_attempts`` are for a schedule that names none.

@@ -61,23 +61,22 @@ async def test_a_database_without_the_tables_names_the_command_that_makes_them(e
             await async_client.enqueue("email", {})
 
 
-def cut_connections(table: Table) -> None:
+def test_a_client_goes_on_after_its_connections_were_cut(client: Client, table: Table) -> None:
+    client.enqueue("email", {})
     table.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
         " WHERE application_name = 'riverrun/client' AND datname = current_database()"
     )
-
-
-def test_a_client_goes_on_after_its_connections_were_cut(client: Client, table: Table) -> None:
-    client.enqueue("email", {})
-    cut_connections(table)
 
     assert client.enqueue("email", {}).job.id == 2
 
 
 async def test_an_async_client_goes_on_after_its_connections_were_cut(async_client: AsyncClient, table: Table) -> None:
     await async_client.enqueue("email", {})
-    cut_connections(table)
+    table.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE application_name = 'riverrun/client' AND datname = current_database()"
+    )
 
     assert (await async_client.enqueue("email", {})).job.id == 2
 
