@@ -65,6 +65,7 @@ ROLES: dict[tuple[str, str], Role] = {
     ("GET", "/admin/page/queue"): Role.READ,
     ("GET", "/admin/page/schedule"): Role.READ,
     ("GET", "/admin/page/settings"): Role.READ,
+    ("GET", "/admin/page/token"): Role.ADMIN,
     ("GET", "/admin/openapi.json"): Role.READ,
     ("GET", "/admin/reference"): Role.READ,
     ("GET", "/admin/login"): Role.PUBLIC,
@@ -87,6 +88,9 @@ ROLES: dict[tuple[str, str], Role] = {
     ("POST", "/admin/form/handler"): Role.ADMIN,
     ("POST", "/admin/form/handler/{action}"): Role.ADMIN,
     ("POST", "/admin/form/enqueue"): Role.ENQUEUE,
+    ("POST", "/admin/form/bulk/abort"): Role.OPERATE,
+    ("POST", "/admin/form/token/create"): Role.ADMIN,
+    ("POST", "/admin/form/token/revoke"): Role.ADMIN,
 }
 
 

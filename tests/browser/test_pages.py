@@ -23,6 +23,12 @@ PATHS = [
     "schedule/list",
     "page/schedule",
     "server/list",
+    "queue/bulk",
+    "queue/bulk/1",
+    "audit/list",
+    "audit/verify",
+    "token/list",
+    "page/token",
     "page/settings",
     "page/enqueue",
 ]

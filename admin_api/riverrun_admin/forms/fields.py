@@ -13,7 +13,7 @@ from riverrun.errors import InvalidInput
 from riverrun_admin.form_fields import given_fields
 
 # A path below /admin/ and a query; nothing that a browser could take for another host.
-_BACK = re.compile(r"(?:queue|error|handler|schedule|server|page)/[A-Za-z0-9_/.%-]+(?:\?[!-~]*)?")
+_BACK = re.compile(r"(?:queue|error|handler|schedule|server|audit|token|page)/[A-Za-z0-9_/.%-]+(?:\?[!-~]*)?")
 
 
 class Fields:

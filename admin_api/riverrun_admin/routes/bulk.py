@@ -18,6 +18,9 @@ from riverrun_admin.database import QueryTimeout
 from riverrun_admin.documents import bulk_document, count, respond
 from riverrun_admin.filters import is_lenient, number_of, refuse_unknown, rows_wanted
 from riverrun_admin.models import BulkBody, BulkIdBody, OneQueueBody
+from riverrun_admin.negotiation import accepts_page_or_json
+from riverrun_admin.pages.bulk import bulk_page, bulks_page
+from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.rules import validated
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
@@ -52,11 +55,14 @@ async def drain(request: web.Request) -> web.Response:
 
 async def list_operations(request: web.Request) -> web.Response:
     """List operations, the newest first."""
-    refuse_unknown(request, frozenset({"limit", "cursor", "lenient"}))
+    refuse_unknown(request, frozenset({"limit", "cursor", "lenient", "notice", *CHOICES}))
+    wants_page = accepts_page_or_json(request)
     rows = rows_wanted(request)
     steps = bulk_operations.listed(before=number_of(request, "cursor"), rows=rows + 1)
     found = await services(request).database.run(steps)
     more = str(found[rows - 1].id) if len(found) > rows else None
+    if wants_page:
+        return bulks_page(request, found[:rows], more)
     return respond({"data": [bulk_document(bulk) for bulk in found[:rows]], "next_cursor": more})
 
 
@@ -65,7 +71,9 @@ async def show(request: web.Request) -> web.Response:
     text = request.match_info["bulk_id"]
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise InvalidInput("bulk_id", text, "the id of an operation", code="format")
-    return respond(bulk_document(await services(request).database.run(bulk_operations.get(int(text)))))
+    wants_page = accepts_page_or_json(request)
+    bulk = await services(request).database.run(bulk_operations.get(int(text)))
+    return bulk_page(request, bulk) if wants_page else respond(bulk_document(bulk))
 
 
 async def abort(request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ from riverrun_admin.pages.render import page
 from riverrun_admin.pages.schedules import schedule_page
 from riverrun_admin.pages.settings import settings_page
 from riverrun_admin.pages.texts import catalog
+from riverrun_admin.pages.tokens import token_page
 
 
 async def root(_request: web.Request) -> web.Response:
@@ -47,6 +48,7 @@ ROUTES = (
     web.get("/admin/page/queue", queue_page),
     web.get("/admin/page/schedule", schedule_page),
     web.get("/admin/page/settings", settings_page),
+    web.get("/admin/page/token", token_page),
     web.get("/admin/static/{version}/{name}", static),
     web.get("/admin/problems/{code}", problem),
 )
