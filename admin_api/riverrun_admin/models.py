@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from riverrun import names
+from riverrun.pauses import LONGEST_REASON
 from riverrun_admin.rules import check_params, check_queue_or_all, check_slots, check_time, shared
 
 MOST_JOBS = 1000
@@ -121,6 +122,13 @@ class QueueBody(Body):
     """A queue, or ``*`` for all that are known."""
 
     queue: Annotated[str, shared(check_queue_or_all)]
+
+
+class PauseBody(QueueBody):
+    """A queue to pause, or ``*`` for all that are known; why, and when it shall go on by itself."""
+
+    reason: str = Field("", max_length=LONGEST_REASON)
+    resume_at: Annotated[datetime | None, shared(check_time, optional=True)] = None
 
 
 class ScaleBody(Body):

@@ -36,7 +36,7 @@ BODIES: Mapping[tuple[str, str], type[Body]] = {
     ("POST", "/admin/queue/bulk/abort"): models.BulkIdBody,
     ("POST", "/admin/queue/clear"): models.OneQueueBody,
     ("POST", "/admin/queue/drain"): models.OneQueueBody,
-    ("POST", "/admin/queue/pause"): models.QueueBody,
+    ("POST", "/admin/queue/pause"): models.PauseBody,
     ("POST", "/admin/queue/resume"): models.QueueBody,
     ("POST", "/admin/queue/scale"): models.ScaleBody,
     ("POST", "/admin/handler/register"): models.HandlerBody,

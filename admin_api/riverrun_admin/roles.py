@@ -77,6 +77,7 @@ ROLES: dict[tuple[str, str], Role] = {
     ("GET", "/admin/audit/list"): Role.ADMIN,
     ("GET", "/admin/audit/export"): Role.ADMIN,
     ("GET", "/admin/audit/verify"): Role.ADMIN,
+    ("POST", "/admin/form/queue/clear"): Role.OPERATE,
     ("POST", "/admin/form/queue/{action}"): Role.OPERATE,
     ("POST", "/admin/form/job/{action}"): Role.OPERATE,
     ("POST", "/admin/form/jobs/{action}"): Role.OPERATE,

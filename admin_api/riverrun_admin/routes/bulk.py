@@ -6,14 +6,11 @@ from aiohttp import web
 
 from riverrun import job_query
 from riverrun.errors import InvalidInput
-from riverrun.job import JobState
 from riverrun.store import bulk_operations
 from riverrun.store.bulk_operations import Bulk
 from riverrun.store.listing import JobFilter
-from riverrun_admin import queue_actions
-from riverrun_admin.auditing import note
+from riverrun_admin import bulk_actions, queue_actions
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
-from riverrun_admin.callers import caller_of
 from riverrun_admin.database import QueryTimeout
 from riverrun_admin.documents import bulk_document, count, respond
 from riverrun_admin.filters import is_lenient, number_of, refuse_unknown, rows_wanted
@@ -34,14 +31,13 @@ async def begin(request: web.Request) -> web.Response:
     wanted, text = _wanted(body)
     if body.dry_run:
         return respond({"action": body.action, "filter": text, "dry_run": True, "count": await _count(request, wanted)})
-    return await _begun(request, body.action, params, wanted, text)
+    return _begun(await bulk_actions.begin(request, body.action, params, wanted, text=text))
 
 
 async def clear(request: web.Request) -> web.Response:
     """Delete all jobs of a queue that are available: 202 and the path of the operation."""
     body = validated(OneQueueBody, await read_object(request), lenient=is_lenient(request))
-    wanted = JobFilter(states=(JobState.AVAILABLE,), queues=(body.queue,))
-    return await _begun(request, "delete", {}, wanted, f"state:available queue:{body.queue}")
+    return _begun(await bulk_actions.clear(request, body.queue))
 
 
 async def drain(request: web.Request) -> web.Response:
@@ -95,12 +91,7 @@ def _wanted(body: BulkBody) -> tuple[JobFilter, str]:
     return wanted, body.filter or ""
 
 
-async def _begun(
-    request: web.Request, action: str, params: dict[str, object], wanted: JobFilter, text: str
-) -> web.Response:
-    actor = caller_of(request).actor
-    bulk: Bulk = await run(request, bulk_operations.begin(action, params, wanted, filter_text=text, actor=actor))
-    note(request, target=f"bulk:{bulk.id}")
+def _begun(bulk: Bulk) -> web.Response:
     headers = {"Location": f"/admin/queue/bulk/{bulk.id}"}
     return respond(bulk_document(bulk), status=202, headers=headers)
 
