@@ -90,6 +90,7 @@ QUERIES: Mapping[str, Mapping[str, Schema]] = {
     "/admin/handler/list": {"task_type": {"type": "array", "items": _WORD}},
     "/admin/handler/register": {"upsert": _FLAG},
     "/admin/handler/delete": {"task_type": _WORD, "force": _FLAG},
+    "/admin/schedule/history": {"name": _WORD, "limit": _PAGE["limit"]},
     "/admin/schedule/delete": {"name": _WORD},
     "/admin/token/list": {"sessions": _FLAG},
     "/admin/audit/list": {"actor": _WORD, "action": _WORD, "target": _WORD, **_PAGE},

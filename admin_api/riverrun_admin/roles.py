@@ -51,6 +51,7 @@ ROLES: dict[tuple[str, str], Role] = {
     ("POST", "/admin/handler/resume"): Role.OPERATE,
     ("POST", "/admin/handler/test"): Role.OPERATE,
     ("GET", "/admin/schedule/list"): Role.READ,
+    ("GET", "/admin/schedule/history"): Role.READ,
     ("POST", "/admin/schedule/create"): Role.ADMIN,
     ("PUT", "/admin/schedule/update"): Role.ADMIN,
     ("DELETE", "/admin/schedule/delete"): Role.ADMIN,

@@ -16,6 +16,7 @@ from riverrun_admin.pages.render import page
 from riverrun_admin.services import services
 
 TIMES_SHOWN = 5
+TICKS_SHOWN, TICKS_LISTED = 12, 50
 LATE_AFTER = timedelta(minutes=1)
 
 
@@ -27,6 +28,7 @@ async def schedules_page(request: web.Request) -> web.Response:
         request,
         "schedules",
         schedules=found,
+        ticks=await services(request).database.run(schedules.history([each.name for each in found], rows=TICKS_SHOWN)),
         due={each.name: next_times(each, now, times=TIMES_SHOWN) for each in found},
         late={each.name for each in late(found, now)},
     )
@@ -39,10 +41,22 @@ async def schedule_page(request: web.Request) -> web.Response:
         NotFound: There is no such schedule.
     """
     name = request.query.get("name")
-    known = None
+    known, ticks = None, []
     if name:
         known = await services(request).database.run(schedules.get(check_schedule_name(name, "?name")))
-    return page(request, "schedule", schedule=known, missed=MISSED, kind=request.query.get("kind", ""))
+        found = await services(request).database.run(schedules.history([known.name], rows=TICKS_LISTED))
+        ticks = found[known.name]
+    now = datetime.now(UTC)
+    return page(
+        request,
+        "schedule",
+        schedule=known,
+        ticks=ticks,
+        due=next_times(known, now, times=TIMES_SHOWN) if known else (),
+        is_late=bool(known and late([known], now)),
+        missed=MISSED,
+        kind=request.query.get("kind", ""),
+    )
 
 
 def next_times(schedule: Schedule, now: datetime, *, times: int = 3) -> Sequence[datetime]:

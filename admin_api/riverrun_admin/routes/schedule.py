@@ -9,13 +9,13 @@ from aiohttp import web
 
 from riverrun.errors import InvalidInput
 from riverrun.names import check_schedule_name
-from riverrun.schedule import NewSchedule, Schedule, new_schedule
+from riverrun.schedule import NewSchedule, Schedule, Tick, new_schedule
 from riverrun.store import schedules
 from riverrun_admin import schedule_actions
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.documents import moment, respond
 from riverrun_admin.enqueueing import unique_of
-from riverrun_admin.filters import is_lenient, refuse_unknown
+from riverrun_admin.filters import is_lenient, refuse_unknown, rows_wanted
 from riverrun_admin.models import ScheduleBody, ScheduleNameBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.schedules import next_times, schedules_page
@@ -34,6 +34,15 @@ async def list_schedules(request: web.Request) -> web.Response:
         return await schedules_page(request)
     found = await services(request).database.run(schedules.list_all())
     return respond({"data": [_document(each) for each in found], "next_cursor": None})
+
+
+async def history(request: web.Request) -> web.Response:
+    """List the newest ticks of a schedule within the last week, each with its job and how that stands."""
+    refuse_unknown(request, frozenset({"name", "limit", "lenient"}))
+    name, rows = check_schedule_name(request.query.get("name"), "?name"), rows_wanted(request)
+    schedule = await services(request).database.run(schedules.get(name))
+    found = await services(request).database.run(schedules.history([schedule.name], rows=rows))
+    return respond({"data": [_tick(each) for each in found[name]], "next_cursor": None})
 
 
 async def create(request: web.Request) -> web.Response:
@@ -125,12 +134,23 @@ def _document(schedule: Schedule) -> dict[str, object]:
     }
 
 
+def _tick(tick: Tick) -> dict[str, object]:
+    return {
+        "tick": moment(tick.tick),
+        "job_id": tick.job_id,
+        "state": tick.state,
+        "attempted_at": moment(tick.attempted_at),
+        "finalized_at": moment(tick.finalized_at),
+    }
+
+
 def _respond(schedule: Schedule, *, status: int = 200) -> web.Response:
     return respond(_document(schedule), status=status, headers={"ETag": f'"{schedule.revision}"'})
 
 
 ROUTES = (
     web.get("/admin/schedule/list", list_schedules),
+    web.get("/admin/schedule/history", history),
     web.post("/admin/schedule/create", create),
     web.put("/admin/schedule/update", update),
     web.delete("/admin/schedule/delete", delete),
