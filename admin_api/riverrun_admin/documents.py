@@ -188,6 +188,7 @@ def handler_document(handler: RegisteredHandler) -> dict[str, object]:
         "retry_count": said.retry_count,
         "description": said.description,
         **said.settings.model_dump(),
+        "args_schema": safe(said.args_schema),
         "signed": handler.signed,
         "paused_at": moment(handler.paused_at),
         "health": {

@@ -164,6 +164,7 @@ class HandlerBody(CallBody):
     timeout: Any = None
     retry_count: Any = None
     description: Any = ""
+    args_schema: Any = None
 
 
 class HandlerChangeBody(CallBody):
@@ -176,6 +177,7 @@ class HandlerChangeBody(CallBody):
     timeout: Any = None
     retry_count: Any = None
     description: Any = None
+    args_schema: Any = None
 
 
 class HandlerNameBody(Body):

@@ -39,7 +39,7 @@ LONGEST_KEY = 255
 _UNKEPT = frozenset(
     {
         "/admin/token/create", "/admin/form/token/create", "/admin/login", "/admin/handler/register",
-        "/admin/handler/rotate_secret",
+        "/admin/handler/rotate_secret", "/admin/form/handler", "/admin/form/handler/rotate",
     }
 )  # fmt: skip
 """Their answers hold what is kept nowhere."""

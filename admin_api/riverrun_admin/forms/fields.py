@@ -34,6 +34,10 @@ class Fields:
         """Return all values of a field."""
         return self._given.get(name, [])
 
+    def last(self) -> dict[str, str]:
+        """Return the last value of every field, with the white space around it."""
+        return {name: values[-1] for name, values in self._given.items()}
+
     def number(self, name: str) -> int | str | None:
         """Return a field as a whole number, ``None`` when it is empty, and as it is when it is none."""
         text = self.text(name)

@@ -1,4 +1,4 @@
-"""The list of jobs with its filters, one job with everything about it, and the form that enqueues one."""
+"""The list of jobs with its filters, and one job with everything about it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from aiohttp import web
 
 from riverrun.job import FINALIZED, Job, JobState
-from riverrun.store import registry
 from riverrun_admin.documents import encoded, safe
 from riverrun_admin.filters import job_filter, rows_wanted
 from riverrun_admin.pages.copies import copies
@@ -78,17 +77,6 @@ async def job_page(request: web.Request, job_id: int) -> web.Response:
         elapsed=_seconds(job.attempted_at, datetime.now(UTC)) if job.state is JobState.RUNNING else None,
         copies=copies(job),
     )
-
-
-async def enqueue_page(request: web.Request) -> web.Response:
-    """Return the form for a new job, filled from the job that the query names as a model."""
-    model = request.query.get("like", "")
-    like = None
-    if model.isascii() and model.isdigit() and len(model) < 19:
-        like = await read_job(request, int(model))
-    handlers = await services(request).database.run(registry.handlers())
-    kind = request.query.get("kind", "")
-    return page(request, "enqueue", like=like, kind=kind, kinds=[handler.kind for handler in handlers])
 
 
 def _progress(job: Job) -> Mapping[str, Any] | None:

@@ -54,7 +54,7 @@ NAVIGATION = (
 
 _SECTIONS = {
     "job": "jobs", "enqueue": "jobs", "queue": "queues", "schedule": "schedules", "handler": "handlers",
-    "operation": "bulk", "token": "tokens", "secret": "tokens",
+    "operation": "bulk", "token": "tokens",
 }  # fmt: skip
 """The section to which a page belongs that is none itself."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from riverrun_admin.pages.assets import static_files, version
+from riverrun_admin.pages.enqueue import enqueue_page
 from riverrun_admin.pages.find import find
 from riverrun_admin.pages.handlers import handler_page
-from riverrun_admin.pages.jobs import enqueue_page
 from riverrun_admin.pages.queues import queue_page
 from riverrun_admin.pages.render import page
 from riverrun_admin.pages.schedules import schedule_page
