@@ -336,7 +336,8 @@ async def test_what_became_of_the_ticks_of_a_schedule_is_told(admin: Admin, conn
     )
     for hours, job_id in ((2, 10**6), (1, done)):
         await conn.execute(
-            "INSERT INTO riverrun_schedule_tick (schedule, tick, job_id) VALUES ('hourly', now() - %s * interval '1 hour', %s)",
+            "INSERT INTO riverrun_schedule_tick (schedule, tick, job_id)"
+            " VALUES ('hourly', now() - %s * interval '1 hour', %s)",
             (hours, job_id),
         )
 
