@@ -16,7 +16,7 @@ from riverrun_admin.pages.render import page
 from riverrun_admin.services import services
 
 TIMES_SHOWN = 5
-TICKS_SHOWN, TICKS_LISTED = 12, 50
+TICKS_SHOWN, TICKS_LISTED = 8, 50
 LATE_AFTER = timedelta(minutes=1)
 
 
