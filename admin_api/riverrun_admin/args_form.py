@@ -56,13 +56,17 @@ class Member:
 
 
 def members_of(schema: Mapping[str, Any] | None, known: Mapping[str, Any] | None = None) -> list[Member]:
-    """Return the fields of a form, with the values of the arguments ``known``; none for a schema without members."""
+    """Return the fields of a form, with the values of the arguments ``known``; none for a schema without members.
+
+    The database keeps the members in an order of its own; what must be filled in comes first, large fields last.
+    """
     if schema is None:
         return []
     listed, required = schema.get("properties", {}), schema.get("required", [])
     if not isinstance(listed, Mapping) or not isinstance(required, list) or len(listed) > MOST_MEMBERS:
         return []
-    return [_member(name, _resolved(said, schema), name in required, known or {}) for name, said in listed.items()]
+    members = [_member(name, _resolved(said, schema), name in required, known or {}) for name, said in listed.items()]
+    return sorted(members, key=lambda member: (member.shape == "json", not member.required))
 
 
 def args_text(members: Sequence[Member], given: Mapping[str, str]) -> str:
