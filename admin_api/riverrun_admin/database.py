@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from riverrun.database.connect import described, first_line, session_dsn
+from riverrun.database.pool_check import check_async
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable, SchemaError
 from riverrun.settings.schema import Settings
@@ -56,7 +57,7 @@ class Database:
             max_waiting=WAITING_REQUESTS,
             # A short patience: after it, the next request tries at once instead of waiting out a long pause.
             reconnect_timeout=CONNECTION_WAIT_SECONDS,
-            check=AsyncConnectionPool.check_connection,
+            check=check_async,
         )
 
     async def open(self) -> None:

@@ -16,6 +16,7 @@ from riverrun import operations
 from riverrun.client_base import APPLICATION_NAME, WAIT_SECONDS, ClientBase, connection_of
 from riverrun.database.connect import connect
 from riverrun.database.explain import explained
+from riverrun.database.pool_check import check_async
 from riverrun.database.statements import Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.events import Event
@@ -313,9 +314,7 @@ class AsyncClient(ClientBase):
                 raise DatabaseUnavailable("this client is closed; make a new one")
             if self._pool is None:
                 await (await connect(self._dsn, name=APPLICATION_NAME)).close()
-                pool = AsyncConnectionPool(
-                    **self._pool_options(), check=AsyncConnectionPool.check_connection, open=False
-                )
+                pool = AsyncConnectionPool(**self._pool_options(), check=check_async, open=False)
                 await pool.open()
                 self._pool = pool
             return self._pool

@@ -16,6 +16,7 @@ from riverrun import operations
 from riverrun.client_base import APPLICATION_NAME, WAIT_SECONDS, ClientBase, connection_of
 from riverrun.database.connect import connect_sync
 from riverrun.database.explain import explained
+from riverrun.database.pool_check import check
 from riverrun.database.statements import Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.events import Event
@@ -203,7 +204,7 @@ class Client(ClientBase):
                 raise DatabaseUnavailable("this client is closed; make a new one")
             if self._pool is None:
                 connect_sync(self._dsn, name=APPLICATION_NAME).close()
-                self._pool = ConnectionPool(**self._pool_options(), check=ConnectionPool.check_connection, open=True)
+                self._pool = ConnectionPool(**self._pool_options(), check=check, open=True)
             return self._pool
 
 

@@ -89,14 +89,24 @@ def prepare(system: System) -> Environment:
             folder = _npm(system.packages)
             return Environment((_node(), _script(system, "mjs")), {"BENCH_MODULES": str(folder)})
         case "go":
-            reason = "a Go toolchain is not installed" if shutil.which("go") is None else "it has no driver here yet"
-            raise Unavailable(reason)
+            return Environment((_built(system),), {})
 
 
 def cache_folder() -> Path:
     """Return where environments are kept."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("RIVERRUN_BENCH_CACHE") or Path(base, "riverrun-bench"))
+
+
+def _built(system: System) -> str:
+    """Return the program that somebody built from the driver in Go, whose modules no registry here would bring."""
+    variable = f"RIVERRUN_BENCH_{system.identifier.upper()}_GO"
+    program = os.environ.get(variable)
+    if program is None:
+        raise Unavailable(f"{variable} does not name a program built from {_script(system, 'go')}")
+    if not os.access(program, os.X_OK):
+        raise Unavailable(f"{variable} names {program}, which is not a program")
+    return program
 
 
 def _script(system: System, ending: str) -> str:

@@ -528,11 +528,21 @@ async def test_a_database_without_the_tables_names_the_command_that_makes_them(e
 def test_a_client_goes_on_after_its_connections_were_cut(client: Client, table: Table) -> None:
     client.enqueue("email", {})
     table.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
         " WHERE application_name = 'riverrun/client' AND datname = current_database()"
     )
 
     assert client.enqueue("email", {}).job.id == 2
+
+
+async def test_an_async_client_goes_on_after_its_connections_were_cut(async_client: AsyncClient, table: Table) -> None:
+    await async_client.enqueue("email", {})
+    table.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE application_name = 'riverrun/client' AND datname = current_database()"
+    )
+
+    assert (await async_client.enqueue("email", {})).job.id == 2
 
 
 def test_a_closed_client_says_so(database: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import Connection
+from psycopg_pool import AsyncConnectionPool
 
 from riverrun import AsyncClient
 from riverrun.claimed_job import ClaimedJob
@@ -202,6 +203,29 @@ def test_a_finalization_steps_over_no_dead_rows_while_the_horizon_is_pinned(pinn
         for plan in (write(pinned, generic=False), write(pinned, generic=True)):
             assert plan.indexes() == {"river_job_pkey"}
             assert plan.buffers("held") / SLOTS < 8
+
+
+async def test_one_job_is_enqueued_in_one_question_to_the_server(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    answer, check = Statements._answer, AsyncConnectionPool.check_connection
+
+    async def noted(self: Statements, conn: Any, step: Query | Copy) -> list[Row]:
+        asked.append(step.name)
+        return await answer(self, conn, step)
+
+    async def noted_check(conn: Any) -> None:
+        asked.append("check")
+        await check(conn)
+
+    async with AsyncClient(database) as client:
+        await client.enqueue("noop", {})
+        monkeypatch.setattr(Statements, "_answer", noted)
+        monkeypatch.setattr(AsyncConnectionPool, "check_connection", staticmethod(noted_check))
+        await client.enqueue("noop", {})
+
+    assert asked == ["job_enqueue_one"]
 
 
 async def test_a_thousand_jobs_cost_few_statements(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

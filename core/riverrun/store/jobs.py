@@ -50,6 +50,9 @@ def enqueue(jobs: Sequence[NewJob]) -> Steps[list[EnqueueResult]]:
     """
     if not jobs:
         return []
+    if len(jobs) == 1 and jobs[0].unique_key is None:
+        (row,) = yield Query("job_enqueue_one", _values(jobs[0]))
+        return [EnqueueResult(job_from(row), duplicate=False)]
     positions, firsts = _first_of_each_key(jobs)
     rows = yield Query("job_enqueue", _columns(firsts))
     results = [EnqueueResult(job_from(row), row[JOB_COLUMNS]) for row in rows]
@@ -140,6 +143,22 @@ def _first_of_each_key(jobs: Sequence[NewJob]) -> tuple[list[int], list[NewJob]]
         if position == len(firsts):
             firsts.append(job)
     return positions, firsts
+
+
+def _values(job: NewJob) -> dict[str, object]:
+    """Return what ``job_enqueue_one.sql`` takes."""
+    return {
+        "kind": job.kind,
+        "args": job.args_text,
+        "metadata": job.metadata_text,
+        "queue": job.queue,
+        "priority": job.priority,
+        "max_attempts": job.max_attempts,
+        "scheduled_at": job.scheduled_at,
+        "delay": None if job.delay is None else job.delay.total_seconds(),
+        "pending": job.pending,
+        "tags": orjson.dumps(job.tags).decode(),
+    }
 
 
 def _columns(jobs: Sequence[NewJob]) -> dict[str, object]:
