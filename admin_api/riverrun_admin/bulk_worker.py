@@ -17,6 +17,7 @@ from riverrun.database.connect import first_line
 from riverrun.errors import Conflict, DatabaseUnavailable, RiverrunError
 from riverrun.store import bulk_operations
 from riverrun.store.bulk_operations import MOST_JOBS, STRETCH, Bulk
+from riverrun.waiting import happened
 from riverrun_admin.database import Database, QueryTimeout
 
 log = logging.getLogger(__name__)
@@ -49,11 +50,7 @@ class BulkWorker:
                 # As long as the batch took, so that at most half of a connection's time goes into it.
                 await asyncio.sleep(max(SHORTEST_REST, time.monotonic() - started))
                 continue
-            try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
+            await happened(self._wanted, within=LOOK_SECONDS)
 
     async def _step(self) -> Bulk | None:
         """Do one batch; one that failed is tried again in smaller parts, and in the end given up."""

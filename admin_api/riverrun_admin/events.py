@@ -19,6 +19,7 @@ from typing import NoReturn
 from riverrun.errors import NotFound, RiverrunError
 from riverrun.store import bulk_operations
 from riverrun.store.watching import watch
+from riverrun.waiting import happened
 from riverrun_admin.database import Database
 from riverrun_admin.documents import bulk_document, encoded, queue_document, statistics_document, watched_document
 from riverrun_admin.overview import Overview
@@ -60,10 +61,7 @@ class Reader:
         """Yield what is to be sent, for ever; a ping when there was nothing for 15 seconds."""
         yield RETRY
         while True:
-            try:
-                async with asyncio.timeout(PING_SECONDS):
-                    await self.news.wait()
-            except TimeoutError:
+            if not await happened(self.news, within=PING_SECONDS):
                 yield PING
                 continue
             self.news.clear()
@@ -125,11 +123,7 @@ class Events:
             except RiverrunError as error:
                 log.debug("events_interrupted", extra={"error": str(error)})
             await asyncio.sleep(DEBOUNCE_SECONDS)
-            try:
-                async with asyncio.timeout(LOOK_SECONDS - DEBOUNCE_SECONDS):
-                    await self._look_now.wait()
-            except TimeoutError:
-                pass
+            await happened(self._look_now, within=LOOK_SECONDS - DEBOUNCE_SECONDS)
 
     async def _look(self) -> None:
         watched = frozenset[str]().union(*(reader.topics for reader in self._readers))

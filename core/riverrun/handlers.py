@@ -99,11 +99,7 @@ def handler(  # noqa: PLR0913 - what may be said of a handler
     kinds = [check_kind(kind, "kind"), *(check_kind(alias, "aliases") for alias in _several(aliases))]
     limit = None if timeout is None else _limit(timeout)
     _check_number("concurrency", concurrency, most=10_000)
-    _check_number("memory_mb", memory_mb, most=1024 * 1024)
-    if isolation not in (None, "process"):
-        raise InvalidInput("isolation", isolation, "process or None", code="unknown")
-    if memory_mb is not None and isolation is None:
-        raise InvalidInput("memory_mb", memory_mb, 'nothing without isolation="process"', code="format")
+    isolated = _isolated(isolation, memory_mb)
     backoff = backoff_of(retry, "retry")
 
     def register(function: F) -> F:
@@ -116,7 +112,7 @@ def handler(  # noqa: PLR0913 - what may be said of a handler
             timeout=limit,
             backoff=backoff,
             concurrency=concurrency,
-            isolated=isolation is not None,
+            isolated=isolated,
             memory_mb=memory_mb,
             resources=resources_of(function),
             args_schema=schema_of(function),
@@ -175,6 +171,16 @@ def _check_number(field: str, value: object, *, most: int) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise InvalidInput(field, value, f"a whole number from 1 to {most}")
+
+
+def _isolated(isolation: object, memory_mb: object) -> bool:
+    """Return whether attempts run in a process of their own, which alone can be given so much memory and no more."""
+    _check_number("memory_mb", memory_mb, most=1024 * 1024)
+    if isolation not in (None, "process"):
+        raise InvalidInput("isolation", isolation, "process or None", code="unknown")
+    if memory_mb is not None and isolation is None:
+        raise InvalidInput("memory_mb", memory_mb, 'nothing without isolation="process"', code="format")
+    return isolation is not None
 
 
 def _several(aliases: object) -> Sequence[object]:

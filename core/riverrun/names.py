@@ -74,6 +74,13 @@ def check_max_attempts(value: object, field: str) -> int:
     return _whole_number(value, field, highest=MAX_ATTEMPTS, allowed="a whole number from 1 to 32767")
 
 
+def check_flag(value: object, field: str) -> bool:
+    """Return ``value`` as yes or no; 1 and 0 are neither."""
+    if not isinstance(value, bool):
+        raise InvalidInput(field, value, "true or false", code="type")
+    return value
+
+
 def check_job_id(value: object, field: str) -> int:
     """Return ``value`` as the id of a job; digits in a string are taken too, as River UI sends them."""
     if isinstance(value, str) and _JOB_ID.fullmatch(value):

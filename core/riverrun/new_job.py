@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from riverrun.errors import InvalidInput
 from riverrun.json_input import check_args
 from riverrun.members import check_own_metadata
-from riverrun.names import check_kind, check_max_attempts, check_priority, check_queue, check_tags
-from riverrun.unique import Unique, unique_key, unique_states_mask
+from riverrun.names import check_flag, check_kind, check_max_attempts, check_priority, check_queue, check_tags
+from riverrun.unique import check_unique, unique_key, unique_states_mask
 
 TIMEOUT_KEY = "riverrun:timeout_seconds"
 """Metadata key of a job's own time limit; it wins over the handler's."""
@@ -79,14 +79,11 @@ def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say a
     args_text = _args_text(args)
     due, wait = _due(scheduled_at, delay)
     reserved = {} if timeout is None else {TIMEOUT_KEY: _timeout(timeout).total_seconds()}
-    if unique is not None and not isinstance(unique, Unique):
-        raise InvalidInput("unique", unique, "riverrun.Unique(...) or None", code="type")
-    if not isinstance(pending, bool):
-        raise InvalidInput("pending", pending, "true or false", code="type")
-    key = None
-    if unique:
+    key = mask = None
+    if same := check_unique(unique, "unique"):
         moment = due or datetime.now(UTC) + (wait or timedelta())
-        key = unique_key(unique, kind=kind, args_text=args_text, queue=queue, scheduled_at=moment)
+        key = unique_key(same, kind=kind, args_text=args_text, queue=queue, scheduled_at=moment)
+        mask = unique_states_mask(same)
     return NewJob(
         kind=kind,
         args_text=args_text,
@@ -95,11 +92,11 @@ def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say a
         max_attempts=check_max_attempts(max_attempts, "max_attempts"),
         scheduled_at=due,
         delay=wait,
-        pending=pending,
+        pending=check_flag(pending, "pending"),
         tags=check_tags(tags, "tags"),
         metadata_text=_metadata(metadata, reserved),
         unique_key=key,
-        unique_states=unique_states_mask(unique) if unique else None,
+        unique_states=mask,
     )
 
 

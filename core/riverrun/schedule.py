@@ -12,8 +12,16 @@ from riverrun.errors import InvalidInput
 from riverrun.job import JobState
 from riverrun.json_input import check_args, check_metadata
 from riverrun.members import RESERVED
-from riverrun.names import check_kind, check_max_attempts, check_priority, check_queue, check_schedule_name, check_tags
-from riverrun.unique import Unique
+from riverrun.names import (
+    check_flag,
+    check_kind,
+    check_max_attempts,
+    check_priority,
+    check_queue,
+    check_schedule_name,
+    check_tags,
+)
+from riverrun.unique import Unique, check_unique
 
 MISSED = ("latest", "skip", "all")
 """What happens to ticks that passed while nobody led: the newest is enqueued, none is, up to 100 are."""
@@ -121,10 +129,6 @@ def new_schedule(  # noqa: PLR0913 - one argument for each thing somebody may sa
     Raises:
         InvalidInput: Something is not allowed; names the field.
     """
-    if not isinstance(run_on_start, bool):
-        raise InvalidInput("run_on_start", run_on_start, "true or false", code="type")
-    if unique is not None and not isinstance(unique, Unique):
-        raise InvalidInput("unique", unique, "riverrun.Unique(...) or None", code="type")
     if missed not in MISSED:
         raise InvalidInput("missed", missed, "latest, skip or all", code="unknown")
     return NewSchedule(
@@ -139,8 +143,8 @@ def new_schedule(  # noqa: PLR0913 - one argument for each thing somebody may sa
         tags=check_tags(tags, "tags"),
         metadata_text=_metadata({} if metadata is None else metadata),
         missed=str(missed),
-        run_on_start=run_on_start,
-        unique=unique or None,
+        run_on_start=check_flag(run_on_start, "run_on_start"),
+        unique=check_unique(unique, "unique"),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from riverrun.durations import LONGEST
 from riverrun.errors import InvalidInput
 from riverrun.go_json import MISSING, Members, Missing, Value, parse, write, write_key
+from riverrun.names import check_flag
 
 _YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
 _SHORTEST_PERIOD = timedelta(seconds=1)
@@ -49,8 +50,7 @@ class Unique:
 
     def __post_init__(self) -> None:
         for name in ("by_queue", "exclude_kind"):
-            if not isinstance(getattr(self, name), bool):
-                raise InvalidInput(f"unique.{name}", getattr(self, name), "true or false", code="type")
+            check_flag(getattr(self, name), f"unique.{name}")
         if not isinstance(self.by_args, bool):
             object.__setattr__(self, "by_args", _checked_paths(self.by_args))
         if self.by_period is not None:
@@ -69,6 +69,13 @@ class Unique:
     def __bool__(self) -> bool:
         """Return whether anything was asked for; if not, the job has neither key nor mask."""
         return bool(self.by_args or self.by_period or self.by_queue or self.by_state)
+
+
+def check_unique(value: object, field: str) -> Unique | None:
+    """Return ``value`` as what makes two jobs the same; None when nothing does."""
+    if value is not None and not isinstance(value, Unique):
+        raise InvalidInput(field, value, "riverrun.Unique(...) or None", code="type")
+    return value or None
 
 
 def unique_from(document: Mapping[str, Any]) -> Unique:

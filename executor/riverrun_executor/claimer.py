@@ -7,7 +7,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +21,7 @@ from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.store import attempts
 from riverrun.telemetry import metrics
+from riverrun.waiting import happened
 from riverrun_executor.floors import NOWHERE, Floors
 from riverrun_executor.slots import Slots
 
@@ -130,7 +130,7 @@ class Claimer:
                 metrics.db_errors.labels(kind="claim").inc()
                 fields = {"queue": self._queue, "error": first_line(error), "retry_in": round(seconds, 3)}
                 log.warning("claim_failed", extra=fields)
-                await _happened(self._stopping, within=seconds)
+                await happened(self._stopping, within=seconds)
         self._stopped.set()
 
     async def _keep_filled(self, conn: AsyncConnection[Any], backoff: Backoff) -> None:
@@ -149,7 +149,7 @@ class Claimer:
                 everywhere = True
             else:
                 pause = self._poll_seconds * random.uniform(1.0, 1.1)  # noqa: S311 - lets a fleet drift apart
-                everywhere = not await _happened(self._wake, within=pause)
+                everywhere = not await happened(self._wake, within=pause)
 
     async def _claim(self, conn: AsyncConnection[Any], wanted: int, *, everywhere: bool) -> bool:
         """Claim up to ``wanted`` jobs, start them, and return whether there may be more."""
@@ -190,11 +190,3 @@ class Claimer:
     def _time_to_look_everywhere(self) -> bool:
         pause = max(LOOK_EVERYWHERE_SECONDS, self._look_seconds / SHARE_OF_TIME)
         return time.monotonic() - self._looked_everywhere >= pause
-
-
-async def _happened(event: asyncio.Event, *, within: float) -> bool:
-    """Wait for ``event``, at most ``within`` seconds, and return whether it is set."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(within):
-            await event.wait()
-    return event.is_set()

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -27,6 +26,7 @@ from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.store import attempts, events, leases, queues
 from riverrun.telemetry import metrics
+from riverrun.waiting import happened
 
 log = logging.getLogger(__name__)
 
@@ -176,9 +176,7 @@ class Control:
                 await task(conn)
 
     async def _rest(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(BEAT_SECONDS):
-                await self._now.wait()
+        await happened(self._now, within=BEAT_SECONDS)
         self._now.clear()
 
     async def _obey(self, conn: AsyncConnection[Any]) -> None:

@@ -26,6 +26,7 @@ from riverrun.role import RoleContext
 from riverrun.store import attempts, leases, registry
 from riverrun.tasks import end
 from riverrun.telemetry import metrics
+from riverrun.waiting import first_of
 from riverrun_executor.children.pool import Children
 from riverrun_executor.children.wire import Hello
 from riverrun_executor.claimer import Claimer
@@ -88,51 +89,11 @@ class Executor:
         )
         self._statistics = Statistics(settings.server_id)
         self._feed = Feed(listeners())
-        self._finalizer = Finalizer(
-            dsn=settings.dsn(),
-            statements=self._statements,
-            incarnation=context.incarnation,
-            server_id=settings.server_id,
-            slots=self._slots,
-            durable=settings.river.durable_finalize,
-            written=self._written,
-            backoff_of=self._handlers.backoff,
-        )
+        self._finalizer = self._new_finalizer()
         self._lease = Lease(slots=self._slots, lost=lambda: self._runner.interrupt())  # noqa: PLW0108 - made below
-        self._runner = Runner(
-            handlers=self._handlers,
-            slots=self._slots,
-            statements=self._statements,
-            incarnation=context.incarnation,
-            server_id=settings.server_id,
-            default_timeout=settings.river.job_timeout,
-            may_start=lambda: self._lease.holds,
-            abandoned=self._left,
-            started=self._tell_running,
-            room_came_free=lambda: self._claimer.room_came_free(),  # noqa: PLW0108 - made below
-            extensions=extensions(),
-            ended=self._finalizer.add,
-        )
-        self._claimer = Claimer(
-            dsn=settings.dsn(),
-            statements=self._statements,
-            queue=queue,
-            incarnation=context.incarnation,
-            slots=self._slots,
-            poll_interval=settings.river.poll_interval,
-            start=self._runner.start,
-            claim=attempts.claim_isolated if context.isolated else attempts.claim,
-            rooms=self._runner.rooms,
-        )
-        self._control = Control(
-            self,
-            dsn=settings.dsn(),
-            statements=self._statements,
-            queue=queue,
-            server_id=settings.server_id,
-            incarnation=context.incarnation,
-            stuck_after=settings.river.rescue_stuck_jobs_after,
-        )
+        self._runner = self._new_runner()
+        self._claimer = self._new_claimer()
+        self._control = self._new_control()
 
     async def run(self) -> None:
         """Work until the process is told to drain; then finish, in the order in which jobs flow.
@@ -153,7 +114,7 @@ class Executor:
                     parts.create_task(self._say_what_runs(), name="running"),
                     parts.create_task(self._services.watch(), name="health of services"),
                 ]
-                await self._first_of(self._control.obeyed)
+                await first_of(self._control.obeyed, self._context.draining)
                 claiming = parts.create_task(self._claimer.run(), name="claimer")
                 self._context.ready()
                 await self._context.draining.wait()
@@ -256,6 +217,62 @@ class Executor:
             if (ending := self._runner.drop(job_id)) is not None:
                 self._statistics.count(replace(ending, outcome=seen.outcome), seen.state)
 
+    def _new_finalizer(self) -> Finalizer:
+        settings = self._context.settings
+        return Finalizer(
+            dsn=settings.dsn(),
+            statements=self._statements,
+            incarnation=self._context.incarnation,
+            server_id=settings.server_id,
+            slots=self._slots,
+            durable=settings.river.durable_finalize,
+            written=self._written,
+            backoff_of=self._handlers.backoff,
+        )
+
+    def _new_runner(self) -> Runner:
+        settings = self._context.settings
+        return Runner(
+            handlers=self._handlers,
+            slots=self._slots,
+            statements=self._statements,
+            incarnation=self._context.incarnation,
+            server_id=settings.server_id,
+            default_timeout=settings.river.job_timeout,
+            may_start=lambda: self._lease.holds,
+            abandoned=self._left,
+            started=self._tell_running,
+            room_came_free=lambda: self._claimer.room_came_free(),  # noqa: PLW0108 - made after this
+            extensions=extensions(),
+            ended=self._finalizer.add,
+        )
+
+    def _new_claimer(self) -> Claimer:
+        settings = self._context.settings
+        return Claimer(
+            dsn=settings.dsn(),
+            statements=self._statements,
+            queue=self._queue,
+            incarnation=self._context.incarnation,
+            slots=self._slots,
+            poll_interval=settings.river.poll_interval,
+            start=self._runner.start,
+            claim=attempts.claim_isolated if self._context.isolated else attempts.claim,
+            rooms=self._runner.rooms,
+        )
+
+    def _new_control(self) -> Control:
+        settings = self._context.settings
+        return Control(
+            self,
+            dsn=settings.dsn(),
+            statements=self._statements,
+            queue=self._queue,
+            server_id=settings.server_id,
+            incarnation=self._context.incarnation,
+            stuck_after=settings.river.rescue_stuck_jobs_after,
+        )
+
     def _services_changed(self) -> None:
         self._claimer.kinds_left_out = [*self._paused, *self._services.left_out]
         self._claimer.wake()
@@ -284,13 +301,6 @@ class Executor:
         await self._runner.drain(wait=river.shutdown_wait, cancel=river.shutdown_cancel, hurry=self._context.hurrying)
         if await self._finalizer.drain(FLUSH) == 0:
             await self._control.last_words()
-
-    async def _first_of(self, event: asyncio.Event) -> None:
-        """Wait for ``event``, or for the order to drain."""
-        waits = [asyncio.create_task(each.wait(), name="wait to start") for each in (event, self._context.draining)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
 
     def _tell_running(self, running: Running) -> None:
         self._context.pipe.send(running)

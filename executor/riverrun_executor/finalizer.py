@@ -27,6 +27,7 @@ from riverrun.retry import Backoff as Policy
 from riverrun.store import attempts
 from riverrun.telemetry import metrics
 from riverrun.transition import Finalization, decide, with_notes
+from riverrun.waiting import happened
 from riverrun_executor.ending import Ending
 from riverrun_executor.slots import Slots
 
@@ -120,9 +121,7 @@ class Finalizer:
 
     async def drain(self, limit: timedelta) -> int:
         """Wait until everything is written, at most ``limit``; return how many endings are left."""
-        await asyncio.wait(
-            [asyncio.create_task(self._empty.wait(), name="wait for endings")], timeout=limit.total_seconds()
-        )
+        await happened(self._empty, within=limit.total_seconds())
         return len(self._endings)
 
     async def run(self) -> None:

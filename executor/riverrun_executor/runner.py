@@ -21,6 +21,7 @@ from riverrun.job_log import job_fields
 from riverrun.messages import Running
 from riverrun.new_job import TIMEOUT_KEY
 from riverrun.outcome import Cancelled, Completed, Failed, Interrupted, Outcome, Snoozed
+from riverrun.waiting import first_of
 from riverrun_executor.deadlines import Deadlines
 from riverrun_executor.ending import Ending
 from riverrun_executor.handlers.choose import Handlers, Transport
@@ -205,22 +206,14 @@ class Runner:
             hurry: Set by a second signal.
         """
         self._draining = True
-        await self._wait_idle(wait, hurry)
+        await first_of(self._idle, hurry, within=wait.total_seconds())
         for running in list(self.running.values()):
             running.stop("shutdown")
-        await self._wait_idle(cancel, None)
+        await first_of(self._idle, within=cancel.total_seconds())
         for running in list(self.running.values()):
             log.warning("job_abandoned", extra=job_fields(running.job, self._server_id))
             self._abandoned(True)
             self._end(running, Interrupted())
-
-    async def _wait_idle(self, limit: timedelta, hurry: asyncio.Event | None) -> None:
-        waits = [asyncio.create_task(self._idle.wait(), name="wait for running jobs")]
-        if hurry is not None:
-            waits.append(asyncio.create_task(hurry.wait(), name="wait for hurry"))
-        await asyncio.wait(waits, timeout=limit.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
 
     async def _run(self, running: RunningJob) -> None:
         outcome: Outcome

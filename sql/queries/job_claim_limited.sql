@@ -33,29 +33,6 @@ due AS MATERIALIZED (
     LEFT JOIN unnest(%(kinds)s::text[], %(rooms)s::int[]) AS most (kind, room) ON most.kind = placed.kind
     WHERE most.room IS NULL OR placed.place <= most.room
 )
-UPDATE river_job AS job
-SET state = 'running',
-    attempt = job.attempt + 1,
-    attempted_at = now(),
-    attempted_by = array_append(
-        CASE
-            WHEN cardinality(job.attempted_by) >= 100 THEN job.attempted_by[cardinality(job.attempted_by) - 98:]
-            ELSE job.attempted_by
-        END,
-        %(incarnation)s::text
-    )
-FROM due
-WHERE job.id = due.id
+\ir parts/job_mark_running.sql
 RETURNING
-    job.id,
-    job.kind,
-    job.args::text,
-    job.attempt,
-    job.max_attempts,
-    job.priority,
-    job.metadata::text,
-    job.tags,
-    coalesce(cardinality(job.errors), 0) AS errors,
-    (extract(epoch FROM job.attempted_at) * 1000000)::bigint AS attempted_us,
-    (extract(epoch FROM job.scheduled_at) * 1000000)::bigint AS scheduled_us,
-    (extract(epoch FROM job.created_at) * 1000000)::bigint AS created_us
+    \ir parts/job_claimed.sql

@@ -15,24 +15,7 @@ WITH due AS MATERIALIZED (
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
-UPDATE river_job AS job
-SET state = 'running',
-    attempt = job.attempt + 1,
-    attempted_at = now(),
-    attempted_by = array_append(job.attempted_by, %(incarnation)s::text)
-FROM due
-WHERE job.id = due.id
+\ir parts/job_mark_running.sql
 RETURNING
     job.queue,
-    job.id,
-    job.kind,
-    job.args::text,
-    job.attempt,
-    job.max_attempts,
-    job.priority,
-    job.metadata::text,
-    job.tags,
-    coalesce(cardinality(job.errors), 0) AS errors,
-    (extract(epoch FROM job.attempted_at) * 1000000)::bigint AS attempted_us,
-    (extract(epoch FROM job.scheduled_at) * 1000000)::bigint AS scheduled_us,
-    (extract(epoch FROM job.created_at) * 1000000)::bigint AS created_us
+    \ir parts/job_claimed.sql

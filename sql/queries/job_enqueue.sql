@@ -85,10 +85,8 @@ woken AS (
     ) AS queues
 )
 SELECT
-    job.id, job.state::text, job.attempt, job.max_attempts, job.attempted_at, job.created_at, job.finalized_at,
-    job.scheduled_at, job.priority, job.args::text, job.attempted_by, job.errors::text[], job.kind, job.metadata::text,
-    job.queue, job.tags, job.unique_key, job.unique_states::text, answered.id <> answered.new_id AS duplicate,
-    (SELECT count(*) FROM woken) AS queues_woken
+    \ir parts/job_whole.sql
+    , answered.id <> answered.new_id AS duplicate, (SELECT count(*) FROM woken) AS queues_woken
 FROM answered
 JOIN inserted AS job ON job.id = answered.id
 ORDER BY answered.ordinal

@@ -27,10 +27,8 @@ WITH inserted AS (
         job.tags, job.unique_key, job.unique_states
 )
 SELECT
-    job.id, job.state::text, job.attempt, job.max_attempts, job.attempted_at, job.created_at, job.finalized_at,
-    job.scheduled_at, job.priority, job.args::text, job.attempted_by, job.errors::text[], job.kind, job.metadata::text,
-    job.queue, job.tags, job.unique_key, job.unique_states::text,
-    CASE
+    \ir parts/job_whole.sql
+    , CASE
         WHEN job.state = 'available' THEN pg_notify(
             coalesce(%(schema)s::text, current_schema()) || '.river_insert',
             '{"queue": ' || to_json(job.queue)::text || '}'

@@ -7,7 +7,6 @@ STARTING ──ready──▶ RUNNING ──dies──▶ WAITING ──backoff�
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import enum
 import logging
@@ -18,6 +17,7 @@ from datetime import timedelta
 from riverrun.messages import Alive, Message, Metrics, MetricsRequest, Ready, Running
 from riverrun.pipe import ParentPipe
 from riverrun.process import EXIT_CRASH, new_incarnation
+from riverrun.waiting import happened
 from riverrun_supervisor.exits import Exit, MemoryWitness
 from riverrun_supervisor.farewell import Farewell, Grace
 from riverrun_supervisor.last_words import LastWords
@@ -241,6 +241,4 @@ class Child:
         log.error("child_ended", extra={**fields, "retry_in": round(seconds, 1)})
         if self.is_crash_looping:
             log.error("child_crash_looping", extra={"child": self.plan.name, **CRASH_LOOP})
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
+        await happened(self._changed, within=seconds)

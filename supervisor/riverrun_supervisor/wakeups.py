@@ -20,6 +20,7 @@ from riverrun.database.connect import connect, first_line
 from riverrun.errors import DatabaseUnavailable
 from riverrun.messages import Control, Message, Wake
 from riverrun.telemetry import metrics
+from riverrun.waiting import happened
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +85,7 @@ async def _has_news(conn: Connection) -> bool:
     loop, readable = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(conn.fileno(), readable.set)
     try:
-        async with asyncio.timeout(PING_SECONDS):
-            return await readable.wait()
-    except TimeoutError:
-        return False
+        return await happened(readable, within=PING_SECONDS)
     finally:
         loop.remove_reader(conn.fileno())
 

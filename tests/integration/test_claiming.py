@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from psycopg import AsyncConnection
 
 from riverrun import AsyncClient, JobState
-from riverrun.database.statements import Statements
+from riverrun.claimed_job import ClaimedJob
+from riverrun.database.statements import Statements, Steps
 from riverrun.store import attempts
 from riverrun_executor.floors import NOWHERE, Floors
 from support.contexts import settings_for
@@ -86,6 +88,26 @@ async def test_of_a_kind_with_little_room_only_the_best_are_claimed(
     assert {job.id for job in jobs} == {crowd[0], crowd[2], crowd[4], crowd[1], other}
     assert {job.attempt for job in jobs} == {1}
     assert await claimed(conn, 9) == [crowd[3], crowd[5]]
+
+
+@pytest.mark.parametrize(
+    ("claim", "state"),
+    [(attempts.claim, "available"), (partial(attempts.claim, rooms={"crowd": 1}), "available"),
+     (attempts.claim_isolated, "pending")],
+    ids=["claim", "claim with little room for a kind", "claim of an isolated executor"],
+)  # fmt: skip
+async def test_a_job_whose_attempts_can_be_counted_no_further_stops_no_queue(
+    client: AsyncClient, conn: AsyncConnection[Any], claim: Callable[..., Steps[list[ClaimedJob]]], state: str
+) -> None:
+    await client.enqueue("crowd", {})
+    await conn.execute(
+        "UPDATE river_job SET state = %s, attempt = 32767, metadata = '{\"riverrun:isolated\": true}'", (state,)
+    )
+
+    steps = claim("default", slots=9, incarnation="me", floors_us=NOWHERE.us, floor_ids=NOWHERE.ids)
+    (job,) = await Statements().run(conn, steps)
+
+    assert job.attempt == 32_767
 
 
 async def test_two_executors_never_claim_the_same_job(client: AsyncClient, database: str) -> None:

@@ -7,16 +7,11 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.queries import Table
+from support.queries import Table, rows
 from support.queuectl import QUEUECTL, Queuectl
-
-
-def jobs(table: Table) -> list[dict[str, Any]]:
-    return table.execute("SELECT * FROM river_job ORDER BY id").fetchall()
 
 
 def test_enqueue_takes_every_word_about_a_job(queuectl: Queuectl, table: Table) -> None:
@@ -26,7 +21,7 @@ def test_enqueue_takes_every_word_about_a_job(queuectl: Queuectl, table: Table) 
         "--timeout", "1m30s", "--tag", "first-tag", "--tag", "second", "--metadata", '{"trace": "x"}',
     )  # fmt: skip
 
-    (row,) = jobs(table)
+    (row,) = rows(table)
     assert row["args"] == {"to": "a@example.com", "n": 12345678901234567890123}
     assert (row["queue"], row["priority"], row["max_attempts"], row["state"]) == ("mail", 9, 3, "scheduled")
     assert row["scheduled_at"].isoformat() == "2031-01-31T01:00:00+00:00"
@@ -45,7 +40,7 @@ def test_enqueue_reads_params_from_a_file_and_from_a_pipe(queuectl: Queuectl, ta
     from_pipe = queuectl("job", "enqueue", "email", "-", "-o", "id", given='{"from": "pipe"}')
 
     assert (from_file.stdout, from_pipe.stdout) == ("1\n", "2\n")
-    assert [row["args"] for row in jobs(table)] == [{"from": "file"}, {"from": "pipe"}]
+    assert [row["args"] for row in rows(table)] == [{"from": "file"}, {"from": "pipe"}]
 
 
 def test_enqueue_says_on_stderr_that_nobody_serves_the_queue(queuectl: Queuectl) -> None:
@@ -107,7 +102,7 @@ def test_bad_input_names_its_option_and_writes_nothing(
     assert done.returncode == 4
     assert done.stdout == ""
     assert re.match(rf"{option}: .* is not allowed; expected ", done.stderr)
-    assert jobs(table) == []
+    assert rows(table) == []
 
 
 def test_params_of_more_than_a_mebibyte_are_refused(queuectl: Queuectl, table: Table) -> None:
@@ -117,7 +112,7 @@ def test_params_of_more_than_a_mebibyte_are_refused(queuectl: Queuectl, table: T
 
     assert (len(one_byte_more), done.returncode) == (1024 * 1024 + 1, 4)
     assert done.stderr.startswith("PARAMS: ")
-    assert jobs(table) == []
+    assert rows(table) == []
 
 
 def test_list_filters_and_pages(queuectl: Queuectl) -> None:
@@ -214,9 +209,9 @@ def test_deleting_asks_on_a_terminal_and_nowhere_else(queuectl: Queuectl, table:
 
     assert (piped.returncode, "--yes" in piped.stderr) == (2, True)
     assert (no, "Delete 1 job? [y/N]" in asked) == (130, True)
-    assert len(jobs(table)) == 1
+    assert len(rows(table)) == 1
     assert queuectl.on_terminal("job", "delete", "1", typed="y\n")[0] == 0
-    assert jobs(table) == []
+    assert rows(table) == []
 
 
 def test_import_keeps_every_digit_and_every_member(queuectl: Queuectl, table: Table, tmp_path: Path) -> None:
@@ -234,7 +229,7 @@ def test_import_keeps_every_digit_and_every_member(queuectl: Queuectl, table: Ta
     texts = [row["text"] for row in table.execute("SELECT args::text AS text FROM river_job ORDER BY id")]
     assert answer == {"enqueued": 4}
     assert texts[0] == '{"n": 0.12345678901234567890123, "big": 123456789012345678901}'
-    second, last = jobs(table)[1], jobs(table)[-1]
+    second, last = rows(table)[1], rows(table)[-1]
     assert (second["queue"], second["priority"], second["state"], second["tags"]) == (
         "mail",
         2,
@@ -267,7 +262,7 @@ def test_an_import_with_one_bad_line_names_it_and_leaves_nothing(
 
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.startswith(f"{place}: "), done.stderr
-    assert jobs(table) == []
+    assert rows(table) == []
 
 
 def test_an_import_shows_a_bar_on_a_terminal(queuectl: Queuectl, tmp_path: Path) -> None:

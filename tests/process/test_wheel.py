@@ -67,8 +67,8 @@ def test_the_statements_and_the_example_configuration_come_along(installed: Path
 
     assert script == (ROOT / "sql" / "init-river-postgresql.sql").read_text()
     assert (tmp_path / "config.yaml").read_text() == (ROOT / "config.example.yaml").read_text()
-    assert {path.name for path in (installed / "riverrun" / "sql" / "queries").glob("*.sql")} == {
-        path.name for path in (ROOT / "sql" / "queries").glob("*.sql")
+    assert {path.name for path in (installed / "riverrun" / "sql" / "queries").rglob("*.sql")} == {
+        path.name for path in (ROOT / "sql" / "queries").rglob("*.sql")
     }
 
 

@@ -12,6 +12,11 @@ Table = psycopg.Connection[dict[str, Any]]
 """A connection whose rows are dicts."""
 
 
+def rows(table: Table) -> list[dict[str, Any]]:
+    """Return all jobs, column by column, in the order of their ids."""
+    return table.execute("SELECT * FROM river_job ORDER BY id").fetchall()
+
+
 async def value(conn: AsyncConnection[TupleRow], query: str) -> Any:
     """Return the first column of the first row."""
     row = await (await conn.execute(query.encode())).fetchone()

@@ -12,6 +12,7 @@ import re
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from textwrap import indent
 from typing import Any, TypeVar
 
 import psycopg
@@ -25,6 +26,9 @@ T = TypeVar("T")
 
 # Tables, types, functions and sequences that live in the schema of River's tables.
 _OURS = re.compile(r"(?<![\w.\"])(river_(?:job|queue|leader|migration)\w*|riverrun_\w+)\b")
+
+# A line that takes in what several statements share, written as psql understands it too.
+_PART = re.compile(r"^( *)\\ir (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +123,13 @@ class Statements:
 
 @cache
 def _load(name: str, schema: str | None) -> bytes:
-    text = (sql_folder() / "queries" / f"{name}.sql").read_text(encoding="utf-8")
-    statement = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    statement = _PART.sub(lambda part: indent(_read(part[2]), part[1]), _read(f"{name}.sql"))
     if schema is not None:
         statement = _OURS.sub(rf'"{schema}".\1', statement)
     return statement.encode()
+
+
+def _read(path: str) -> str:
+    """Return a file of ``sql/queries`` without its header."""
+    text = (sql_folder() / "queries" / path).read_text(encoding="utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))

@@ -9,7 +9,7 @@ JOB_COLUMNS = 18
 
 
 def job_from(row: Row) -> Job:
-    """Return the job in the first 18 columns of ``row``, as ``job_get.sql`` lists them."""
+    """Return the job in the first 18 columns of ``row``, as ``parts/job_whole.sql`` lists them."""
     return Job(
         id=row[0],
         state=JobState(row[1]),

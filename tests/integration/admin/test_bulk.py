@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +11,10 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from riverrun.database.statements import Statements
+from riverrun.job import JobState
 from riverrun.job_query import parse
 from riverrun.store import bulk_operations
+from riverrun.store.listing import JobFilter
 from support.admin import Admin, Answer
 from support.eventually import eventually
 from support.jobs import ago, insert
@@ -115,6 +119,33 @@ async def test_jobs_that_come_later_are_not_touched(conn: Connection) -> None:
     assert stepped is not None
     assert stepped.state == "done"
     assert await states(conn) == {"available": 4}
+
+
+EARLIER, LATER = (datetime.now(UTC) + timedelta(days=days) for days in (-1, 1))
+OTHERS: dict[str, Any] = {
+    "states": (JobState.AVAILABLE,), "queues": ("other",), "kinds": ("other",), "tags": ("other",),
+    "tags_all": ("other",), "priorities": (9,), "ids": (10**9,), "created_after": LATER,
+    "created_before": EARLIER, "scheduled_after": LATER, "scheduled_before": EARLIER,
+    "finalized_after": LATER, "finalized_before": EARLIER, "args": '{"user": {"id": 8}}',
+    "metadata": '{"other": 1}', "error": "other",
+}  # fmt: skip
+"""For each field of a filter a value that no seeded job has."""
+
+
+async def test_a_job_that_any_one_field_excludes_is_neither_counted_nor_touched(conn: Connection) -> None:
+    await seed(conn, "discarded", 3)
+    statements = Statements()
+    assert OTHERS.keys() == {field.name for field in fields(JobFilter)}
+
+    for name, other in OTHERS.items():
+        wanted = JobFilter(**{name: other})
+        assert (await statements.run(conn, bulk_operations.count(wanted))).value == 0, name
+        begun = await statements.run(conn, bulk_operations.begin("delete", {}, wanted, filter_text=name, actor="test"))
+        stepped = await statements.run(conn, bulk_operations.step(begun.id))
+        assert stepped is not None
+        assert (stepped.state, stepped.matched) == ("done", 0), name
+
+    assert await states(conn) == {"discarded": 3}
 
 
 async def test_a_step_that_dies_leaves_nothing_and_the_next_one_goes_on(conn: Connection) -> None:
