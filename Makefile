@@ -23,7 +23,7 @@ UPGRADE ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-smoke test-fault soak bench screenshots lint fmt lock proto build clean
+.PHONY: help setup run test test-browser test-smoke test-fault soak bench bench-services screenshots lint fmt lock proto build clean
 
 help: ## Show what make can do
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -59,6 +59,9 @@ soak: setup ## Inject faults drawn by SEED for HOURS under load, and judge the h
 
 bench: setup ## Compare with other job queues in one run and write docs/performance.md (QUICK=1: small, prints only)
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick --repeat 1,--output docs) $(BENCH_ARGS)
+
+bench-services: setup ## Measure HTTP and gRPC services: jobs a second, time added to a request, memory (some five minutes)
+	PYTHONPATH=tests $(BIN)/python -m bench.services $(BENCH_ARGS)
 
 screenshots: setup ## Draw every page, light and dark, into docs/images (needs Chromium)
 	$(BIN)/python -m pytest -q tests/browser/screenshots.py $(PYTEST_ARGS)

@@ -19,6 +19,7 @@ from riverrun.settings.admin import AdminSettings
 from riverrun.tasks import end
 from riverrun_admin.app import build
 from riverrun_admin.bulk_worker import BulkWorker
+from riverrun_admin.connections import IDLE_SECONDS, Entrance
 from riverrun_admin.database import Database
 from riverrun_admin.door import Door
 from riverrun_admin.enqueue_stream import MOST_STREAMS
@@ -27,11 +28,13 @@ from riverrun_admin.known_tokens import KnownTokens
 from riverrun_admin.overview import Overview
 from riverrun_admin.recent import Recent
 from riverrun_admin.services import Services, mask_of
+from riverrun_admin.tallies import Tallies
 from riverrun_admin.tls import Tls
 
 log = logging.getLogger("riverrun_admin")
 
 DRAIN_SECONDS = 10.0
+BACKLOG = 1_024
 CRASH = 1
 RESTART = "restart the daemon: a reload cannot move the address"
 
@@ -58,31 +61,42 @@ async def main(context: RoleContext) -> None:
         bulk=BulkWorker(database),
         schema_checked=asyncio.Event(),
         streams=asyncio.Semaphore(MOST_STREAMS),
+        tallies=Tallies(database),
     )
-    runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=DRAIN_SECONDS)
+    runner = web.AppRunner(
+        build(parts), access_log=None, shutdown_timeout=DRAIN_SECONDS, keepalive_timeout=IDLE_SECONDS
+    )
     context.pipe.on(Control, lambda _: parts.changed())
     await database.open()
     try:
-        await _listen(runner, context.settings.admin, parts)
-        context.ready()
-        await _until_drained(parts)
+        server = await _listen(runner, context.settings.admin, parts)
+        try:
+            context.ready()
+            await _until_drained(parts)
+        finally:
+            server.close()
     finally:
         await _leave(runner, context)
+        await parts.tallies.write(everything=True)
         await database.close()
 
 
-async def _listen(runner: web.AppRunner, admin: AdminSettings, parts: Services) -> None:
+async def _listen(runner: web.AppRunner, admin: AdminSettings, parts: Services) -> asyncio.Server:
     await runner.setup()
+    assert runner.server is not None  # noqa: S101 - tells the type checker what a setup makes
     try:
-        await web.TCPSite(runner, admin.host, admin.port, ssl_context=parts.tls.context).start()
+        server = await asyncio.get_running_loop().create_server(
+            Entrance(runner.server), admin.host, admin.port, ssl=parts.tls.context, backlog=BACKLOG
+        )
     except OSError as error:
         log.error("admin_not_listening", extra={"host": admin.host, "port": admin.port, **_cannot_listen(error)})
         raise SystemExit(CRASH) from error
-    host, port = runner.addresses[0][:2]
+    host, port = server.sockets[0].getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
     log.info("admin_listening", extra={"url": f"{parts.tls.scheme}://{name}:{port}/admin/queue/dashboard"})
     if parts.door.is_open:
         log.info("admin_without_tokens", extra={"meaning": "everybody who has an account on this machine may do all"})
+    return server
 
 
 def _cannot_listen(error: OSError) -> dict[str, str]:
@@ -103,6 +117,7 @@ async def _until_drained(parts: Services) -> None:
         asyncio.create_task(_reload(parts), name="reload"),
         asyncio.create_task(parts.events.run(), name="events"),
         asyncio.create_task(parts.bulk.run(), name="bulk operations"),
+        asyncio.create_task(parts.tallies.run(), name="tallies"),
     }
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -14,8 +14,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from riverrun.telemetry import metrics
-from riverrun_admin.auditing import record_changes
-from riverrun_admin.callers import remember
+from riverrun_admin.auditing import note_refused, record_changes
 from riverrun_admin.forms import bulk as bulk_forms
 from riverrun_admin.forms import handler as handler_forms
 from riverrun_admin.forms import job as job_forms
@@ -25,6 +24,7 @@ from riverrun_admin.forms import token as token_forms
 from riverrun_admin.negotiation import prefers_html
 from riverrun_admin.pages.login import login_page
 from riverrun_admin.pages.render import error_page
+from riverrun_admin.pages.texts import language_of
 from riverrun_admin.problems import problem_of
 from riverrun_admin.roles import check_every_route_has_a_role
 from riverrun_admin.routes import (
@@ -39,6 +39,7 @@ from riverrun_admin.routes import (
     jobs,
     pages,
     queue,
+    queue_metadata,
     reference,
     schedule,
     server,
@@ -70,8 +71,8 @@ _HEADERS = {
 
 
 _PARTS = (
-    queue, callback, events, jobs, changes, bulk, error, handler, schedule, server, session, token, audit, reference,
-    health, pages, queue_forms, job_forms, schedule_forms, handler_forms, bulk_forms, token_forms,
+    queue, queue_metadata, callback, events, jobs, changes, bulk, error, handler, schedule, server, session, token,
+    audit, reference, health, pages, queue_forms, job_forms, schedule_forms, handler_forms, bulk_forms, token_forms,
 )  # fmt: skip
 
 
@@ -136,6 +137,8 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(status=redirect.status, headers={"Location": redirect.headers["Location"]})
     except Exception as error:  # noqa: BLE001 - problem_of logs what nobody expected
         problem = problem_of(error)
+        note_refused(request, problem)
+        problem = problem.said_in(language_of(request))
         if prefers_html(request):
             return login_page(request) if problem.status == 401 else error_page(request, problem)
         return problem.response(request[_REQUEST_ID])
@@ -144,5 +147,5 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in whom the door lets in."""
-    remember(request, await services(request).door.admit(request))
+    await services(request).door.admit(request)
     return await handler(request)

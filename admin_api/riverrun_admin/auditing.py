@@ -1,7 +1,7 @@
 """Records every change in the transaction that makes it: who, from where, what, and how it was before.
 
 Every request that changes something passes here, so that no route can forget it. What a request says is kept as its
-details; a route that knows more notes it. Enqueueing is not recorded: a job is the record of its own beginning.
+details; a route that knows more notes it. Enqueued jobs and refused requests are counted: see `riverrun_admin.tallies`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from riverrun.store import audit
 from riverrun.store.audit import Change
 from riverrun_admin.body import MANY_BODY_BYTES, read_body
 from riverrun_admin.callers import address_of, caller_of
+from riverrun_admin.door import shows_token
 from riverrun_admin.form_fields import MOST_FIELDS
+from riverrun_admin.problems import Problem
 from riverrun_admin.roles import needed_role
 from riverrun_admin.services import services
+from riverrun_admin.tallies import REFUSED_SECONDS, refused
 from riverrun_admin.transaction import whole
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,6 +31,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LARGEST_KEPT = 16 * 1024
 _NOTES = web.RequestKey("_NOTES", dict[str, Any])
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_REFUSALS = frozenset({"unauthorized", "forbidden", "host-not-allowed", "cross-site"})
 _OF_SESSIONS = frozenset({"/admin/login", "/admin/logout"})
 _TARGETS = (
     ("job_id", "job"), ("job_ids", "jobs"), ("token_id", "token"), ("bulk_id", "bulk"), ("name", "schedule"),
@@ -59,6 +63,14 @@ async def record_changes(request: web.Request, handler: Handler) -> web.StreamRe
     if redirection is not None:
         raise redirection
     return response
+
+
+def note_refused(request: web.Request, problem: Problem, *, shown: bool = False) -> None:
+    """Let it be recorded when ``problem`` says that the sender may not do this; ``shown``: they have shown a token."""
+    if problem.code not in _REFUSALS or (problem.status == 401 and not shown and not shows_token(request)):
+        return
+    happening = refused(request, services(request).settings.admin, problem.code)
+    services(request).tallies.add(happening, rest=REFUSED_SECONDS)
 
 
 def _changes(request: web.Request) -> bool:

@@ -57,7 +57,7 @@ def caller_of(request: web.Request) -> Caller:
 
 
 def is_known(request: web.Request) -> bool:
-    """Whether the door has let ``request`` in."""
+    """Whether the door knows who sent ``request``, let in or not."""
     return _CALLER in request
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from aiohttp import web
@@ -19,6 +19,8 @@ from riverrun.store.registry import RegisteredHandler
 from riverrun.store.statistics import QueueStatistics, Server
 from riverrun.store.tokens import Token
 from riverrun.store.watching import Watched
+from riverrun.translation import translated
+from riverrun_admin import answers
 from riverrun_admin.overview import Snapshot
 
 LISTED_PARAMS_BYTES = 8 * 1024
@@ -44,15 +46,17 @@ def moment(value: datetime | None) -> str | None:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def count(value: Count | None) -> dict[str, object] | None:
+def count(value: Count | None) -> answers.Number | None:
     """Return a number of jobs and whether it is exact."""
     return None if value is None else {"value": value.value, "relation": value.relation}
 
 
-def enqueued(result: EnqueueResult, *, handler_known: bool, queue_served: bool) -> dict[str, object]:
-    """Return what became of one job, and a warning when nobody would run it now."""
+def enqueued_document(
+    result: EnqueueResult, *, handler_known: bool, queue_served: bool, language: str
+) -> answers.Enqueued:
+    """Return what became of one job, and a warning, in ``language``, when nobody would run it now."""
     job = result.job
-    document: dict[str, object] = {
+    document: answers.Enqueued = {
         "job_id": job.id,
         "state": str(job.state),
         "task_type": job.kind,
@@ -64,13 +68,35 @@ def enqueued(result: EnqueueResult, *, handler_known: bool, queue_served: bool) 
         "queue_served": queue_served,
     }
     if not queue_served:
-        document["warning"] = f"no executor serves the queue {job.queue} now; the job waits until one does"
+        warning = f"no executor serves the queue {job.queue} now; the job waits until one does"
+        document["warning"] = translated(warning, language)
     return document
 
 
-def job_summary(job: Job) -> dict[str, object]:
+def job_summary(job: Job) -> answers.JobSummary:
     """Return a job as lists have it."""
     small = len(job.args_text) <= LISTED_PARAMS_BYTES
+    return {
+        **_job(job),
+        "errors": job.error_count,
+        "task_params": orjson.Fragment(job.args_text.encode()) if small else None,
+    }
+
+
+def job_document(job: Job) -> answers.JobDocument:
+    """Return a job whole."""
+    return {
+        **_job(job),
+        "errors": [_error(error) for error in job.errors],
+        "task_params": orjson.Fragment(job.args_text.encode()),
+        "metadata": safe(job.metadata),
+        "output": safe(job.metadata.get("output")),
+        "attempted_by": job.attempted_by,
+        "unique_key": job.unique_key.hex() if job.unique_key else None,
+    }
+
+
+def _job(job: Job) -> answers.JobBase:
     return {
         "job_id": job.id,
         "state": str(job.state),
@@ -84,27 +110,12 @@ def job_summary(job: Job) -> dict[str, object]:
         "attempted_at": moment(job.attempted_at),
         "finalized_at": moment(job.finalized_at),
         "tags": job.tags,
-        "errors": job.error_count,
         "last_error": job.errors[-1].error if job.errors else None,
         "cancel_requested": "cancel_attempted_at" in job.metadata,
-        "task_params": orjson.Fragment(job.args_text.encode()) if small else None,
     }
 
 
-def job_document(job: Job) -> dict[str, object]:
-    """Return a job whole."""
-    return {
-        **job_summary(job),
-        "task_params": orjson.Fragment(job.args_text.encode()),
-        "metadata": safe(job.metadata),
-        "output": safe(job.metadata.get("output")),
-        "attempted_by": job.attempted_by,
-        "errors": [_error(error) for error in job.errors],
-        "unique_key": job.unique_key.hex() if job.unique_key else None,
-    }
-
-
-def watched_document(job_id: int, job: Watched | None) -> dict[str, object]:
+def watched_document(job_id: int, job: Watched | None) -> answers.Watched:
     """Return how a job stands that somebody watches."""
     if job is None:
         return {"job_id": job_id, "deleted": True}
@@ -123,7 +134,7 @@ def watched_document(job_id: int, job: Watched | None) -> dict[str, object]:
     }
 
 
-def queue_document(queue: QueueStatistics) -> dict[str, object]:
+def queue_document(queue: QueueStatistics) -> answers.Queue:
     """Return the statistics of a queue."""
     return {
         "name": queue.name,
@@ -147,7 +158,7 @@ def queue_document(queue: QueueStatistics) -> dict[str, object]:
     }
 
 
-def server_document(server: Server) -> dict[str, object]:
+def server_document(server: Server) -> answers.Server:
     """Return a server of the fleet."""
     return {
         "server_id": server.server_id,
@@ -164,7 +175,7 @@ def server_document(server: Server) -> dict[str, object]:
     }
 
 
-def statistics_document(snapshot: Snapshot) -> dict[str, object]:
+def statistics_document(snapshot: Snapshot) -> answers.Statistics:
     """Return the statistics, without how old they are, so that equal ones have equal documents."""
     found = snapshot.statistics
     return {
@@ -176,7 +187,7 @@ def statistics_document(snapshot: Snapshot) -> dict[str, object]:
     }
 
 
-def handler_document(handler: RegisteredHandler) -> dict[str, object]:
+def handler_document(handler: RegisteredHandler) -> answers.Handler:
     """Return a registered handler."""
     said, health = handler.registration, handler.health
     return {
@@ -187,7 +198,7 @@ def handler_document(handler: RegisteredHandler) -> dict[str, object]:
         "timeout": said.timeout_seconds,
         "retry_count": said.retry_count,
         "description": said.description,
-        **said.settings.model_dump(),
+        **cast("answers.Call", said.settings.model_dump()),
         "args_schema": safe(said.args_schema),
         "signed": handler.signed,
         "paused_at": moment(handler.paused_at),
@@ -205,7 +216,7 @@ def handler_document(handler: RegisteredHandler) -> dict[str, object]:
     }
 
 
-def bulk_document(bulk: Bulk) -> dict[str, object]:
+def bulk_document(bulk: Bulk) -> answers.Bulk:
     """Return an operation on many jobs and how far it is."""
     return {
         "bulk_id": bulk.id,
@@ -224,7 +235,7 @@ def bulk_document(bulk: Bulk) -> dict[str, object]:
     }
 
 
-def token_document(token: Token) -> dict[str, object]:
+def token_document(token: Token) -> answers.Token:
     """Return a token; its text is known to nobody."""
     return {
         "token_id": token.id,
@@ -245,7 +256,7 @@ def entry_document(entry: Entry) -> dict[str, object]:
     return {**orjson.loads(entry.text), "text": entry.text, "hash": entry.hash.hex()}
 
 
-def _error(error: AttemptError) -> dict[str, object]:
+def _error(error: AttemptError) -> answers.AttemptFailure:
     return {"at": moment(error.at), "attempt": error.attempt, "error": error.error, "trace": error.trace}
 
 

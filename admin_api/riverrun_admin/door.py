@@ -19,7 +19,7 @@ from riverrun.errors import ConfigError
 from riverrun.settings.admin import is_loopback
 from riverrun.settings.schema import Settings
 from riverrun.store.tokens import Token
-from riverrun_admin.callers import LOCAL, NOBODY, SESSION_COOKIE, Caller, address_of, vouched_for
+from riverrun_admin.callers import LOCAL, NOBODY, SESSION_COOKIE, Caller, address_of, remember, vouched_for
 from riverrun_admin.failures import Failures
 from riverrun_admin.known_tokens import KnownTokens
 from riverrun_admin.problems import Problem
@@ -53,8 +53,8 @@ class Door:
             raise ConfigError([f"{need}; or set admin.host to 127.0.0.1"])
         self._hosts = _LOOPBACK_NAMES | {_host_name(name) for name in (admin.host, *admin.allowed_hosts)}
 
-    async def admit(self, request: web.Request) -> Caller:
-        """Return who sent ``request``, if they may do what it asks for.
+    async def admit(self, request: web.Request) -> None:
+        """Note who sent ``request``, and let them in if they may do what it asks for.
 
         Raises:
             Problem: They may not: 401 without a valid token, 429 after too many wrong ones, 403 for everything else.
@@ -63,11 +63,11 @@ class Door:
         self._check_host(request)
         self._check_origin(request)
         caller = await self._identify(request, needed)
+        remember(request, caller)
         if not caller.role.allows(needed):
             raise Problem(403, "forbidden", f"this needs the role {needed}")
         if caller.queues and not minds_queues(request):
             raise Problem(403, "forbidden", "this is about all queues, and the token is for some of them")
-        return caller
 
     async def identify(self, request: web.Request, text: str) -> Caller:
         """Return who has the token ``text``.
@@ -133,6 +133,11 @@ class Door:
         if needed is Role.PUBLIC:
             return NOBODY
         raise _unauthorized("a token is needed: Authorization: Bearer …")
+
+
+def shows_token(request: web.Request) -> bool:
+    """Whether ``request`` came with a token or a session, whatever it is worth."""
+    return _token(request) is not None or SESSION_COOKIE in request.cookies
 
 
 def _caller(token: Token) -> Caller:

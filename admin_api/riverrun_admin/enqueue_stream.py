@@ -12,9 +12,8 @@ from riverrun.database.statements import Steps
 from riverrun.new_job import NewJob
 from riverrun.store import bulk, registry
 from riverrun.store.registry import RegisteredHandler
-from riverrun.telemetry import metrics
 from riverrun_admin.body import Value, parse
-from riverrun_admin.enqueueing import checked_job
+from riverrun_admin.enqueueing import checked_job, count
 from riverrun_admin.filters import is_lenient
 from riverrun_admin.models import EnqueueBody
 from riverrun_admin.problems import FieldError, Problem, invalid
@@ -49,13 +48,14 @@ class Tally:
         given, new = self.given.total(), self.new.total()
         return {"jobs": given, "enqueued": new, "duplicates": given - new}
 
-    def show(self) -> None:
-        """Take the counts over into the metrics, once they are committed."""
-        for (queue, kind), given in self.given.items():
-            new = self.new[queue, kind]
-            for result, jobs in (("inserted", new), ("duplicate", given - new)):
-                if jobs:
-                    metrics.jobs_inserted.labels(queue=queue, kind=kind, source="api", result=result).inc(jobs)
+    def by_result(self) -> dict[tuple[str, str, str], int]:
+        """Return how many jobs were new and how many not, by queue, kind and result."""
+        old = self.given - self.new
+        return {
+            (*place, result): jobs
+            for result, counted in (("inserted", self.new), ("duplicate", old))
+            for place, jobs in counted.items()
+        }
 
 
 async def enqueue_stream(request: web.Request) -> dict[str, object]:
@@ -77,7 +77,7 @@ async def enqueue_stream(request: web.Request) -> dict[str, object]:
             detail = f"the stream took longer than {LONGEST_SECONDS:.0f} s; send it in parts"
             raise Problem(408, "request-timeout", detail) from error
     services(request).changed()
-    tally.show()
+    count(request, tally.by_result())
     return tally.document()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from aiohttp import web
@@ -16,11 +17,14 @@ from riverrun.store.jobs import EnqueueResult
 from riverrun.store.registry import RegisteredHandler
 from riverrun.telemetry import metrics
 from riverrun.unique import Unique
-from riverrun_admin.documents import enqueued
+from riverrun_admin import answers
+from riverrun_admin.documents import enqueued_document
 from riverrun_admin.models import EnqueueBody, UniqueBody
+from riverrun_admin.pages.texts import language_of
 from riverrun_admin.problems import renamed
 from riverrun_admin.scope import check_queue_is_theirs
 from riverrun_admin.services import services
+from riverrun_admin.tallies import enqueued
 from riverrun_admin.transaction import transaction
 
 _FIELDS = {
@@ -34,7 +38,7 @@ _FIELDS = {
 
 async def enqueue(
     request: web.Request, bodies: Sequence[EnqueueBody], *, path: str = ""
-) -> tuple[list[EnqueueResult], list[dict[str, object]]]:
+) -> tuple[list[EnqueueResult], list[answers.Enqueued]]:
     """Enqueue jobs in the transaction of ``request``; return what became of each, as results and as documents.
 
     Args:
@@ -60,17 +64,28 @@ async def enqueue(
         served = await served_by.database.statements.run(conn, statistics.served(sorted({job.queue for job in new})))
         results = await served_by.database.statements.run(conn, jobs.enqueue(new))
     served_by.changed()
-    for result in results:
-        metrics.jobs_inserted.labels(
-            queue=result.job.queue,
-            kind=result.job.kind,
-            source="api",
-            result="duplicate" if result.duplicate else "inserted",
-        ).inc()
+    count(
+        request,
+        Counter((each.job.queue, each.job.kind, "duplicate" if each.duplicate else "inserted") for each in results),
+    )
     return results, [
-        enqueued(result, handler_known=result.job.kind in handlers, queue_served=result.job.queue in served)
+        enqueued_document(
+            result,
+            handler_known=result.job.kind in handlers,
+            queue_served=result.job.queue in served,
+            language=language_of(request),
+        )
         for result in results
     ]
+
+
+def count(request: web.Request, jobs_given: Mapping[tuple[str, str, str], int]) -> None:
+    """Count jobs, by queue, kind and result, in the metrics and, those that are new, for the record of changes."""
+    served_by = services(request)
+    for (queue, kind, result), given in jobs_given.items():
+        metrics.jobs_inserted.labels(queue=queue, kind=kind, source="api", result=result).inc(given)
+        if result == "inserted":
+            served_by.tallies.add(enqueued(request, served_by.settings.admin, queue=queue, kind=kind), times=given)
 
 
 def checked_job(body: EnqueueBody, handler: RegisteredHandler | None, settings: Settings, *, path: str) -> NewJob:

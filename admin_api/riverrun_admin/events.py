@@ -24,7 +24,7 @@ from riverrun_admin.database import Database
 from riverrun_admin.documents import bulk_document, encoded, queue_document, statistics_document, watched_document
 from riverrun_admin.overview import Overview
 from riverrun_admin.problems import Problem
-from riverrun_admin.topics import OVERVIEW, ids_of
+from riverrun_admin.topics import OVERVIEW, ids_of, queues_of
 
 log = logging.getLogger(__name__)
 
@@ -138,10 +138,13 @@ class Events:
 
     async def _documents(self, watched: frozenset[str]) -> dict[str, Mapping[str, object]]:
         found: dict[str, Mapping[str, object]] = {}
-        if any(topic.startswith((OVERVIEW, "queue:")) for topic in watched):
+        for topic in watched:
+            if topic.startswith(OVERVIEW):
+                document = statistics_document(await self._overview.snapshot(queues_of(topic)))
+                # When it was taken would make every overview a new one.
+                found[topic] = {name: part for name, part in document.items() if name != "as_of"}
+        if any(topic.startswith("queue:") for topic in watched):
             snapshot = await self._overview.snapshot()
-            # When it was taken would make every overview a new one.
-            found[OVERVIEW] = {name: part for name, part in statistics_document(snapshot).items() if name != "as_of"}
             found |= {f"queue:{queue.name}": queue_document(queue) for queue in snapshot.statistics.queues}
         for bulk_id in ids_of("bulk", watched):
             with suppress(NotFound):
@@ -154,12 +157,12 @@ class Events:
 
     def _changed(self, topic: str, document: Mapping[str, object]) -> Event | None:
         """Return the event of a topic whose state is another one than before."""
-        body = encoded({"topic": topic, **document}).rstrip()
+        kind = topic.partition(":")[0]
+        body = encoded({"topic": OVERVIEW if kind == OVERVIEW else topic, **document}).rstrip()
         last = self._last.get(topic)
         if last is not None and last.body == body:
             return None
         self._number += 1
-        kind = topic.partition(":")[0]
         line = f"id: {self._life}.{self._number}\nevent: {kind}\ndata: ".encode() + body + b"\n\n"
         event = self._last[topic] = Event(self._number, body, line)
         return event

@@ -8,6 +8,7 @@ from riverrun import trial
 from riverrun.errors import Conflict
 from riverrun.job import Job
 from riverrun.store import jobs, registry
+from riverrun_admin.scope import check_queue_is_theirs
 from riverrun_admin.services import services
 
 
@@ -17,7 +18,9 @@ async def begin_trial(request: web.Request, kind: str, args: object, *, queue: s
     Raises:
         NotFound: None is registered for ``kind``.
         Conflict: The job would not be claimed now.
+        Problem: 403, the sender's token is not for the queue.
     """
+    check_queue_is_theirs(request, queue)
     database = services(request).database
     why_not = trial.obstacle(await database.run(registry.handler(kind)))
     if why_not is not None:

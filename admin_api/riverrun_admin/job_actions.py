@@ -8,10 +8,10 @@ from typing import Any
 from aiohttp import web
 from psycopg import AsyncConnection
 
-from riverrun.errors import Conflict, JobFinalized, JobRunning, NotFound, RiverrunError, UniqueConflict
+from riverrun.errors import Conflict, JobFinalized, JobRunning, NotFound, RiverrunError
 from riverrun.job import Job, JobState
 from riverrun.store import changing, jobs
-from riverrun.store.changing import WAITING, JobChange
+from riverrun.store.changing import JobChange
 from riverrun_admin.scope import theirs
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run, transaction
@@ -58,19 +58,8 @@ async def _retry(request: web.Request, conn: AsyncConnection[Any], job_id: int, 
 
 async def run_now(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:
     """Make jobs available that wait for their time; no further attempt is allowed them."""
-    known = await theirs(request, ids)
-    before = await run(request, jobs.states_of(known))
-    made = await run(request, changing.make_available(known, WAITING))
-    outcomes: dict[int, Outcome] = {}
-    for job_id in ids:
-        state = before.get(job_id)
-        if job_id in made or state is JobState.AVAILABLE:
-            outcomes[job_id] = JobState.AVAILABLE
-        elif state in WAITING:
-            outcomes[job_id] = UniqueConflict(job_id)
-        else:
-            outcomes[job_id] = _refused(job_id, state)
-    return outcomes
+    outcomes = await run(request, changing.run_now(await theirs(request, ids)))
+    return {job_id: outcomes.get(job_id, NotFound("job", job_id)) for job_id in ids}
 
 
 async def change(request: web.Request, ids: Sequence[int], wanted: JobChange) -> dict[int, Outcome]:
@@ -79,16 +68,9 @@ async def change(request: web.Request, ids: Sequence[int], wanted: JobChange) ->
     return {
         job_id: found[job_id].state
         if job_id in found and found[job_id].done
-        else _refused(job_id, found[job_id].state if job_id in found else None)
+        else changing.refusal(job_id, found[job_id].state if job_id in found else None)
         for job_id in ids
     }
-
-
-def _refused(job_id: int, state: JobState | None) -> RiverrunError:
-    """Return why a job that only could be changed while it waits was not."""
-    if state is None:
-        return NotFound("job", job_id)
-    return JobRunning(job_id) if state is JobState.RUNNING else JobFinalized(job_id, state)
 
 
 async def delete(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:

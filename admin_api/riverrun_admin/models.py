@@ -139,6 +139,13 @@ class ScaleBody(Body):
     server_id: Annotated[str | None, shared(names.check_server_id, optional=True)] = None
 
 
+class QueueMetadataBody(Body):
+    """What is said about a queue, all of it."""
+
+    queue: Annotated[str, shared(names.check_queue)]
+    metadata: dict[str, Any]
+
+
 class CallBody(Body):
     """How a service is called; `riverrun.calls` checks the values."""
 
@@ -225,6 +232,7 @@ class CallbackBody(Body):
     t: Literal["heartbeat", "progress", "log", "output", "complete", "fail", "result"]
     outcome: Literal["complete", "retry", "snooze", "discard", "cancel"] = "complete"
     output: Any = None
+    metadata: dict[str, Any] | None = None
     error: CallbackErrorBody | None = None
     delay_s: float | None = Field(None, ge=0, le=3_153_600_000, allow_inf_nan=False)
     pct: float = Field(0, ge=0, le=100, allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""Describe the API in OpenAPI 3.1, from the routes that are served and the models that validate what they are sent."""
+"""Describe the API in OpenAPI 3.1, from the routes that are served and the tables of what they take and answer."""
 
 from __future__ import annotations
 
@@ -6,55 +6,17 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
 
 from aiohttp import web
+from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from riverrun import __version__
 from riverrun.access import Role
-from riverrun.job import JobState
 from riverrun_admin import models
-from riverrun_admin.models import Body
+from riverrun_admin.operations import ANSWERS, BODIES, MEDIA, QUERIES, Schema
 from riverrun_admin.roles import MINDS_QUEUES, ROLES
 from riverrun_admin.stream import NDJSON
-
-Schema = dict[str, Any]
-
-BODIES: Mapping[tuple[str, str], type[Body]] = {
-    ("POST", "/admin/queue/enqueue"): models.EnqueueBody,
-    ("POST", "/admin/queue/enqueue_many"): models.EnqueueManyBody,
-    ("POST", "/admin/queue/cancel"): models.JobIdsBody,
-    ("POST", "/admin/queue/retry"): models.JobIdsBody,
-    ("POST", "/admin/queue/delete"): models.JobIdsBody,
-    ("POST", "/admin/queue/run"): models.JobIdsBody,
-    ("POST", "/admin/queue/snooze"): models.SnoozeBody,
-    ("POST", "/admin/queue/reprioritize"): models.ReprioritizeBody,
-    ("POST", "/admin/queue/move"): models.MoveBody,
-    ("POST", "/admin/queue/update"): models.JobChangeBody,
-    ("POST", "/admin/queue/bulk"): models.BulkBody,
-    ("POST", "/admin/queue/bulk/abort"): models.BulkIdBody,
-    ("POST", "/admin/queue/clear"): models.OneQueueBody,
-    ("POST", "/admin/queue/drain"): models.OneQueueBody,
-    ("POST", "/admin/queue/pause"): models.PauseBody,
-    ("POST", "/admin/queue/resume"): models.QueueBody,
-    ("POST", "/admin/queue/scale"): models.ScaleBody,
-    ("POST", "/admin/handler/register"): models.HandlerBody,
-    ("PUT", "/admin/handler/update"): models.HandlerChangeBody,
-    ("POST", "/admin/handler/pause"): models.HandlerNameBody,
-    ("POST", "/admin/handler/resume"): models.HandlerNameBody,
-    ("POST", "/admin/handler/rotate_secret"): models.SecretBody,
-    ("POST", "/admin/handler/test"): models.TrialBody,
-    ("POST", "/admin/schedule/create"): models.ScheduleBody,
-    ("PUT", "/admin/schedule/update"): models.ScheduleBody,
-    ("POST", "/admin/schedule/pause"): models.ScheduleNameBody,
-    ("POST", "/admin/schedule/resume"): models.ScheduleNameBody,
-    ("POST", "/admin/schedule/run"): models.ScheduleNameBody,
-    ("POST", "/admin/queue/callback/{job_id}"): models.CallbackBody,
-    ("POST", "/admin/token/create"): models.TokenBody,
-    ("POST", "/admin/token/revoke"): models.TokenIdBody,
-}
-"""What validates the body of each route that has one."""
 
 FOR_BROWSERS = (
     "/admin/form/",
@@ -69,34 +31,6 @@ FOR_BROWSERS = (
 
 _WORD: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer", "minimum": 1}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_FLAG: Schema = {"type": "string", "enum": ["true", "false"]}
-_PAGE: Mapping[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 200}, "cursor": _WORD}
-QUERIES: Mapping[str, Mapping[str, Schema]] = {
-    "/admin/queue/jobs": {
-        "filter": {"type": "string", "maxLength": 2000},
-        "state": {"type": "array", "items": {"type": "string", "enum": [str(state) for state in JobState]}},
-        "queue": {"type": "array", "items": _WORD},
-        "kind": {"type": "array", "items": _WORD},
-        "tag": {"type": "array", "items": _WORD},
-        "priority": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 9}},
-        "id": {"type": "array", "items": _WHOLE},
-        "created_after": _TIME,
-        "created_before": _TIME,
-        **_PAGE,
-    },
-    "/admin/queue/events": {"topics": _WORD},
-    "/admin/queue/bulk": _PAGE,
-    "/admin/handler/list": {"task_type": {"type": "array", "items": _WORD}},
-    "/admin/handler/register": {"upsert": _FLAG},
-    "/admin/handler/delete": {"task_type": _WORD, "force": _FLAG},
-    "/admin/schedule/history": {"name": _WORD, "limit": _PAGE["limit"]},
-    "/admin/schedule/delete": {"name": _WORD},
-    "/admin/token/list": {"sessions": _FLAG},
-    "/admin/audit/list": {"actor": _WORD, "action": _WORD, "target": _WORD, **_PAGE},
-}
-"""What the query of each path may say, besides ``lenient``."""
-
 _PROBLEM: Schema = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "instance", "code"],
@@ -132,7 +66,7 @@ def document(routes: Iterable[web.AbstractRoute]) -> Schema:
         "info": {"title": "Riverrun", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": {**_body_schemas(), "Problem": _PROBLEM},
+            "schemas": {**_body_schemas(), **_answer_schemas()[1], "Problem": _PROBLEM},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"token": []}, {}],
@@ -182,32 +116,31 @@ def _parameters(method: str, path: str) -> list[Schema]:
     return within + query
 
 
-_CODES = {
-    ("POST", "/admin/queue/enqueue"): ("200", "201"),
-    ("POST", "/admin/queue/enqueue_many"): ("201",),
-    ("POST", "/admin/queue/cancel"): ("200", "202"),
-    ("POST", "/admin/queue/bulk"): ("200", "202"),
-    ("POST", "/admin/queue/clear"): ("202",),
-    ("POST", "/admin/handler/register"): ("200", "201"),
-    ("DELETE", "/admin/handler/delete"): ("204",),
-    ("POST", "/admin/schedule/create"): ("201",),
-    ("POST", "/admin/schedule/run"): ("201",),
-    ("DELETE", "/admin/schedule/delete"): ("204",),
-    ("POST", "/admin/token/create"): ("201",),
-}
-_MEDIA = {"/metrics": "text/plain", "/admin/queue/events": "text/event-stream", "/admin/audit/export": NDJSON}
-
-
 def _responses(method: str, path: str) -> Schema:
-    media = _MEDIA.get(path, "application/json")
-    schema = {"type": "object"} if media == "application/json" else _WORD
     problem = {"schema": {"$ref": _TEMPLATE.format(model="Problem")}}
     found: Schema = {}
-    for code in _CODES.get((method, path), ("200",)):
+    if (media := MEDIA.get((method, path))) is not None:
+        found["200"] = {"description": "done", "content": {media: {"schema": _WORD}}}
+    for code, answer in ANSWERS.get((method, path), {}).items():
         found[code] = {"description": "done"}
-        if code != "204":
-            found[code]["content"] = {media: {"schema": schema}}
+        if answer is not None:
+            found[code]["content"] = {"application/json": {"schema": _answer_schemas()[0][method, path, code]}}
     return {**found, "default": {"description": "refused", "content": {"application/problem+json": problem}}}
+
+
+@cache
+def _answer_schemas() -> tuple[Mapping[tuple[str, str, str], Schema], Schema]:
+    """Return the schema of each answer, by method, path and status, and the components that these refer to."""
+    adapters: list[tuple[tuple[str, str, str], TypeAdapter[object]]] = [
+        ((*route, code), TypeAdapter(answer))
+        for route, by_code in ANSWERS.items()
+        for code, answer in by_code.items()
+        if answer is not None
+    ]
+    found, described = TypeAdapter.json_schemas(
+        [(place, "serialization", adapter) for place, adapter in adapters], ref_template=_TEMPLATE
+    )
+    return {place: schema for (place, _), schema in found.items()}, described["$defs"]
 
 
 @cache

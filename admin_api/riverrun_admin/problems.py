@@ -6,7 +6,7 @@ Handlers of requests raise the errors of ``riverrun.errors`` or a ``Problem``; n
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 import orjson
@@ -24,6 +24,7 @@ from riverrun.errors import (
     StaleRevision,
     UniqueConflict,
 )
+from riverrun.translation import translated
 from riverrun_admin.database import QueryTimeout
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,13 @@ class Problem(Exception):
     errors: tuple[FieldError, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
 
-    def response(self, request_id: str) -> web.Response:
-        """Return the problem document."""
+    def said_in(self, language: str) -> Problem:
+        """Return the problem with its sentences in ``language``, as far as they are known there."""
+        errors = tuple(replace(error, detail=translated(error.detail, language)) for error in self.errors)
+        return replace(self, detail=translated(self.detail, language), errors=errors)
+
+    def document(self, request_id: str) -> dict[str, object]:
+        """Return the problem as it is told."""
         document: dict[str, object] = {
             "type": f"/admin/problems/{self.code}",
             "title": HTTPStatus(self.status).phrase,
@@ -72,8 +78,12 @@ class Problem(Exception):
             document["errors"] = [
                 {"pointer": error.pointer, "code": error.code, "detail": error.detail} for error in self.errors
             ]
+        return document
+
+    def response(self, request_id: str) -> web.Response:
+        """Return the response that tells it."""
         return web.Response(
-            body=orjson.dumps(document),
+            body=orjson.dumps(self.document(request_id)),
             status=self.status,
             content_type="application/problem+json",
             headers=self.headers,

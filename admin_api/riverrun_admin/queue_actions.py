@@ -1,16 +1,19 @@
-"""Pause and resume queues, for the API and for the forms of the pages alike."""
+"""Pause, resume, scale and describe queues, for the API and for the forms of the pages alike."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from aiohttp import web
 
+from riverrun import operations
 from riverrun.errors import NotFound
 from riverrun.job import JobState
 from riverrun.pauses import new_pause
 from riverrun.store import listing, queues
 from riverrun.store.listing import Count
+from riverrun.store.queues import Queue
 from riverrun_admin.callers import caller_of
 from riverrun_admin.scope import check_queue_is_theirs
 from riverrun_admin.services import services
@@ -35,6 +38,14 @@ async def resume(request: web.Request, queue: str) -> list[str]:
     check_queue_is_theirs(request, queue)
     await _make_known(request, queue)
     return await run(request, queues.resume(queue))
+
+
+async def describe(request: web.Request, queue: str, metadata: Mapping[str, object]) -> tuple[Queue, Queue]:
+    """Replace the metadata of a queue; return it as it was before and as it is now. Raises as ``pause``."""
+    check_queue_is_theirs(request, queue)
+    await _make_known(request, queue)
+    before = await run(request, operations.get_queue(queue))
+    return before, await run(request, operations.set_queue_metadata(queue, metadata))
 
 
 async def running(request: web.Request, queue: str) -> Count:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from riverrun.access import Role
+from riverrun_admin.callers import Caller
 
 ROLES: dict[tuple[str, str], Role] = {
     ("GET", "/"): Role.PUBLIC,
@@ -35,6 +36,8 @@ ROLES: dict[tuple[str, str], Role] = {
     ("POST", "/admin/queue/pause"): Role.OPERATE,
     ("POST", "/admin/queue/resume"): Role.OPERATE,
     ("POST", "/admin/queue/scale"): Role.OPERATE,
+    ("GET", "/admin/queue/metadata"): Role.READ,
+    ("PUT", "/admin/queue/metadata"): Role.OPERATE,
     ("POST", "/admin/queue/callback/{job_id}"): Role.PUBLIC,
     ("GET", "/admin/queue/stats"): Role.READ,
     ("GET", "/admin/queue/list"): Role.READ,
@@ -111,21 +114,72 @@ MINDS_QUEUES = frozenset(
         ("POST", "/admin/queue/reprioritize"),
         ("POST", "/admin/queue/move"),
         ("POST", "/admin/queue/update"),
+        ("GET", "/admin/queue/bulk"),
+        ("GET", "/admin/queue/bulk/{bulk_id}"),
+        ("POST", "/admin/queue/bulk"),
+        ("POST", "/admin/queue/bulk/abort"),
+        ("POST", "/admin/queue/clear"),
         ("POST", "/admin/queue/drain"),
         ("POST", "/admin/queue/pause"),
         ("POST", "/admin/queue/resume"),
         ("POST", "/admin/queue/scale"),
+        ("GET", "/admin/queue/metadata"),
+        ("PUT", "/admin/queue/metadata"),
+        ("GET", "/admin/queue/stats"),
+        ("GET", "/admin/queue/list"),
         ("GET", "/admin/queue/jobs"),
         ("GET", "/admin/queue/jobs/{job_id}"),
+        ("GET", "/admin/queue/dashboard"),
+        ("GET", "/admin/queue/events"),
+        ("GET", "/admin/handler/list"),
+        ("POST", "/admin/handler/test"),
+        ("GET", "/admin/schedule/list"),
+        ("GET", "/admin/schedule/history"),
+        ("POST", "/admin/schedule/create"),
+        ("PUT", "/admin/schedule/update"),
+        ("DELETE", "/admin/schedule/delete"),
+        ("POST", "/admin/schedule/pause"),
+        ("POST", "/admin/schedule/resume"),
+        ("POST", "/admin/schedule/run"),
+        ("GET", "/admin/server/list"),
+        ("GET", "/admin/error/list"),
+        ("GET", "/admin/problems/{code}"),
+        ("GET", "/admin/page/enqueue"),
+        ("GET", "/admin/page/find"),
+        ("GET", "/admin/page/handler"),
+        ("GET", "/admin/page/queue"),
+        ("GET", "/admin/page/schedule"),
+        ("GET", "/admin/page/settings"),
+        ("GET", "/admin/openapi.json"),
+        ("GET", "/admin/reference"),
+        ("POST", "/admin/form/bulk/abort"),
+        ("POST", "/admin/form/queue/clear"),
+        ("POST", "/admin/form/queue/{action}"),
+        ("POST", "/admin/form/handler/test"),
+        ("POST", "/admin/form/job/{action}"),
+        ("POST", "/admin/form/jobs/{action}"),
+        ("POST", "/admin/form/error/{action}"),
+        ("POST", "/admin/form/schedule/{action}"),
+        ("POST", "/admin/form/schedule"),
+        ("POST", "/admin/form/schedule/delete"),
+        ("POST", "/admin/form/schedule/run"),
+        ("POST", "/admin/form/enqueue"),
     }
 )
-"""Routes that look at which queues a token is for; to one that is not for all of them every other is closed."""
+"""Routes that keep to the queues that a token is for, or show nothing of any; to one that is not for all of them every
+other is closed."""
 
 
 def minds_queues(request: web.Request) -> bool:
     """Whether the route of ``request`` keeps to the queues of its sender, or is open to everybody."""
     key = _key(request)
     return key is None or key in MINDS_QUEUES or ROLES[key] is Role.PUBLIC
+
+
+def opens(caller: Caller, method: str, path: str) -> bool:
+    """Whether a route, by its line in the table, is one that ``caller`` may use."""
+    key = (method, path)
+    return caller.role.allows(ROLES[key]) and (not caller.queues or key in MINDS_QUEUES)
 
 
 def needed_role(request: web.Request) -> Role:

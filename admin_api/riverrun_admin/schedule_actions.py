@@ -1,23 +1,56 @@
-"""Enqueue the job of a schedule now, for the API and for the forms of the pages alike."""
+"""Make, change and use schedules, for the API and for the forms of the pages alike, within the queues of the sender."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from riverrun.job import Job
+from riverrun.schedule import NewSchedule, Schedule
 from riverrun.store import schedules
+from riverrun_admin.scope import check_queue_is_theirs, schedule_seen
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
+
+
+async def create(request: web.Request, said: NewSchedule) -> Schedule:
+    """Make a schedule; raises as `schedules.create`."""
+    check_queue_is_theirs(request, said.queue)
+    return await run(request, schedules.create(said))
+
+
+async def update(request: web.Request, said: NewSchedule, *, revision: int | None) -> Schedule:
+    """Make a schedule what ``said`` is; raises as `schedules.update`."""
+    check_queue_is_theirs(request, said.queue)
+    await schedule_seen(request, said.name)
+    return await run(request, schedules.update(said, revision=revision))
+
+
+async def delete(request: web.Request, name: str, *, revision: int | None = None) -> None:
+    """Delete a schedule; raises as `schedules.delete`."""
+    await schedule_seen(request, name)
+    await run(request, schedules.delete(name, revision=revision))
+
+
+async def pause(request: web.Request, name: str) -> Schedule:
+    """Let a schedule enqueue nothing until it is resumed."""
+    await schedule_seen(request, name)
+    return await run(request, schedules.pause(name))
+
+
+async def resume(request: web.Request, name: str) -> Schedule:
+    """Let a schedule go on from now."""
+    await schedule_seen(request, name)
+    return await run(request, schedules.resume(name))
 
 
 async def run_now(request: web.Request, name: str) -> Job:
     """Enqueue the job of a schedule once more, with what its queue gives to jobs that say nothing.
 
     Raises:
-        NotFound: There is no such schedule.
+        NotFound: There is no such schedule, or the sender may not see it.
     """
     river = services(request).settings.river
-    schedule = await run(request, schedules.get(name))
+    schedule = await schedule_seen(request, name)
     queue = river.queues.get(schedule.queue)
     steps = schedules.run_now(name, priority=queue.priority if queue else 1, max_attempts=river.max_attempts)
     return (await run(request, steps)).job

@@ -1,18 +1,34 @@
-"""Keeps a sender to the queues that their token is for: elsewhere nothing is changed, and nothing is seen."""
+"""Keeps a sender to the queues that their token is for: elsewhere nothing is changed, and nothing is seen.
+
+What a route reads, it reads from here, so that one that shows jobs, queues, schedules, handlers or operations shows the
+sender's own. ``roles.MINDS_QUEUES`` lists the routes that do; every other one is closed to a token for some queues.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from aiohttp import web
 
-from riverrun.store import jobs
+from riverrun.errors import NotFound
+from riverrun.schedule import Schedule
+from riverrun.store import bulk_operations, figures, jobs, registry, schedules
+from riverrun.store.bulk_operations import Bulk
 from riverrun.store.listing import JobFilter
+from riverrun.store.registry import RegisteredHandler
 from riverrun_admin.callers import caller_of
+from riverrun_admin.overview import Snapshot
 from riverrun_admin.problems import Problem
 from riverrun_admin.services import services
+from riverrun_admin.topics import OVERVIEW, ids_of, overview_of
 from riverrun_admin.transaction import run
+
+NO_QUEUE = ("|",)
+"""No queue is called so: a filter without queues would mean all of them."""
+
+KINDS_SECONDS = 5.0
 
 
 def check_queue_is_theirs(request: web.Request, queue: str) -> None:
@@ -26,17 +42,25 @@ def check_queue_is_theirs(request: web.Request, queue: str) -> None:
         raise Problem(403, "forbidden", f"this token is not for the queue {queue}")
 
 
+async def snapshot_seen(request: web.Request) -> Snapshot:
+    """Return the statistics of the queues that the sender may see."""
+    return await services(request).overview.snapshot(caller_of(request).queues)
+
+
+async def queues_seen(request: web.Request) -> tuple[str, ...] | None:
+    """Return the names of the queues that the sender may see; None: every one."""
+    if not caller_of(request).queues:
+        return None
+    return tuple(queue.name for queue in (await snapshot_seen(request)).statistics.queues)
+
+
 async def narrowed(request: web.Request, wanted: JobFilter) -> JobFilter:
     """Return ``wanted`` with none but the queues that the sender may see."""
-    caller = caller_of(request)
-    if not caller.queues:
+    seen = await queues_seen(request)
+    if seen is None:
         return wanted
-    asked = wanted.queues
-    if not asked:
-        snapshot = await services(request).overview.snapshot()
-        asked = tuple(queue.name for queue in snapshot.statistics.queues)
-    # No queue is called "|": a filter without queues would mean all of them.
-    return replace(wanted, queues=tuple(queue for queue in asked if caller.may_use(queue)) or ("|",))
+    may_use = caller_of(request).may_use
+    return replace(wanted, queues=tuple(queue for queue in wanted.queues or seen if may_use(queue)) or NO_QUEUE)
 
 
 async def theirs(request: web.Request, job_ids: Sequence[int]) -> list[int]:
@@ -46,3 +70,62 @@ async def theirs(request: web.Request, job_ids: Sequence[int]) -> list[int]:
         return list(job_ids)
     found = await run(request, jobs.queues_of(job_ids))
     return [job_id for job_id in job_ids if job_id in found and caller.may_use(found[job_id])]
+
+
+async def schedules_seen(request: web.Request) -> list[Schedule]:
+    """Return the schedules that enqueue into queues of the sender."""
+    found = await services(request).database.run(schedules.list_all())
+    return [each for each in found if caller_of(request).may_use(each.queue)]
+
+
+async def schedule_seen(request: web.Request, name: str) -> Schedule:
+    """Return one schedule.
+
+    Raises:
+        NotFound: There is none, or it enqueues into a queue that the sender's token is not for.
+    """
+    schedule = await run(request, schedules.get(name))
+    if not caller_of(request).may_use(schedule.queue):
+        raise NotFound("schedule", name)
+    return schedule
+
+
+async def handlers_seen(request: web.Request, kinds: Sequence[str] | None = None) -> list[RegisteredHandler]:
+    """Return the handlers, of ``kinds`` or all; to a token for some queues those whose jobs ran there of late."""
+    database, seen = services(request).database, await queues_seen(request)
+    found = await database.run(registry.handlers(kinds))
+    if seen is None:
+        return found
+    run_there = await services(request).recent.get(
+        ("kinds", seen), lambda: database.run(figures.kinds_of(seen, datetime.now(UTC))), seconds=KINDS_SECONDS
+    )
+    return [each for each in found if each.kind in run_there]
+
+
+async def bulk_seen(request: web.Request, bulk_id: int) -> Bulk:
+    """Return one operation.
+
+    Raises:
+        NotFound: There is none, or it is about a queue that the sender's token is not for.
+    """
+    return await run(request, bulk_operations.get(bulk_id, queues=await queues_seen(request)))
+
+
+async def topics_seen(request: web.Request, topics: frozenset[str]) -> frozenset[str]:
+    """Return ``topics`` with the overview of the sender's own queues in the place of the one of all.
+
+    Raises:
+        Problem, NotFound: One of them is about a queue that the sender's token is not for.
+    """
+    caller = caller_of(request)
+    if not caller.queues:
+        return topics
+    for topic in topics:
+        if topic.startswith("queue:"):
+            check_queue_is_theirs(request, topic.removeprefix("queue:"))
+    for bulk_id in ids_of("bulk", topics):
+        await bulk_seen(request, bulk_id)
+    ids = ids_of("job", topics)
+    for job_id in set(ids) - set(await theirs(request, ids)):
+        raise NotFound("job", job_id)
+    return frozenset(overview_of(caller.queues) if topic == OVERVIEW else topic for topic in topics)

@@ -18,6 +18,7 @@ from riverrun_admin.events import Events
 from riverrun_admin.known_tokens import KnownTokens
 from riverrun_admin.overview import Overview
 from riverrun_admin.recent import Recent
+from riverrun_admin.tallies import Tallies
 from riverrun_admin.tls import Tls
 
 
@@ -33,6 +34,7 @@ class Services:
         schema_checked: Set once the tables were found to be those of this release.
         recent: Answers that are a few seconds old.
         streams: Lets in few requests at once whose bodies are taken while a transaction is open.
+        tallies: Counts what the record of changes has one entry for many of.
     """
 
     context: RoleContext
@@ -47,6 +49,7 @@ class Services:
     events: Events
     schema_checked: asyncio.Event
     streams: asyncio.Semaphore
+    tallies: Tallies
 
     @property
     def settings(self) -> Settings:

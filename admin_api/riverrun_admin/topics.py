@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiohttp import web
 
 from riverrun.errors import InvalidInput
@@ -37,6 +39,16 @@ def _topic(text: str) -> str:
     if kind == "bulk":
         return f"bulk:{check_job_id(name, '?topics')}"
     raise InvalidInput("?topics", text, _ALLOWED, code="unknown")
+
+
+def overview_of(queues: Sequence[str]) -> str:
+    """Return the topic of the overview of some queues, which their patterns name."""
+    return f"{OVERVIEW}:{','.join(queues)}"
+
+
+def queues_of(topic: str) -> tuple[str, ...]:
+    """Return the patterns of the queues that the overview ``topic`` is about; none: all of them."""
+    return tuple(filter(None, topic.removeprefix(OVERVIEW).removeprefix(":").split(",")))
 
 
 def ids_of(kind: str, topics: frozenset[str]) -> list[int]:

@@ -12,10 +12,11 @@ import yaml
 from riverrun.errors import ConfigError
 from riverrun.settings.effective import Entry, effective
 from riverrun.settings.files import example_file
+from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import config_option, database_options, resolve_settings
 
 
-@click.group
+@click.group(cls=NounGroup)
 def config() -> None:
     """Check, show or begin a configuration."""
 

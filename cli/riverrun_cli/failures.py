@@ -9,8 +9,11 @@ import traceback
 import click
 
 
-def report_failure(error: Exception, *, verbose: bool) -> int:
-    """Write why a command failed and return its exit code; with ``verbose``, the traceback comes first."""
+def report_failure(error: Exception, *, verbose: bool, language: str = "en") -> int:
+    """Write why a command failed, in ``language`` if that is known there, and return its exit code.
+
+    With ``verbose`` the traceback comes first.
+    """
     if isinstance(error, BrokenPipeError):
         # The reader left, as `head` does. What is still buffered must not fail again when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -24,8 +27,16 @@ def report_failure(error: Exception, *, verbose: bool) -> int:
         error.show()
         return error.exit_code
     sentence, code = _explain(error)
-    click.echo(sentence, err=True)
+    click.echo(_in(language, sentence), err=True)
     return code
+
+
+def _in(language: str, sentence: str) -> str:
+    if language == "en":
+        return sentence
+    from riverrun.translation import translated  # noqa: PLC0415 - as below
+
+    return "\n".join(translated(line, language) for line in sentence.splitlines())
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -10,6 +10,8 @@ import click
 from riverrun_cli.bulk import act_instead, filter_options
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.inputs import confirm, ids_of, moment_of, named, yes_option
+from riverrun_cli.job_change import edit, move, reprioritize, run, snooze
+from riverrun_cli.job_each import write_each
 from riverrun_cli.job_enqueue import enqueue
 from riverrun_cli.job_import import import_jobs
 from riverrun_cli.noun import NounGroup
@@ -30,11 +32,13 @@ _LONGEST_PAGE = 1_000
 
 @click.group(cls=NounGroup)
 def job() -> None:
-    """Enqueue, list, cancel, retry and delete jobs."""
+    """Enqueue, list, change, cancel, retry and delete jobs."""
 
 
 job.add_command(enqueue)
 job.add_command(import_jobs)
+for changing in (run, snooze, reprioritize, move, edit):
+    job.add_command(changing)
 
 
 @job.command(name="list")
@@ -105,7 +109,13 @@ def get(access: Access, /, *, ids: tuple[str, ...], output: str) -> None:
         if len(wanted) == 1:
             write_record(_document(mask.job(client.get(wanted[0]))), output=output)
         else:
-            _write_each(wanted, lambda job_id: _document(mask.job(client.get(job_id))), columns=_COLUMNS, output=output)
+            write_each(
+                wanted,
+                lambda job_id: _document(mask.job(client.get(job_id))),
+                columns=_COLUMNS,
+                output=output,
+                wide=_WIDE,
+            )
 
 
 @job.command
@@ -127,7 +137,7 @@ def cancel(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str, *
             result = write(client, operations.cancel(job_id), "job.cancel", f"job:{job_id}")
             return {"id": job_id, "state": result.state, "state_before": result.state_before}
 
-        _write_each(wanted, one, columns=("id", "state", "state_before"), output=output)
+        write_each(wanted, one, columns=("id", "state", "state_before"), output=output)
 
 
 @job.command
@@ -149,7 +159,7 @@ def retry(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str, **
             job = write(client, operations.retry(job_id), "job.retry", f"job:{job_id}")
             return _row(access.mask.job(job))
 
-        _write_each(wanted, one, columns=_COLUMNS, output=output)
+        write_each(wanted, one, columns=_COLUMNS, output=output, wide=_WIDE)
 
 
 @job.command
@@ -172,28 +182,7 @@ def delete(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str, *
             write(client, operations.delete(job_id), "job.delete", f"job:{job_id}")
             return {"id": job_id, "deleted": True}
 
-        _write_each(wanted, one, columns=("id", "deleted"), output=output)
-
-
-def _write_each(
-    ids: list[int], action: Callable[[int], dict[str, object]], *, columns: tuple[str, ...], output: str
-) -> None:
-    """Do something to each job and write what became of it; refusals are told after that, the last one is raised."""
-    from riverrun.errors import Conflict, NotFound  # noqa: PLC0415 - the help does not wait for it
-
-    rows: list[dict[str, object]] = []
-    refusals: list[Exception] = []
-    for job_id in ids:
-        try:
-            rows.append(action(job_id))
-        except (Conflict, NotFound) as refusal:
-            refusals.append(refusal)
-    if rows:
-        write_rows(rows, columns=columns, output=output, wide=_WIDE if columns is _COLUMNS else ())
-    for told in refusals[:-1]:
-        click.echo(str(told), err=True)
-    if refusals:
-        raise refusals[-1]
+        write_each(wanted, one, columns=("id", "deleted"), output=output)
 
 
 def _row(job: Job) -> dict[str, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import click
 
 from riverrun_cli.failures import report_failure
+from riverrun_cli.language import CHINESE, CHOICES, ChineseFormatter, language_of, root_options
 
 
 class Command(NamedTuple):
@@ -33,7 +35,7 @@ COMMANDS = {
     "status": Command("riverrun_cli.daemon", "status", "Show the daemon of this host and its processes."),
     "migrate": Command("riverrun_cli.migrate", "migrate", "Create, change or remove the tables that jobs live in."),
     "config": Command("riverrun_cli.config", "config", "Check, show or begin a configuration."),
-    "job": Command("riverrun_cli.job", "job", "Enqueue, list, cancel, retry and delete jobs."),
+    "job": Command("riverrun_cli.job", "job", "Enqueue, list, change, cancel, retry and delete jobs."),
     "queue": Command("riverrun_cli.queue", "queue", "List, pause, resume and scale queues."),
     "handler": Command("riverrun_cli.handler", "handler", "List, register and change handlers."),
     "schedule": Command("riverrun_cli.schedule", "schedule", "List and change what is enqueued by the clock."),
@@ -75,30 +77,32 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 @click.command(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
 @click.option(
+    "--lang", type=click.Choice(CHOICES), help="Language of help and messages; by default that of the environment."
+)
+@click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
 )
-def queuectl(*, verbose: bool) -> None:
+def queuectl(*, verbose: bool, lang: str | None) -> None:
     """Riverrun: a job queue on PostgreSQL, on River's own tables."""
-    # main() has read `verbose` by itself: an error of the parsing deserves its traceback too.
+    # main() has read both by itself: they count for errors of the parsing too.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``queuectl`` with the arguments of this process, or with ``arguments``, and exit."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    verbose = any(word in {"-v", "--verbose"} for word in given[: _first_command(given)])
+    options = root_options(given)
+    verbose = any(word in {"-v", "--verbose"} for word in options)
+    language = language_of(options, os.environ)
+    if language == CHINESE:
+        click.Context.formatter_class = ChineseFormatter
     try:
         code = queuectl.main(args=given, prog_name="queuectl", standalone_mode=False)
         sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - the one place where a command's errors become words and exit codes
-        code = report_failure(error, verbose=verbose)
+        code = report_failure(error, verbose=verbose, language=language)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _first_command(given: Sequence[str]) -> int:
-    """Return where the options of the root end."""
-    return next((place for place, word in enumerate(given) if not word.startswith("-")), len(given))
 
 
 if __name__ == "__main__":

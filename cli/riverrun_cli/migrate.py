@@ -23,10 +23,11 @@ from riverrun.database.schema_check import status as schema_status
 from riverrun.database.schema_script import script
 from riverrun.errors import DatabaseUnavailable, InvalidInput
 from riverrun.settings.schema import Settings
+from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import config_option, database_options, resolve_settings
 
 
-@click.group
+@click.group(cls=NounGroup)
 def migrate() -> None:
     """Create, change or remove the tables that jobs live in.
 

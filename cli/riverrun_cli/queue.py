@@ -16,7 +16,6 @@ from riverrun_cli.output import write_record, write_rows
 from riverrun_cli.writing import actor, write
 
 if TYPE_CHECKING:
-    from riverrun.database.statements import Steps
     from riverrun.store.listing import Count
     from riverrun.store.queues import Queue
     from riverrun.store.statistics import QueueStatistics
@@ -60,7 +59,9 @@ def get(access: Access, /, *, name: str, output: str) -> None:
     """Show the queue NAME as River keeps it, with its metadata."""
     from riverrun import operations  # noqa: PLC0415
 
-    _show(access, operations.get_queue(name), output)
+    with named(queue="NAME"), access.client() as client:
+        found = client.run(operations.get_queue(name))
+    _show(found, output)
 
 
 @queue.command
@@ -72,7 +73,10 @@ def describe(access: Access, /, *, name: str, metadata: str, output: str) -> Non
     """Replace what is said about the queue NAME: an object as JSON text, @FILE, or - for a pipe."""
     from riverrun import operations  # noqa: PLC0415
 
-    _show(access, operations.set_queue_metadata(name, text_of(metadata, "metadata")), output)
+    steps = operations.set_queue_metadata(name, text_of(metadata, "metadata"))
+    with named(queue="NAME", metadata="JSON"), access.client() as client:
+        found = write(client, steps, "queue.metadata", f"queue:{name}")
+    _show(found, output)
 
 
 @queue.command
@@ -136,9 +140,7 @@ def scale(
     write_record({"name": name, "max_workers": max_workers, "server_id": server_id}, output=output, identity="name")
 
 
-def _show(access: Access, steps: Steps[Queue], output: str) -> None:
-    with named(queue="NAME", metadata="JSON"), access.client() as client:
-        found = client.run(steps)
+def _show(found: Queue, output: str) -> None:
     write_record({**asdict(found), "metadata": dict(found.metadata)}, output=output, identity="name")
 
 

@@ -17,7 +17,7 @@ from riverrun_cli.options import config_option
 @click.option(
     "--dev",
     is_flag=True,
-    help="Use the embedded PostgreSQL; without configuration, with the example handlers.",
+    help="Use the embedded PostgreSQL, and take up handlers that are edited; without configuration, with the examples.",
 )
 @click.option(
     "--role",

@@ -11,11 +11,24 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from riverrun.errors import InvalidInput
 from riverrun.job import Job
 
 HIDDEN = "***"
 _HIDDEN_TEXT = f'"{HIDDEN}"'
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+
+
+def check_shown(args_text: str, field: str) -> str:
+    """Return JSON text in which nothing is hidden: what was shown with a part hidden would be stored without it.
+
+    Raises:
+        InvalidInput: Something is.
+    """
+    if _HIDDEN_TEXT in args_text:
+        allowed = f"arguments without {HIDDEN}, which stands for what is hidden and would take its place"
+        raise InvalidInput(field, HIDDEN, allowed, code="format")
+    return args_text
 
 
 class Mask:

@@ -1,7 +1,7 @@
 """What the supervisor and a child say to each other, so that both sides know the same words.
 
     supervisor → child     drain · hurry · reload · wake · control · lease_renewed · host_metrics
-    child → supervisor     ready · alive · running · metrics · metrics_request
+    child → supervisor     ready · loaded · alive · running · metrics · metrics_request
 
 A message that the other side does not know is ignored, so that processes of different releases understand each other
 as far as they can. Nothing that decides the fate of a job is said here: a lease that was renewed, and of which the
@@ -93,6 +93,14 @@ class Ready(Message):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Loaded(Message):
+    """The files of the user's own that an executor has read its handlers from."""
+
+    name = "loaded"
+    files: list[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Alive(Message):
     """The child's event loop runs; ``progress`` counts what it has done since it started."""
 
@@ -145,6 +153,7 @@ MESSAGES: dict[str, type[Message]] = {
         LeaseRenewed,
         HostMetrics,
         Ready,
+        Loaded,
         Alive,
         Running,
         Metrics,

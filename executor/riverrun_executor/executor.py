@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from riverrun.database.statements import Statements, Steps
 from riverrun.extensions import extensions, listeners
 from riverrun.handlers import Handler, load_handlers
 from riverrun.messages import Control as ControlMessage
-from riverrun.messages import LeaseRenewed, Running, Wake
+from riverrun.messages import LeaseRenewed, Loaded, Running, Wake
 from riverrun.resources import opened
 from riverrun.role import RoleContext
 from riverrun.store import attempts, leases, registry
@@ -41,6 +42,7 @@ from riverrun_executor.handlers.services import Services
 from riverrun_executor.lease import Lease
 from riverrun_executor.runner import Runner
 from riverrun_executor.slots import Slots
+from riverrun_executor.sources import files_since
 from riverrun_executor.statistics import Statistics
 
 IDLE_SECONDS = 30
@@ -80,7 +82,9 @@ class Executor:
         self._paused: list[str] = []
         self._services = Services(settings.handlers, self._services_changed)
         self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")
+        ours = frozenset(sys.modules)
         self._local = load_handlers(settings.handlers.modules, settings.handlers.path)
+        self._sources = files_since(ours)
         self._children = Children(self._hello(), most_idle=os.cpu_count() or 1)
         self._announced = False
         self._handlers = Handlers(
@@ -104,6 +108,7 @@ class Executor:
         self._context.pipe.on(Wake, self._on_wake)
         self._context.pipe.on(LeaseRenewed, lambda message: self._lease.renew(message.until))
         self._context.pipe.on(ControlMessage, lambda _: self._control.look_now())
+        self._context.pipe.send(Loaded(self._sources))
         here = [handler for handler in self._local.values() if not handler.isolated]
         try:
             async with opened(each for handler in here for each in handler.resources), asyncio.TaskGroup() as parts:

@@ -24,6 +24,7 @@ from riverrun_scheduler.gauges import Gauges
 from riverrun_scheduler.horizon import Horizon
 from riverrun_scheduler.notifier import Notifier
 from riverrun_scheduler.promoter import Promoter
+from riverrun_scheduler.reindexer import Reindexer
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.resumer import Resumer
 from riverrun_scheduler.river_leader import RiverLeadership
@@ -54,6 +55,7 @@ class Reign:
         self._gauges = Gauges(term)
         self._horizon = Horizon(term)
         self._notifier = Notifier(term)
+        self._reindexer = Reindexer(term, self._river)
         self._services: tuple[Service, ...] = (
             self._river,
             self._schedules,
@@ -65,6 +67,7 @@ class Reign:
             self._gauges,
             self._horizon,
             self._notifier,
+            self._reindexer,
         )
         self._resting: dict[Service, float] = {}
 
@@ -90,8 +93,11 @@ class Reign:
         self._gauges.clear()
         self._horizon.clear()
         await self._notifier.close()
-        if self._term.session.closed:
-            return
+        if not self._term.session.closed:
+            await self._resign()
+        await self._reindexer.close()
+
+    async def _resign(self) -> None:
         with suppress(psycopg.Error, TimeoutError):
             # Also a row that was taken by a statement whose answer the stop has cut off.
             await self._term.session.run(river_leader.resign(self._term.leader_id), within=1.0)

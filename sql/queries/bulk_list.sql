@@ -1,6 +1,7 @@
 -- bulk_list.sql
 -- List operations, the newest first.
---   in:    id, NULL: any · before, an id, NULL: from the newest · rows
+--   in:    id, NULL: any · queues, NULL: any; else operations that name some of these and no other · before, an id,
+--          NULL: from the newest · rows
 --   out:   id, action, params, filter, wanted, actor, state, first_id, last_id, position, matched, changed, error,
 --          created_at, updated_at, finished_at
 --   index: riverrun_bulk_pkey
@@ -8,6 +9,11 @@ SELECT
     id, action, params::text, filter, wanted::text, actor, state, first_id, last_id, position, matched, changed, error,
     created_at, updated_at, finished_at
 FROM riverrun_bulk
-WHERE (%(id)s::bigint IS NULL OR id = %(id)s::bigint) AND (%(before)s::bigint IS NULL OR id < %(before)s::bigint)
+WHERE (%(id)s::bigint IS NULL OR id = %(id)s::bigint)
+    AND (%(before)s::bigint IS NULL OR id < %(before)s::bigint)
+    AND (
+        %(queues)s::text[] IS NULL
+        OR (wanted -> 'queues' <@ to_jsonb(%(queues)s::text[]) AND wanted -> 'queues' <> '[]')
+    )
 ORDER BY id DESC
 LIMIT %(rows)s::int

@@ -1,6 +1,6 @@
 -- figure_kinds.sql
 -- Sum up how attempts of each kind ended since a moment, and how long they ran, the busiest kinds first.
---   in:    since · by_hour, whether to read hours where there are some · queue, NULL: any · most, how many kinds
+--   in:    since · by_hour, whether to read hours where there are some · queues, NULL: any · most, how many kinds
 --   out:   kind · completed, retried, discarded · run_seconds, all attempts together · run_buckets, counts in the order of
 --          the bounds
 --   index: riverrun_minute_pkey, riverrun_hour_pkey
@@ -9,7 +9,7 @@ WITH read AS MATERIALIZED (
     FROM riverrun_hour
     WHERE %(by_hour)s::bool
         AND hour >= %(since)s::timestamptz
-        AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+        AND (%(queues)s::text[] IS NULL OR queue = ANY (%(queues)s::text[]))
     UNION ALL
     SELECT kind, completed, retried, discarded, run_seconds, run_buckets
     FROM riverrun_minute
@@ -17,7 +17,7 @@ WITH read AS MATERIALIZED (
         %(since)s::timestamptz,
         CASE WHEN %(by_hour)s::bool THEN (SELECT max(hour) + interval '1 hour' FROM riverrun_hour) END
     )
-        AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+        AND (%(queues)s::text[] IS NULL OR queue = ANY (%(queues)s::text[]))
 )
 SELECT
     busy.kind,

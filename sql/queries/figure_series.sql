@@ -1,7 +1,7 @@
 -- figure_series.sql
 -- Sum up how attempts ended, step by step of time, and how long they ran and waited.
 --   in:    since · step in seconds, a whole part of a day · by_hour, whether to read hours where there are some ·
---          queue, kind, NULL: any
+--          queues, NULL: any · kind, NULL: any
 --   out:   start of the step · completed, retried, snoozed, discarded, cancelled, interrupted and rescued · run_buckets
 --          and wait_buckets, counts in the order of the bounds; steps in which nothing ended are left out
 --   index: riverrun_minute_pkey, riverrun_hour_pkey
@@ -11,7 +11,7 @@ WITH read AS MATERIALIZED (
     FROM riverrun_hour
     WHERE %(by_hour)s::bool
         AND hour >= %(since)s::timestamptz
-        AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+        AND (%(queues)s::text[] IS NULL OR queue = ANY (%(queues)s::text[]))
         AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
     UNION ALL
     SELECT minute, completed, retried, snoozed, discarded, cancelled, interrupted, rescued, run_buckets, wait_buckets
@@ -20,7 +20,7 @@ WITH read AS MATERIALIZED (
         %(since)s::timestamptz,
         CASE WHEN %(by_hour)s::bool THEN (SELECT max(hour) + interval '1 hour' FROM riverrun_hour) END
     )
-        AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+        AND (%(queues)s::text[] IS NULL OR queue = ANY (%(queues)s::text[]))
         AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
 ),
 placed AS MATERIALIZED (

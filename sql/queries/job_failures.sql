@@ -1,6 +1,6 @@
 -- job_failures.sql
 -- Group the newest failures by what went wrong, the latest group first.
---   in:    kind, NULL: any · most, how many jobs of each state are looked at
+--   in:    kind, NULL: any · queues, NULL: any · most, how many jobs of each state are looked at, whatever their queue
 --   out:   fingerprint · kind · message, with numbers and ids replaced · newest, the job that failed last, and its whole
 --          message · queues · discarded, retryable, jobs of each · hour, day, week, those whose last failure is no older ·
 --          first_at and last_at of these last failures · ids, the newest first, at most 1000 · looked_at, jobs in all
@@ -55,5 +55,6 @@ SELECT
     (array_agg(id ORDER BY at DESC NULLS LAST, id DESC))[1:1000] AS ids,
     (SELECT count(*) FROM read) AS looked_at
 FROM read
+WHERE %(queues)s::text[] IS NULL OR queue = ANY (%(queues)s::text[])
 GROUP BY kind, message
 ORDER BY max(at) DESC NULLS LAST, kind, message

@@ -20,7 +20,11 @@ FROM unnest(
 JOIN river_job AS job ON job.id = done.id
 WHERE (
         job.attempted_at = timestamptz 'epoch' + done.attempted_us * interval '1 microsecond'
-        OR job.metadata -> 'riverrun:started_us' = to_jsonb(done.started_us)
+        OR (
+            job.metadata -> 'riverrun:started_us' = to_jsonb(done.started_us)
+            AND job.metadata -> 'riverrun:refreshed_us'
+                = to_jsonb((extract(epoch FROM job.attempted_at) * 1000000)::bigint)
+        )
     )
     AND job.attempted_by[cardinality(job.attempted_by)] = %(incarnation)s::text
     AND (

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from riverrun.messages import Alive, Message, Metrics, MetricsRequest, Ready, Running
+from riverrun.messages import Alive, Loaded, Message, Metrics, MetricsRequest, Ready, Running
 from riverrun.pipe import ParentPipe
 from riverrun.process import EXIT_CRASH, new_incarnation
 from riverrun.waiting import happened
@@ -53,12 +53,14 @@ class Reports:
     Attributes:
         metrics: With the figures that the process sent.
         asked: For the figures of the whole host, with the request to be answered.
+        loaded: With the files that an executor has read its handlers from.
         ready: When the process has started and works.
         ended: Each time the process has ended, before the next one starts.
     """
 
     metrics: Callable[[Child, Metrics], None]
     asked: Callable[[Child, MetricsRequest], None]
+    loaded: Callable[[Loaded], None]
     ready: Callable[[], None]
     ended: Callable[[Child, Exit], None]
 
@@ -194,6 +196,7 @@ class Child:
     def _connected_pipe(self) -> ParentPipe:
         pipe = ParentPipe()
         pipe.on(Ready, lambda _: self._became_ready())
+        pipe.on(Loaded, self._reports.loaded)
         pipe.on(Alive, lambda _: self._heard_of())
         pipe.on(Running, self._runs)
         pipe.on(Metrics, lambda message: self._reports.metrics(self, message))

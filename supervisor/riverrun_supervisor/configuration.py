@@ -21,7 +21,7 @@ class Request:
 
     Attributes:
         config: The configuration file; None: where `load` looks by itself.
-        dev: Use the embedded database whatever is configured.
+        dev: Use the embedded database whatever is configured, and take up handlers that are edited.
         roles: Roles to run on this host.
         queues: Queues for its executors; None: all that are configured.
         environ: Environment variables; children inherit them.

@@ -43,6 +43,12 @@ class Crew:
         for plan in wanted.values():
             self._start(plan, grace)
 
+    def renew(self, role: str) -> None:
+        """Let every child of a role drain and start another one by the same plan in its place."""
+        for child in self.children:
+            if child.plan.role == role and not child.is_leaving:
+                child.replace(child.plan)
+
     def add(self, plan: ChildPlan, grace: Grace) -> None:
         """Start one more by a plan that the configuration does not name, unless it runs or its role has left."""
         if plan.role not in self._left and all(child.plan.name != plan.name for child in self.children):

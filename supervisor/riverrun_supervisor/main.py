@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None, *, modules: Mapping[str, str] =
 def _request(given: Sequence[str] | None) -> Request:
     parser = argparse.ArgumentParser(prog="riverrun_supervisor", description="Run the daemon in the foreground.")
     parser.add_argument("--config", type=Path, help="configuration file")
-    parser.add_argument("--dev", action="store_true", help="use the embedded database whatever is configured")
+    parser.add_argument("--dev", action="store_true", help="embedded database; edited handlers are taken up")
     parser.add_argument("--role", action="append", choices=("all", *ROLES), help="role to run; may be repeated")
     parser.add_argument("--queue", action="append", help="queue for the executors of this host; may be repeated")
     arguments = parser.parse_args(given)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from riverrun.errors import ConfigError
@@ -34,6 +34,7 @@ from riverrun_supervisor.farewell import Grace
 from riverrun_supervisor.gauges import HostMetrics
 from riverrun_supervisor.greeting import greet
 from riverrun_supervisor.plan import MODULES, ChildPlan
+from riverrun_supervisor.sources import Sources
 from riverrun_supervisor.storage import until_usable
 from riverrun_supervisor.systemd import Systemd
 from riverrun_supervisor.waiting import unless
@@ -62,6 +63,7 @@ class Supervisor:
         self._modules = modules
         self._systemd = Systemd(request.environ)
         self._metrics = HostMetrics()
+        self._sources = Sources()
         self._leaving = asyncio.Event()
         self._is_ready = False
         self._crew: Crew | None = None
@@ -155,6 +157,7 @@ class Supervisor:
                 reports=Reports(
                     metrics=self._metrics.add,
                     asked=self._answer,
+                    loaded=lambda message: self._sources.learn(message.files),
                     ready=self._check_ready,
                     ended=lambda child, exited: self._child_ended(child, exited, executors),
                 ),
@@ -164,6 +167,8 @@ class Supervisor:
             if not self.settings.river.poll_only:
                 dsn, schema = self.settings.dsn(), self.settings.postgresql.schema_name
                 services.append(group.create_task(pass_on(dsn, schema, crew.tell), name="listen"))
+            if self._configuration.request.dev:
+                services.append(group.create_task(self._sources.watch(self._renew_executors), name="sources"))
             await self._leaving.wait()
             await crew.leave("executor")
             await crew.leave("scheduler", "admin")
@@ -214,6 +219,12 @@ class Supervisor:
         self._follow(plan for plan in self._configuration.plans if plan.role != "executor")
         log.info("executors_draining")
         return {"draining": True}
+
+    def _renew_executors(self, edited: Sequence[str]) -> None:
+        """Let the next jobs run the code that somebody has just written."""
+        if self._crew is not None and not self._leaving.is_set():
+            log.info("handlers_edited", extra={"files": ", ".join(edited)})
+            self._crew.renew("executor")
 
     def _stop(self) -> dict[str, object]:
         self.stop()

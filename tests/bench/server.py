@@ -31,8 +31,9 @@ SETTINGS = {
 class Server:
     """The running server."""
 
-    def __init__(self, cluster: PostgresCluster, binaries: PostgresBinaries) -> None:
+    def __init__(self, cluster: PostgresCluster, binaries: PostgresBinaries, log: Path) -> None:
         self._cluster = cluster
+        self.log = log
         self.pgbench = binaries.folder / "pgbench"
 
     def dsn(self, database: str) -> str:
@@ -68,7 +69,7 @@ def server() -> Iterator[Server]:
         cluster.create(SETTINGS)
         cluster.start()
         try:
-            yield Server(cluster, binaries)
+            yield Server(cluster, binaries, home / "postgresql.log")
         finally:
             cluster.stop()
     finally:

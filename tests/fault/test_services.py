@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
+import pytest
 from psycopg import AsyncConnection
 
 from fault.lab import size
@@ -14,6 +19,7 @@ from riverrun.telemetry.host_totals import own_samples
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
+from support.grpc_server import fault_service
 from support.http_server import fault_server
 from support.ports import free_port
 from support.queries import value
@@ -38,27 +44,42 @@ async def produce(client: AsyncClient, seconds: float) -> int:
     return rounds * (PER_SECOND // 5)
 
 
-async def test_an_outage_under_load_discards_nothing_and_uses_up_no_attempts(database: str) -> None:
+@asynccontextmanager
+async def serving(protocol: str, port: int) -> AsyncIterator[Sequence[object]]:
+    """Give what a service on ``port`` has received, as long as it lives."""
+    async with fault_server(port=port) if protocol == "http" else fault_service(port=port) as service:
+        yield service.received
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+async def test_an_outage_under_load_discards_nothing_and_uses_up_no_attempts(database: str, protocol: str) -> None:
     outage = size(smoke=8, full=60)
     port, opened = free_port(), transitions("open")
-    new = registration("call", "Call", "http", endpoint_url=f"http://127.0.0.1:{port}/")
+    new = registration("call", "Call", protocol, endpoint_url=f"{protocol}://127.0.0.1:{port}")
     async with AsyncClient(database) as client, await AsyncConnection.connect(database, autocommit=True) as conn:
+
+        async def drained() -> bool:
+            return bool(await value(conn, "SELECT count(*) = 0 FROM river_job WHERE state <> 'completed'"))
+
         await client.run(registry.register(new))
         async with running_executor(settings_for(database), slots=50):
-            async with fault_server(port=port) as service:
+            async with serving(protocol, port) as received:
                 before = await produce(client, 2)
-                await eventually(lambda: len(service.received) == before, within=30)
+                await eventually(lambda: len(received) == before, within=30)
+                await eventually(drained, within=30)
             jobs = before + await produce(client, outage)
-            async with fault_server(port=port):
+            back = time.monotonic()
+            async with serving(protocol, port):
                 jobs += await produce(client, 2)
-
-                async def drained() -> bool:
-                    return bool(await value(conn, "SELECT count(*) = 0 FROM river_job WHERE state <> 'completed'"))
-
                 await eventually(drained, within=120)
 
         assert await value(conn, "SELECT count(*) FROM river_job") == jobs
-        probes = await value(conn, "SELECT count(*) FROM river_job WHERE attempt > 1 OR errors IS NOT NULL")
-        assert probes <= transitions("half_open")
+        burned = await value(conn, "SELECT count(*) FROM river_job WHERE attempt > 1 OR errors IS NOT NULL")
+        probes = transitions("half_open")
+        sys.stdout.write(
+            f"{protocol}: {outage} s without its service: {jobs} jobs, all completed, {burned} attempts used up, "
+            f"{probes:.0f} probes, drained {time.monotonic() - back:.1f} s after it was back\n"
+        )
+        assert burned <= probes
         assert transitions("open") > opened
         assert transitions("closed") >= 1

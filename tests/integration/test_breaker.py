@@ -112,6 +112,30 @@ async def test_an_open_breaker_lets_one_job_through_and_its_failure_doubles_the_
     assert await value(conn, "SELECT count(*) FROM river_job WHERE attempt > 0") == 1
 
 
+async def test_a_service_that_says_it_is_not_well_gets_no_job_to_try_it_with(
+    client: AsyncClient, database: str, conn: AsyncConnection[TupleRow], service: FaultServer
+) -> None:
+    service.scripts["/health"] = Script(status=503)
+    await register(client, service.url(), settings={"health_url": service.url("/health")})
+    await client.run(handler_health.open_breaker("call", "it was down"))
+    await client.enqueue("call", {})
+
+    async with running_executor(settings_for(database)):
+        await make_due(conn)
+
+        async def probed() -> bool:
+            return (await health(client)).failed_probes == 1
+
+        await eventually(probed, within=WITHIN)
+        assert {request.path for request in service.received} == {"/health"}
+        assert await found(conn) == [("available", 0, True)]
+        service.scripts["/health"] = Script()
+        await make_due(conn)
+        await eventually(lambda: all_are(conn, "completed"), within=WITHIN)
+
+    assert [request.path for request in service.received][-2:] == ["/health", "/handle"]
+
+
 async def test_all_executors_leave_a_service_alone_that_one_of_them_found_dead(
     client: AsyncClient, database: str, service: FaultServer
 ) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from copy import copy
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
 
 from riverrun import AsyncClient, Job, JobState
 from riverrun.registration import registration
-from riverrun.store import registry
+from riverrun.store import attempts, registry
 from riverrun.webhook import Fence, callback_token, token_fence
 from support.admin import Admin, Answer, running_admin
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import RunningExecutor, running_executor
 from support.http_server import FaultServer, Script, fault_server
+from support.jobs import ago, insert
 
 WITHIN = 20.0
 TOKEN = "Job-Callback-Token"
@@ -45,8 +50,19 @@ class Later:
         """Wait until the executor holds nothing any more."""
         await eventually(lambda: not self.executor.executor.held(), within=WITHIN)
 
+    async def refresh(self, *, answer_is_lost: bool = False) -> None:
+        """Make what runs look young, as executors do while a client of River leads."""
+        running = [copy(job) if answer_is_lost else job for job in self.executor.executor.running_for(0)]
+        await self.client.run(attempts.refresh(running, self.executor.context.incarnation, older_than=timedelta()))
+
     async def job(self, job_id: int) -> Job:
         return await self.client.get(job_id)
+
+
+@pytest.fixture
+async def go_leads(conn: AsyncConnection[TupleRow]) -> None:
+    """Let a client of River hold the leader row."""
+    await insert(conn, "river_leader", leader_id="go", elected_at=ago("1 second"), expires_at=ago("-60 seconds"))
 
 
 @pytest.fixture
@@ -69,7 +85,7 @@ async def test_a_service_completes_its_job_later_once_and_long_after_the_time_li
 
     running = await later.say(job_id, token, t="progress", pct=40, note="half-way")
     logged = await later.say(job_id, token, t="log", msg="the first line")
-    done = await later.say(job_id, token, t="complete", output={"pages": 3})
+    done = await later.say(job_id, token, t="complete", output={"pages": 3}, metadata={"shelf": "B"})
     again = await later.say(job_id, token, t="complete", output={"pages": 4})
     await later.freed()
 
@@ -77,7 +93,7 @@ async def test_a_service_completes_its_job_later_once_and_long_after_the_time_li
     assert (running.json["state"], done.json["state"]) == ("running", "completed")
     job = await later.job(job_id)
     assert (job.state, job.attempt, job.errors) == (JobState.COMPLETED, 1, ())
-    assert job.metadata["output"] == {"pages": 3}
+    assert (job.metadata["output"], job.metadata["shelf"]) == ({"pages": 3}, "B")
     assert job.metadata["riverrun:progress"] == {"fraction": 0.4, "note": "half-way"}
     (entry,) = job.metadata["river:log"]
     assert entry["attempt"] == 1
@@ -138,6 +154,43 @@ async def test_a_token_of_an_attempt_that_is_over_comes_too_late(later: Later) -
     assert (await later.job(job_id)).attempt == 2
 
 
+@pytest.mark.usefixtures("go_leads")
+@pytest.mark.parametrize("answer_is_lost", [False, True])
+async def test_a_service_speaks_for_an_attempt_that_was_made_to_look_young(
+    later: Later, *, answer_is_lost: bool
+) -> None:
+    job_id, token = await later.accepted()
+    before = (await later.job(job_id)).attempted_at
+    for _ in range(2):
+        await later.refresh(answer_is_lost=answer_is_lost)
+    (waiting,) = later.executor.executor._services._callbacks._waiting.values()
+
+    said = await later.say(job_id, token, t="progress", pct=40)
+    await eventually(lambda: waiting.beats == 1, within=WITHIN)
+    held = later.executor.executor.held()
+    done = await later.say(job_id, token, t="complete")
+    await later.freed()
+
+    job = await later.job(job_id)
+    assert (said.status, held, done.status) == (200, {job_id}, 200)
+    assert (job.state, job.attempt) == (JobState.COMPLETED, 1)
+    assert job.attempted_at != before
+
+
+@pytest.mark.usefixtures("go_leads")
+async def test_a_token_does_not_fit_a_later_attempt_of_the_same_number(later: Later) -> None:
+    job_id, token = await later.accepted()
+    await later.refresh()
+    await later.say(job_id, token, t="result", outcome="snooze", delay_s=0)
+    await eventually(lambda: len(later.service.received) == 2, within=WITHIN)
+
+    late = await later.say(job_id, token, t="complete")
+    now = await later.say(job_id, later.service.received[-1].headers[TOKEN], t="complete")
+
+    assert (late.status, now.status) == (409, 200)
+    assert (await later.job(job_id)).attempt == 1
+
+
 async def test_a_service_that_falls_silent_has_its_job_retried(later: Later) -> None:
     later.service.script = Script(status=202, headers={"Job-Async": "1"})
     job_id, _ = await later.accepted()
@@ -167,6 +220,8 @@ async def test_what_a_callback_may_not_say_is_refused_by_name(later: Later) -> N
     job_id, token = await later.accepted()
 
     answer = await later.say(job_id, token, t="progress", pct=101)
+    reserved = await later.say(job_id, token, t="complete", metadata={"river:log": []})
 
     assert (answer.status, answer.pointers) == (422, ["/pct"])
+    assert (reserved.status, reserved.pointers) == (422, ["/metadata/river:log"])
     assert (await later.say(job_id, token, t="dance")).status == 422

@@ -78,7 +78,7 @@ async def test_a_series_can_be_that_of_one_queue(conn: Connection) -> None:
     await minute(conn, now.replace(second=0, microsecond=0), completed=1, queue="a")
     await minute(conn, now.replace(second=0, microsecond=0), completed=5, queue="b")
 
-    points = await STATEMENTS.run(conn, figures.series(BY_NAME["1h"], now, queue="b"))
+    points = await STATEMENTS.run(conn, figures.series(BY_NAME["1h"], now, queues=["b"]))
     kinds = await STATEMENTS.run(conn, figures.kinds(BY_NAME["1h"], now))
     sparks = await STATEMENTS.run(conn, figures.sparks(now, minutes=30))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from riverrun.registration import Registration
 from riverrun.store.registry import RegisteredHandler
 from riverrun.webhook import Credentials, new_secret
 from riverrun_executor.handlers.http import HttpHandlers
+from riverrun_executor.handlers.http_outcome import RESULT_TYPE
 from riverrun_executor.handlers.surroundings import Surroundings
 from support.attempts import claimed, context_of, surroundings
 from support.certificates import Authority
@@ -176,6 +178,55 @@ async def test_a_stream_ends_in_any_outcome(service: FaultServer) -> None:
 
     assert isinstance(outcome, Snoozed)
     assert outcome.delay.total_seconds() == 9
+
+
+def answered(document: dict[str, Any]) -> Script:
+    return Script(headers={"Content-Type": RESULT_TYPE}, body=json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("script", [answered, lambda document: streamed({"t": "result", **document})])
+async def test_a_result_leaves_metadata_and_log_lines_with_its_job(
+    service: FaultServer, script: Callable[[dict[str, Any]], Script]
+) -> None:
+    logs = ["began", {"level": "warning", "msg": "slow"}]
+    service.script = script({"outcome": "snooze", "metadata": {"shelf": "B"}, "logs": logs})
+    job = claimed()
+    context = context_of(job)
+
+    assert isinstance(await post(service.url(), job, context=context), Snoozed)
+
+    left = json.loads(context.all_notes() or "")
+    assert left["shelf"] == "B"
+    assert re.findall(r"(INFO|WARNING) (\w+)\n", left["river:log"][0]["log"]) == [
+        ("INFO", "began"),
+        ("WARNING", "slow"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        ({"metadata": {"shelf": "B", "riverrun:progress": 1}}, "metadata.riverrun:progress"),
+        ({"metadata": ["B"]}, "metadata"),
+        ({"metadata": {"shelf": "\0"}}, "metadata"),
+        ({"metadata": {"shelf": "B"}, "logs": "began"}, "logs"),
+        ({"metadata": {"shelf": "B"}, "logs": ["began"] * 1_001}, "logs"),
+        ({"metadata": {"shelf": "B"}, "logs": ["began", 7]}, "logs[1]"),
+    ],
+)
+async def test_a_result_that_leaves_what_is_not_allowed_changes_nothing_and_is_retried(
+    service: FaultServer, beside: dict[str, Any], said: str
+) -> None:
+    service.script = answered({"outcome": "complete", "output": 1, **beside})
+    job = claimed()
+    context = context_of(job)
+
+    outcome = await post(service.url(), job, context=context)
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error_type == "protocol"
+    assert outcome.error.startswith(f"the result cannot be taken: {said}: ")
+    assert context.all_notes() is None
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+import riverrun
 from riverrun import AsyncClient, JobState
 from riverrun.context import Context
+from riverrun.extensions import Work
 from riverrun.handlers import load_handlers
 from riverrun.outcome import Cancelled, Completed, Failed, Outcome, Snoozed
 from riverrun_executor.children import pool
@@ -230,6 +232,35 @@ async def test_closing_leaves_no_process(children: Children) -> None:
     outcome = await attempt.outcome()
     assert isinstance(outcome, Failed)
     assert outcome.error_type == "crash"
+
+
+async def test_middleware_and_hooks_run_in_the_executor_around_the_other_process(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("riverrun.extensions._registered", {})
+
+    @riverrun.middleware("isolated_pid")
+    async def mark(ctx: Context, work: Work) -> Outcome:
+        ctx.update({"around": os.getpid()})
+        return await work()
+
+    @riverrun.on_end("isolated_pid")
+    def see(ctx: Context, outcome: Outcome) -> None:
+        ctx.update({"ended": type(outcome).__name__})
+
+    settings = settings_for(database)
+    handlers = settings.handlers.model_copy(update={"modules": ["support.handlers", MODULE], "path": [TESTS]})
+    async with AsyncClient(database) as client, running_executor(settings.model_copy(update={"handlers": handlers})):
+        job_id = (await client.enqueue("isolated_pid", {})).job.id
+
+        async def done() -> bool:
+            return (await client.get(job_id)).state == JobState.COMPLETED
+
+        await eventually(done, within=WITHIN)
+        metadata = (await client.get(job_id)).metadata
+
+    assert (metadata["around"], metadata["ended"]) == (os.getpid(), "Completed")
+    assert metadata["output"]["pid"] != os.getpid()
 
 
 async def test_an_executor_goes_on_while_an_isolated_handler_holds_its_interpreter(database: str) -> None:

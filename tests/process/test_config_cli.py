@@ -257,3 +257,13 @@ def test_a_terminal_gets_a_table_without_colour_when_it_asks_for_none() -> None:
     assert "\t" not in written
     assert "\x1b" not in written
     assert "2026-01-02T00:00:00.000Z" in written
+
+
+def test_help_and_messages_are_in_the_language_that_is_asked_for(queuectl: Run) -> None:
+    helped, refused = queuectl("--lang", "zh", "job", "snooze", "--help"), queuectl("--lang=zh", "job", "get", "0")
+
+    assert helped.stdout.startswith("用法：queuectl job snooze")
+    assert "推迟任务；不消耗执行次数。" in helped.stdout
+    assert "[必填]" in helped.stdout
+    assert (refused.returncode, refused.stderr) == (4, "ID：不允许 0；应为 1 到 9223372036854775807 的整数\n")
+    assert "Usage: queuectl job snooze" in queuectl("job", "snooze", "--help").stdout

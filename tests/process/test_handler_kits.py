@@ -24,8 +24,9 @@ from support.ports import free_port
 
 KITS = Path(__file__).parents[2] / "examples" / "handlers"
 WITHIN = 30.0
-NODE = shutil.which("node")
+NODE, GO = shutil.which("node"), shutil.which("go")
 SERVICES = [
+    pytest.param([sys.executable, str(KITS / "aiohttp" / "service.py")], "http", "/handle", id="aiohttp"),
     pytest.param([sys.executable, str(KITS / "fastapi" / "service.py")], "http", "/handle", id="fastapi"),
     pytest.param(
         [NODE or "node", str(KITS / "node" / "service.mjs")],
@@ -34,8 +35,26 @@ SERVICES = [
         id="node",
         marks=pytest.mark.skipif(NODE is None, reason="Node.js is not installed here"),
     ),
+    pytest.param(
+        [GO or "go", str(KITS / "go" / "service.go")],
+        "http",
+        "/handle",
+        id="go",
+        # Without anything in its cache the compiler has its own library to build first.
+        marks=[pytest.mark.skipif(GO is None, reason="Go is not installed here"), pytest.mark.timeout(400)],
+    ),
     pytest.param([sys.executable, str(KITS / "python_grpc" / "service.py")], "grpc", "/RunStream", id="python_grpc"),
 ]
+
+
+def built(command: list[str], folder: Path) -> list[str]:
+    """Return the command that starts a service, which the one in Go has to be compiled for."""
+    if command[0] != GO:
+        return command
+    program = str(folder / "service")
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GO111MODULE": "off"}
+    subprocess.run([GO, "build", "-o", program, command[1]], check=True, env=environment, timeout=300)
+    return [program]
 
 
 @contextmanager
@@ -68,8 +87,9 @@ def ended(client: Client, args: dict[str, Any]) -> Job:
 
 
 @pytest.mark.parametrize(("command", "protocol", "path"), SERVICES)
-def test_a_kit_runs_jobs(database: str, command: list[str], protocol: str, path: str) -> None:
+def test_a_kit_runs_jobs(database: str, tmp_path: Path, command: list[str], protocol: str, path: str) -> None:
     port = free_port()
+    command = built(command, tmp_path)
     with Client(database) as client:
         url = f"{protocol}://127.0.0.1:{port}{path}"
         done = client.run(registry.register(registration("resize", "Resizer", protocol, endpoint_url=url, timeout=60)))
@@ -84,6 +104,8 @@ def test_a_kit_runs_jobs(database: str, command: list[str], protocol: str, path:
 
         resized = ended(client, {"width": 640, "height": 480})
         refused = ended(client, {"width": "wide"})
+        empty = ended(client, {"width": 0, "height": 480})
+        large = ended(client, {"width": 10_000, "height": 6_000})
         huge = ended(client, {"width": 100_000, "height": 100_000})
 
     assert (resized.state, resized.metadata["output"]) == (JobState.COMPLETED, {"pixels": 307_200})
@@ -91,12 +113,20 @@ def test_a_kit_runs_jobs(database: str, command: list[str], protocol: str, path:
     assert "resizing to 640 x 480" in resized.metadata["river:log"][0]["log"]
     assert refused.state == JobState.DISCARDED
     assert "width and height must be whole numbers" in refused.errors[0].error
+    assert (empty.state, empty.attempt) == (JobState.CANCELLED, 1)
+    assert "there is nothing to resize" in empty.errors[0].error
+    assert (large.state, large.attempt) == (JobState.RETRYABLE, 1)
+    assert "no room for a picture of this size" in large.errors[0].error
+    assert (large.scheduled_at - large.errors[0].at).total_seconds() >= 30
     assert (huge.state, huge.attempt, huge.metadata["snoozes"]) == (JobState.SCHEDULED, 0, 1)
 
 
-@pytest.mark.parametrize(("command", "protocol", "path"), SERVICES[:2])
-def test_a_kit_refuses_what_somebody_else_signed(database: str, command: list[str], protocol: str, path: str) -> None:
+@pytest.mark.parametrize(("command", "protocol", "path"), SERVICES[:-1])
+def test_a_kit_refuses_what_somebody_else_signed(
+    database: str, tmp_path: Path, command: list[str], protocol: str, path: str
+) -> None:
     port = free_port()
+    command = built(command, tmp_path)
     with Client(database) as client:
         url = f"{protocol}://127.0.0.1:{port}{path}"
         client.run(registry.register(registration("resize", "Resizer", protocol, endpoint_url=url)))

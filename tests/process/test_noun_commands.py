@@ -32,6 +32,7 @@ def test_a_queue_is_described(queuectl: Queuectl, table: Table) -> None:
 
     assert described["metadata"] == {"owner": "team-a"}
     assert queuectl.json("queue", "get", "mail") == described
+    assert queuectl.json("audit", "list")[0]["action"] == "queue.metadata"
     assert queuectl("queue", "describe", "mail", "[]").returncode == 4
     assert queuectl("server", "resign").returncode == 0
 
@@ -189,6 +190,50 @@ def test_a_kind_that_was_paused_for_its_crashes_is_resumed(queuectl: Queuectl, t
     assert resumed["revision"] > paused["revision"]
     assert queuectl.json("handler", "resume", "fax") == resumed
     assert queuectl("handler", "resume", "nobody").returncode == 3
+
+
+def test_a_handler_gets_a_new_secret_that_is_shown_once(queuectl: Queuectl, table: Table) -> None:
+    first = queuectl.json("handler", "register", "fax", "--type", "http", "--url", "http://localhost:8080/handle")
+
+    rotated = queuectl.json("handler", "rotate-secret", "fax", "--keep", "60")
+
+    query = "SELECT signing_secret, previous_secret FROM riverrun_handler"
+    assert table.execute(query).fetchall() == [(rotated["signing_secret"], first["signing_secret"])]
+    assert rotated["signing_secret"] not in queuectl("handler", "get", "fax", "-o", "json").stdout
+    assert queuectl("handler", "rotate-secret", "nobody").returncode == 3
+
+
+def test_a_trial_of_a_handler_is_refused_while_it_is_paused_and_waits_for_an_executor(queuectl: Queuectl) -> None:
+    queuectl("handler", "register", "fax", "--type", "http", "--url", "http://localhost:8080/handle")
+    paused = queuectl.json("handler", "pause", "fax")
+
+    refused = queuectl("handler", "test", "fax", '{"to": "a"}')
+    queuectl("handler", "resume", "fax")
+    tried = queuectl.json("handler", "test", "fax", '{"to": "a"}', "--wait", "0")
+
+    assert paused["state"] == "paused"
+    assert (refused.returncode, "resume it first" in refused.stderr) == (4, True)
+    assert (tried["state"], tried["error"]) == ("available", None)
+    (job,) = queuectl.json("job", "list")
+    assert (job["kind"], job["max_attempts"]) == ("fax", 1)
+
+
+@pytest.mark.parametrize("option", ["--url", "--health-url", "--cancel-url"])
+def test_a_service_outside_the_configured_networks_is_refused(
+    queuectl: Queuectl, table: Table, tmp_path: Path, option: str
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("handlers: {egress: [127.0.0.0/8]}\n")
+    inside = ["--type", "http", "--url", "http://127.0.0.1:8080/handle", "--config", str(config)]
+    queuectl("handler", "register", "fax", *inside)
+
+    outside = [option, "http://192.0.2.1/handle"]
+    registered = queuectl("handler", "register", "telex", *inside, *outside)
+    updated = queuectl("handler", "update", "fax", "--config", str(config), *outside)
+
+    for done in (registered, updated):
+        assert (done.returncode, "127.0.0.0/8" in done.stderr) == (4, True), done.stderr
+    assert table.execute("SELECT kind, endpoint_url LIKE '%127%' FROM riverrun_handler").fetchall() == [("fax", True)]
 
 
 def test_a_handler_that_jobs_need_is_deleted_only_by_force(queuectl: Queuectl) -> None:

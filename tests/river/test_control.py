@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from riverrun import AsyncClient, InvalidInput, JobState, NotFound
+from riverrun.database.statements import Statements
 from riverrun.messages import Control, Message, Wake
+from riverrun.store import attempts
 from riverrun_supervisor.wakeups import pass_on
 from support import handlers
 from support.announced import announcements
+from support.attempts import STARTED_US, claimed
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
@@ -293,13 +297,29 @@ async def test_an_attempt_knows_its_job_although_the_answer_to_a_refresh_was_los
         job_id = await started(client, conn, "gate_output")
         await conn.execute(
             "UPDATE river_job SET attempted_at = now(), metadata = metadata || jsonb_build_object("
-            "'riverrun:started_us', (extract(epoch FROM attempted_at) * 1000000)::bigint)"
+            "'riverrun:started_us', (extract(epoch FROM attempted_at) * 1000000)::bigint,"
+            " 'riverrun:refreshed_us', (extract(epoch FROM now()) * 1000000)::bigint)"
         )
 
         handlers.gate.open()
 
         await becomes(conn, job_id, "completed")
     assert (await job(conn, job_id))["metadata"]["output"] == "left"
+
+
+@pytest.mark.parametrize(("refreshed_us", "is_taken"), [(STARTED_US + 1, False), (STARTED_US, True)])
+async def test_the_note_of_a_refresh_counts_for_the_attempt_that_it_was_written_for(
+    conn: Connection, refreshed_us: int, *, is_taken: bool
+) -> None:
+    # The number of an attempt can occur twice, on the same executor as well; its start cannot.
+    metadata = json.dumps({"riverrun:started_us": STARTED_US, "riverrun:refreshed_us": refreshed_us})
+    moved = datetime.fromtimestamp(STARTED_US / 1_000_000, UTC) + timedelta(microseconds=1)
+    await insert(conn, id=7, state="running", attempt=2, attempted_at=moved, attempted_by=["x"], metadata=metadata)
+    attempt = claimed()
+
+    taken = await Statements().run(conn, attempts.taken([attempt], "x"))
+
+    assert (attempt in taken) == is_taken
 
 
 async def _changed(conn: Connection, query: str, before: object) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from riverrun import AsyncClient, JobState, operations
+from riverrun import AsyncClient, JobState, Unique, operations
 from support import handlers
 from support.announced import announcements
 from support.contexts import settings_for
@@ -21,7 +20,7 @@ from support.executors import running_executor
 from support.jobs import insert
 from support.queries import value
 from support.river_peer import RiverPeer, needs_peer, river_peer
-from support.schedulers import running_scheduler
+from support.schedulers import running_scheduler, term_of, ticked
 
 pytestmark = needs_peer
 
@@ -147,7 +146,7 @@ async def test_differential_queue_crud(client: AsyncClient, peer: RiverPeer, con
 
     await client.run(operations.set_queue_metadata("go", {"owner": "us"}))
 
-    assert (await peer.ask("queue_get", name="go"))["Metadata"]
+    assert (await peer.ask("queue_get", name="go"))["Metadata"] == {"owner": "us"}
     await peer.ask("queue_update", name="go", queue_metadata={"owner": "them"})
     assert await value(conn, "SELECT metadata ->> 'owner' FROM river_queue") == "them"
 
@@ -276,15 +275,60 @@ async def test_external_terminal_completion_race(
     assert after["state"] == "discarded"
 
 
-async def test_resumable_cross_engine_cursor(client: AsyncClient, peer: RiverPeer, conn: Connection) -> None:
-    await peer.ask("start", queues={"go": 1}, poll_ms=100)
-    job = (await client.enqueue("peer_work", {"do": "resumable"}, queue="go")).job
+@pytest.mark.parametrize("first", ["go", "default"])
+async def test_resumable_cross_engine_cursor(
+    client: AsyncClient, peer: RiverPeer, conn: Connection, database: str, first: str
+) -> None:
+    # An attempt that fails hands the job over to the other engine, which works on the other queue.
+    await conn.execute(
+        "CREATE FUNCTION hand_over() RETURNS trigger LANGUAGE plpgsql AS $$"
+        " BEGIN NEW.queue := CASE NEW.queue WHEN 'go' THEN 'default' ELSE 'go' END; RETURN NEW; END $$"
+    )
+    await conn.execute(
+        "CREATE TRIGGER hand_over BEFORE UPDATE ON river_job FOR EACH ROW"
+        " WHEN (OLD.state = 'running' AND NEW.state IN ('available', 'retryable')) EXECUTE FUNCTION hand_over()"
+    )
+    await peer.ask("start", queues={"go": 1}, client_id="go-client", poll_ms=100)
 
-    await eventually(gone(conn, job.id, "completed"), within=20)
+    async with running_executor(settings_for(database)):
+        job = (await client.enqueue("peer_work", {"do": "resumable"}, queue=first)).job
+        await eventually(gone(conn, job.id, "completed"), within=30)
 
-    metadata = (await client.get(job.id)).metadata
-    assert metadata["output"] == {"at": 7}
-    assert json.dumps(metadata["river:resumable_cursor"])
+    done = await client.get(job.id)
+    assert (done.attempt, done.metadata["output"]) == (2, {"at": 7})
+    assert [name == "go-client" for name in done.attempted_by] == [first == "go", first != "go"]
+    assert done.metadata["river:resumable_step"] == "first"
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+async def test_periodic_unique_cross_engine(
+    client: AsyncClient, database: str, conn: Connection, peer: RiverPeer, *, ours_first: bool
+) -> None:
+    args = {"b": [1, {"x": None}], "a": "ä"}
+    await client.add_schedule(
+        "nightly", "report", cron="@yearly", args=args, queue="reports", run_on_start=True, unique=Unique(by_args=True)
+    )
+    job = {"kind": "report", "args": args, "queue": "reports"}
+    plan = {"cron": "0 0 1 1 *", "run_on_start": True}
+    periodic = [
+        {**plan, "id": "nightly", "job": {**job, "unique": {"by_args": True}}},
+        {**plan, "id": "marker", "job": {**job, "kind": "marker"}},
+    ]
+
+    async def ours() -> None:
+        async with term_of(settings_for(database, leadership="off")) as term:
+            await ticked(term)
+
+    async def theirs() -> None:
+        await peer.ask("start", queues={"go": 1}, client_id="go-client", periodic=periodic)
+        await eventually(lambda: value(conn, "SELECT count(*) = 1 FROM river_job WHERE kind = 'marker'"), within=20)
+
+    for engine in (ours, theirs) if ours_first else (theirs, ours):
+        await engine()
+
+    (report,) = (await client.list(kinds=["report"])).jobs
+    assert (report.args, report.metadata["river:periodic_job_id"]) == (args, "nightly")
+    assert await value(conn, "SELECT count(*) FROM riverrun_schedule_tick") == 1
 
 
 async def _within(seconds: float, predicate: Callable[[], Awaitable[Any]]) -> bool:
@@ -297,17 +341,3 @@ async def _within(seconds: float, predicate: Callable[[], Awaitable[Any]]) -> bo
 
 async def _changed(conn: Connection, query: str, before: object) -> bool:
     return bool(await value(conn, query) != before)
-
-
-@pytest.mark.parametrize("direction", ["theirs", "ours"])
-async def test_periodic_unique_cross_engine(
-    client: AsyncClient, database: str, conn: Connection, peer: RiverPeer, direction: str
-) -> None:
-    periodic = {
-        "id": "nightly", "cron": "0 0 * * *", "run_on_start": True,
-        "job": {"kind": "report", "args": {}, "queue": "reports", "unique": {"by_args": True}},
-    }  # fmt: skip
-    await peer.ask("start", queues={"go": 1}, client_id="go-client", periodic=[periodic])
-    await eventually(lambda: value(conn, "SELECT count(*) = 1 FROM river_job"), within=20)
-    assert direction
-    assert await value(conn, "SELECT metadata ->> 'river:periodic_job_id' FROM river_job") == "nightly"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from riverrun import AsyncClient, JobState, Unique
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
-from support.jobs import insert
+from support.jobs import ago, insert
 from support.queries import value
 from support.river_peer import PeerRefusedError, RiverPeer, needs_peer
 from support.schedulers import running_scheduler
@@ -180,6 +181,22 @@ async def test_differential_job_crud(client: AsyncClient, peer: RiverPeer) -> No
     assert (await peer.ask("retry", job_id=ids[1]))["state"] == "available"
     await peer.ask("delete", job_id=ids[2])
     assert {job.id for job in (await client.list()).jobs} == set(ids[:2])
+
+
+async def test_cross_language_cancel_retry_race(client: AsyncClient, peer: RiverPeer, conn: Connection) -> None:
+    ids = [await insert(conn, state="retryable", attempt=1, scheduled_at=ago("-1 hour")) for _ in range(20)]
+
+    for number, job_id in enumerate(ids):
+        if number % 2:
+            await asyncio.gather(peer.ask("cancel", job_id=job_id), client.retry(job_id))
+        else:
+            await asyncio.gather(client.cancel(job_id), peer.ask("retry", job_id=job_id))
+
+    # Whoever comes second finds a job in a whole state: cancelled for good, or available as if nothing had been.
+    rows = [await peer.get(job_id) for job_id in ids]
+    assert {row["state"] for row in rows} <= {"available", "cancelled"}
+    assert all((row["finalized_at"] is not None) == (row["state"] == "cancelled") for row in rows)
+    assert all(row["attempt"] == 1 and not row["errors"] for row in rows)
 
 
 async def test_a_failed_attempt_of_ours_is_read_by_go(client: AsyncClient, peer: RiverPeer, database: str) -> None:

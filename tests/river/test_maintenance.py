@@ -14,15 +14,15 @@ from riverrun.database.statements import Statements
 from riverrun.store import promote, rescue
 from riverrun_scheduler.cleaner import Cleaner
 from riverrun_scheduler.promoter import Promoter
+from riverrun_scheduler.reindexer import Reindexer
 from riverrun_scheduler.rescuer import Rescuer
 from riverrun_scheduler.river_leader import RiverLeadership
-from riverrun_scheduler.schedules import Schedules
 from riverrun_scheduler.term import Term
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.jobs import ago, insert, job, states
 from support.queries import value
-from support.schedulers import running_scheduler, settled, term_of
+from support.schedulers import running_scheduler, settled, term_of, ticked
 
 Connection = AsyncConnection[TupleRow]
 
@@ -118,6 +118,29 @@ async def test_maintenance_queue_cleaner_keeps_active_queues(conn: Connection, d
     assert await value(conn, "SELECT string_agg(name, ' ' ORDER BY name) FROM river_queue") == "fresh paused"
 
 
+async def test_maintenance_reindexer_skips_artifacts(
+    conn: Connection, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await conn.execute("CREATE INDEX riverrun_job_due_index_ccnew ON river_job (id)")
+    file = "SELECT pg_relation_filenode('riverrun_job_{}_index')"
+    due, live = await value(conn, file.format("due")), await value(conn, file.format("live"))
+    settings = settings_for(database, reindex={"schedule": "@every 1s"})
+    async with term_of(settings) as term:
+        reindexer = Reindexer(term, await led(term))
+
+        async def rebuilt() -> bool:
+            await reindexer.step(await term.pulse())
+            return bool(await value(conn, file.format("live")) != live)
+
+        await eventually(rebuilt, within=20)
+        await eventually(lambda: "index_not_rebuilt" in caplog.messages, within=10)
+        await reindexer.close()
+
+    assert await value(conn, file.format("due")) == due
+    (said, *_) = [vars(record) for record in caplog.records if record.getMessage() == "index_not_rebuilt"]
+    assert said["reason"].startswith("riverrun_job_due_index_ccnew was left behind by a REINDEX")
+
+
 async def test_maintenance_rescuer_full_batch_of_unexpired_jobs(conn: Connection, database: str) -> None:
     values = "'running', 'email', '{}', 1, ARRAY['x']"
     await conn.execute(
@@ -169,7 +192,7 @@ async def test_a_stuck_job_of_a_kind_that_nobody_here_knows_is_retried(conn: Con
     assert set(row["errors"][0]) == {"at", "attempt", "error", "trace"}
 
 
-async def test_promotion_unique_conflict(conn: Connection, database: str) -> None:
+async def test_scheduler_unique_conflict_discard(conn: Connection, database: str) -> None:
     # Without retryable in the mask two due jobs of one key may be there; River's own leader discards both.
     columns: dict[str, Any] = {"unique_key": b"k" * 32, "unique_states": "11010101", "scheduled_at": ago("1 second")}
     first = await insert(conn, state="scheduled", **columns)
@@ -182,14 +205,6 @@ async def test_promotion_unique_conflict(conn: Connection, database: str) -> Non
     assert sorted(row["state"] for row in rows) == ["available", "discarded"]
     (loser,) = [row for row in rows if row["state"] == "discarded"]
     assert (loser["metadata"]["unique_key_conflict"], loser["errors"]) == ("scheduler_discarded", None)
-
-
-async def ticked(term: Term, service: Schedules | None = None) -> Schedules:
-    service = service or Schedules(term)
-    pulse = await term.pulse()
-    while await service.step(pulse):
-        pass
-    return service
 
 
 async def test_periodic_due_job_available(client: AsyncClient, conn: Connection, database: str) -> None:

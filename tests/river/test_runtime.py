@@ -196,6 +196,49 @@ async def test_reserved_metadata_cross_engine(client: AsyncClient, conn: Connect
     assert (await job(conn, job_id))["metadata"] == {**reserved, "output": {"text": "hello Ada"}}
 
 
+async def test_resumable_retry(client: AsyncClient, conn: Connection, database: str) -> None:
+    job_id = (await client.enqueue("peer_work", {"do": "resumable"})).job.id
+    async with running_executor(settings_for(database)):
+        await eventually(lambda: value(conn, "SELECT state = 'completed' FROM river_job"), within=15)
+
+    row = await job(conn, job_id)
+    assert [(error["attempt"], error["error"]) for error in row["errors"]] == [(1, "Unhappy: stop at seven")]
+    # A completed job keeps what it had when it was claimed.
+    assert row["metadata"]["river:resumable_step"] == "first"
+    assert row["metadata"]["river:resumable_cursor"] == {"second": {"at": 7}}
+    assert (row["attempt"], row["metadata"]["output"]) == (2, {"at": 7})
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("without a name", "step: '' is not allowed; expected a name"),
+        ("twice", "step: 'one' is not allowed; expected a name that no other step of the attempt has"),
+        ("a cursor outside", "cursor: None is not allowed; expected to be used within ctx.step(...)"),
+        ("a cursor that is no JSON", "cursor"),
+    ],
+)
+async def test_resumable_validation(client: AsyncClient, conn: Connection, database: str, how: str, said: str) -> None:
+    row = await attempted(client, conn, database, "wrong_steps", args={"how": how}, max_attempts=1)
+
+    assert row["state"] == "discarded"
+    assert said in row["errors"][0]["error"]
+
+
+async def test_resumable_validation_of_a_step_that_is_not_there_any_more(
+    client: AsyncClient, conn: Connection, database: str
+) -> None:
+    job_id = await insert(
+        conn, kind="peer_work", args='{"do": "resumable"}', metadata='{"river:resumable_step": "gone"}', max_attempts=1
+    )
+    async with running_executor(settings_for(database)):
+        await eventually(lambda: value(conn, "SELECT state = 'discarded' FROM river_job"), within=10)
+
+    row = await job(conn, job_id)
+    assert "resumable step 'gone'" in row["errors"][0]["error"]
+    assert "output" not in row["metadata"]
+
+
 async def test_completion_row_lock_wait(client: AsyncClient, conn: Connection, database: str) -> None:
     held = (await client.enqueue("gate", {})).job.id
     other = (await client.enqueue("gate", {})).job.id

@@ -17,7 +17,7 @@ from riverrun.store import jobs
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
-from support.jobs import insert, job, states
+from support.jobs import ago, insert, job, states
 from support.queries import value
 from support.river_database import create_river
 
@@ -89,6 +89,28 @@ async def test_differential_job_crud(client: AsyncClient, conn: Connection) -> N
     await client.delete(job_id)
     with pytest.raises(NotFound):
         await client.get(job_id)
+
+
+async def test_exhausted_job_retry(client: AsyncClient, conn: Connection) -> None:
+    job_id = await insert(
+        conn, state="discarded", attempt=3, max_attempts=3, finalized_at=ago("1 day"), scheduled_at=ago("1 day")
+    )
+
+    retried = await client.retry(job_id)
+
+    assert (retried.state, retried.attempt, retried.max_attempts) == (JobState.AVAILABLE, 3, 4)
+    assert retried.finalized_at is None
+
+
+async def test_unique_skip_keeps_existing_kind(client: AsyncClient, conn: Connection) -> None:
+    unique = Unique(by_args=True, exclude_kind=True)
+    first = (await client.enqueue("one_kind", {"n": 1}, unique=unique)).job
+    before = await job(conn, first.id)
+
+    second = await client.enqueue("another_kind", {"n": 1}, unique=unique)
+
+    assert (second.duplicate, second.job.id, second.job.kind) == (True, first.id, "one_kind")
+    assert await job(conn, first.id) == before
 
 
 async def test_bulk_delete_safety(client: AsyncClient, conn: Connection) -> None:

@@ -102,8 +102,18 @@ async def wait_at_gate(ctx: Context) -> None:
 
 
 @riverrun.handler("peer_work")
-async def work_as_the_peer() -> None:
+async def work_as_the_peer(args: dict[str, Any], ctx: Context) -> None:
     """Do what a client of River in another language does as well, when both work on one queue."""
+    if args.get("do") == "resumable":
+        ctx.step("first", list)
+        await ctx.step("second", _stop_at_seven, ctx)
+
+
+async def _stop_at_seven(ctx: Context) -> None:
+    if ctx.cursor is None:
+        ctx.cursor = {"at": 7}
+        raise Unhappy("stop at seven")
+    ctx.output(ctx.cursor)
 
 
 @riverrun.handler("gate_output")
@@ -262,6 +272,21 @@ async def chatter(args: dict[str, Any], ctx: Context) -> None:
     ctx.log.warning("behind_the_gate")
     if args.get("fail"):
         raise Unhappy("as asked")
+
+
+@riverrun.handler("wrong_steps")
+async def wrong_steps(args: dict[str, Any], ctx: Context) -> None:
+    """Use steps as nobody may."""
+    match args["how"]:
+        case "without a name":
+            ctx.step("", list)
+        case "twice":
+            ctx.step("one", list)
+            ctx.step("one", list)
+        case "a cursor outside":
+            ctx.cursor = 1
+        case "a cursor that is no JSON":
+            ctx.step("one", setattr, ctx, "cursor", object())
 
 
 @riverrun.handler("in_steps")

@@ -14,6 +14,7 @@ from riverrun.store import leader
 from riverrun.store.leader import Pulse
 from riverrun_scheduler.__main__ import main
 from riverrun_scheduler.clock import DatabaseClock
+from riverrun_scheduler.schedules import Schedules
 from riverrun_scheduler.session import open_session
 from riverrun_scheduler.term import Term
 from support.contexts import context_for
@@ -31,6 +32,15 @@ async def term_of(settings: Settings, *, clock: DatabaseClock | None = None) -> 
 async def settled(term: Term) -> Pulse:
     """Return a pulse of a term that is old enough to rescue."""
     return replace(await term.pulse(), settled=timedelta(minutes=1))
+
+
+async def ticked(term: Term, service: Schedules | None = None) -> Schedules:
+    """Enqueue what is due now, and return the service that did."""
+    service = service or Schedules(term)
+    pulse = await term.pulse()
+    while await service.step(pulse):
+        pass
+    return service
 
 
 @asynccontextmanager

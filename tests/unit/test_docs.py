@@ -19,9 +19,23 @@ from riverrun_supervisor.greeting import greeting
 from support.names import ROOT, check_command, is_setting, is_variable, metric_names, metrics_in, tables_and_packages
 
 COMPONENTS = ["admin_api", "cli", "core", "deploy", "executor", "scheduler", "sql", "supervisor"]
-FOLDERS = [ROOT, *(ROOT / name for name in COMPONENTS), ROOT / "docs", ROOT / "docs" / "decisions"]
+FOLDERS = [
+    ROOT,
+    *(ROOT / name for name in COMPONENTS),
+    ROOT / "docs",
+    ROOT / "docs" / "decisions",
+    ROOT / "examples" / "handlers",
+]
 PAGES = sorted(page for folder in FOLDERS for page in folder.glob("*.md"))
-PAIRED = ("README", "docs/dashboard", "docs/extending", "docs/handlers", "docs/quick-start", "docs/logs")
+PAIRED = (
+    "README",
+    "docs/dashboard",
+    "docs/extending",
+    "docs/handlers",
+    "docs/quick-start",
+    "docs/logs",
+    "examples/handlers/README",
+)
 TWINS = [(f"{name}.md", f"{name}.zh-CN.md") for name in PAIRED]
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -189,6 +189,15 @@ def test_a_result_document_without_an_outcome_leaves_it_to_the_status() -> None:
     assert result({"outcome": "", "error": "bad"}, 422).outcome == Discarded("bad", error_type="http_4xx")
 
 
+def test_what_a_result_document_leaves_beside_its_outcome_is_handed_on_as_it_stands_there() -> None:
+    beside = {"metadata": {"shelf": "B"}, "logs": ["began"]}
+
+    assert result({"outcome": "snooze", **beside}).beside == beside
+    assert result({**beside, "logs": None}, 503).beside == {**beside, "logs": None}
+    assert result({"outcome": "complete", "output": 1}).beside == {}
+    assert reading(200, json.dumps(beside).encode(), Content_Type="application/json").beside == {}
+
+
 def test_a_header_wins_over_the_document_and_the_document_gives_the_details() -> None:
     assert result({"outcome": "complete", "delay_s": 5}, Job_Outcome="snooze").outcome == Snoozed(timedelta(seconds=5))
     assert reading(200, b"{", Content_Type=RESULT_TYPE, Job_No_Retry="true").outcome == Discarded(

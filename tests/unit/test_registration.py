@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from riverrun.errors import InvalidInput
 from riverrun.registration import Registration, registration
+from support.names import ROOT
 
 HTTP: dict[str, Any] = {"kind": "custom_task", "handler_name": "CustomTaskHandler", "handler_type": "http"}
 URL = "http://localhost:8080/handle"
@@ -145,3 +147,17 @@ def test_a_grpc_registration_names_its_port_and_a_method_of_the_contract_if_any(
 
     for method in ("", "/", "/Run", "/RunStream"):
         assert registration("email", "email", "grpc", endpoint_url=f"grpcs://example.org:1{method}")
+
+
+def test_every_door_says_where_services_may_be() -> None:
+    doors = {"registration", "registry.update"}
+    calls = [
+        (ast.unparse(node.func), {word.arg for word in node.keywords}, file.name)
+        for component in ("admin_api", "cli")
+        for file in (ROOT / component).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in doors
+    ]
+
+    assert {called for called, _, _ in calls} == doors
+    assert [call for call in calls if "egress" not in call[1]] == []

@@ -64,6 +64,8 @@ def test_all_problems_are_told_at_once_each_with_its_line() -> None:
         ("river: {shutdown_wait: -5}", "river.shutdown_wait: -5 is not allowed"),
         ("river: {job_timeout: 2h}", "expected at most river.rescue_stuck_jobs_after"),
         ("river: {leadership: maybe}", "expected one of lead, follow, off"),
+        ("river: {reindex: {schedule: sometimes}}", "river.reindex.schedule: 'sometimes' is not allowed; expected "),
+        ("river: {reindex: {schedule: sometimes}}", ", or off"),
         ("river: {max_attempt: 3}", "river.max_attempt: unknown key; did you mean max_attempts?"),
         ("postgresql: {max_conns: 5, min_conns: 6}", "expected at most postgresql.max_conns, which is 5"),
         ("postgresql: {ssl_mode: disabled}", "expected one of disable, allow"),

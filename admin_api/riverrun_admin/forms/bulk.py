@@ -5,15 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from riverrun.names import check_job_id
-from riverrun.store import bulk_operations
+from riverrun_admin import bulk_actions
 from riverrun_admin.forms.fields import leave, read_fields
-from riverrun_admin.transaction import run
 
 
 async def abort(request: web.Request) -> web.StreamResponse:
     """End an operation; what it has changed stays changed."""
     fields = await read_fields(request)
-    bulk = await run(request, bulk_operations.abort(check_job_id(fields.text("bulk_id"), "bulk_id")))
+    bulk = await bulk_actions.abort(request, check_job_id(fields.text("bulk_id"), "bulk_id"))
     leave(request, fields.back(f"queue/bulk/{bulk.id}"), "bulk_aborted")
 
 

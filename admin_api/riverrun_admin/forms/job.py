@@ -17,6 +17,7 @@ from riverrun_admin.forms.fields import Fields, leave, read_fields
 from riverrun_admin.job_actions import Outcome
 from riverrun_admin.models import EnqueueBody
 from riverrun_admin.rules import validated
+from riverrun_admin.scope import queues_seen
 from riverrun_admin.transaction import run
 
 Act = Callable[[web.Request, Sequence[int]], Awaitable[Mapping[int, Outcome]]]
@@ -59,7 +60,8 @@ async def group(request: web.Request) -> web.StreamResponse:
     act, _ = _action(request)
     fields = await read_fields(request)
     kind = check_kind(fields.text("kind"), "kind")
-    found = await run(request, failures.group(kind, fields.text("fingerprint")[:16]))
+    steps = failures.group(kind, fields.text("fingerprint")[:16], queues=await queues_seen(request))
+    found = await run(request, steps)
     note(request, target=f"error:{found.fingerprint}", before={"jobs": found.ids})
     outcomes = await act(request, found.ids)
     leave(request, fields.back("error/list"), _notice(outcomes))

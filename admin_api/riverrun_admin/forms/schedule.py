@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from aiohttp import web
 
-from riverrun.database.statements import Steps
 from riverrun.names import check_schedule_name
 from riverrun.schedule import NewSchedule, Schedule, new_schedule
-from riverrun.store import schedules
+from riverrun_admin import schedule_actions
 from riverrun_admin.forms.fields import Fields, leave, read_fields
-from riverrun_admin.schedule_actions import run_now
-from riverrun_admin.transaction import run
 
 
 async def act(request: web.Request) -> web.StreamResponse:
@@ -23,14 +20,14 @@ async def act(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     switch, notice = action
     fields = await read_fields(request)
-    await run(request, switch(check_schedule_name(fields.text("name"), "name")))
+    await switch(request, check_schedule_name(fields.text("name"), "name"))
     leave(request, fields.back("schedule/list"), notice)
 
 
 async def enqueue(request: web.Request) -> web.StreamResponse:
     """Enqueue the job of a schedule now, and show it."""
     fields = await read_fields(request)
-    job = await run_now(request, check_schedule_name(fields.text("name"), "name"))
+    job = await schedule_actions.run_now(request, check_schedule_name(fields.text("name"), "name"))
     leave(request, f"queue/jobs/{job.id}", "enqueued")
 
 
@@ -40,16 +37,16 @@ async def save(request: web.Request) -> web.StreamResponse:
     revision = fields.number("revision")
     said = _said(fields)
     if isinstance(revision, int):
-        await run(request, schedules.update(said, revision=revision))
+        await schedule_actions.update(request, said, revision=revision)
     else:
-        await run(request, schedules.create(said))
+        await schedule_actions.create(request, said)
     leave(request, "schedule/list", "schedule_saved")
 
 
 async def delete(request: web.Request) -> web.StreamResponse:
     """Delete a schedule; jobs that it has enqueued stay."""
     fields = await read_fields(request)
-    await run(request, schedules.delete(check_schedule_name(fields.text("name"), "name")))
+    await schedule_actions.delete(request, check_schedule_name(fields.text("name"), "name"))
     leave(request, "schedule/list", "schedule_deleted")
 
 
@@ -70,9 +67,9 @@ def _said(fields: Fields) -> NewSchedule:
     )
 
 
-_ACTIONS: Mapping[str, tuple[Callable[[str], Steps[Schedule]], str]] = {
-    "pause": (schedules.pause, "schedule_paused"),
-    "resume": (schedules.resume, "schedule_resumed"),
+_ACTIONS: Mapping[str, tuple[Callable[[web.Request, str], Awaitable[Schedule]], str]] = {
+    "pause": (schedule_actions.pause, "schedule_paused"),
+    "resume": (schedule_actions.resume, "schedule_resumed"),
 }
 """What to do, and the notice of the page after it."""
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from aiohttp import web
 
 from riverrun.job import Job, decode_json
-from riverrun.store import registry
 from riverrun.store.registry import RegisteredHandler
 from riverrun_admin.args_form import Member, members_of
 from riverrun_admin.pages.render import page
 from riverrun_admin.reading import read_job
-from riverrun_admin.services import services
+from riverrun_admin.scope import handlers_seen
 
 
 async def enqueue_page(request: web.Request) -> web.Response:
     """Return the form, filled from the job that the query names as a model."""
     like = await _model(request)
-    known = {each.kind: each for each in await services(request).database.run(registry.handlers())}
+    known = {each.kind: each for each in await handlers_seen(request)}
     kind = like.kind if like else request.query.get("kind", "")
     return page(
         request,

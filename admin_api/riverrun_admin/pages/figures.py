@@ -15,6 +15,7 @@ from riverrun_admin.pages import formats
 from riverrun_admin.pages.charts import Chart, Series, lines, stacked
 from riverrun_admin.pages.texts import translator
 from riverrun_admin.pages.view import view_of
+from riverrun_admin.scope import queues_seen
 from riverrun_admin.services import services
 
 HISTORY_SECONDS = 5.0
@@ -33,15 +34,16 @@ class History:
 
 
 async def history(request: web.Request, period: Period, *, queue: str | None = None) -> History:
-    """Return what ended in ``period``, in one queue or in all."""
+    """Return what ended in ``period``, in one queue or in all that the sender may see."""
     database = services(request).database
+    queues = await queues_seen(request) if queue is None else (queue,)
 
     async def ask() -> History:
         now = datetime.now(UTC)
-        points = await database.run(figures.series(period, now, queue=queue))
-        return History(points, await database.run(figures.kinds(period, now, queue=queue)))
+        points = await database.run(figures.series(period, now, queues=queues))
+        return History(points, await database.run(figures.kinds(period, now, queues=queues)))
 
-    return await services(request).recent.get(("history", period.name, queue), ask, seconds=HISTORY_SECONDS)
+    return await services(request).recent.get(("history", period.name, queues), ask, seconds=HISTORY_SECONDS)
 
 
 async def sparks(request: web.Request) -> Mapping[str, Spark]:

@@ -7,14 +7,16 @@ from typing import Any
 
 from aiohttp import web
 
+from riverrun.errors import NotFound
 from riverrun.names import check_kind
 from riverrun.registration import TYPES
-from riverrun.store import health, registry
+from riverrun.store import health
 from riverrun.store.figures import PERIODS
 from riverrun_admin.callers import caller_of
 from riverrun_admin.documents import encoded, safe
 from riverrun_admin.pages import figures, formats
 from riverrun_admin.pages.render import page
+from riverrun_admin.scope import handlers_seen
 from riverrun_admin.services import services
 
 _HOUR = PERIODS[1]
@@ -23,7 +25,7 @@ MISSING_SECONDS = 5.0
 
 async def handlers_page(request: web.Request) -> web.Response:
     """Return the list of handlers, each with how its attempts of the last hour ended."""
-    found = await services(request).database.run(registry.handlers())
+    found = await handlers_seen(request)
     history = await figures.history(request, _HOUR)
     missing = await missing_handlers(request)
     return page(
@@ -40,7 +42,9 @@ async def handler_page(request: web.Request) -> web.Response:
     kind = request.query.get("task_type")
     known = None
     if kind:
-        known = await services(request).database.run(registry.handler(check_kind(kind, "?task_type")))
+        known = next(iter(await handlers_seen(request, [check_kind(kind, "?task_type")])), None)
+        if known is None:
+            raise NotFound("handler", kind)
     figure = None
     if known is not None:
         history = await figures.history(request, _HOUR)

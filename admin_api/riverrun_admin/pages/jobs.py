@@ -16,7 +16,7 @@ from riverrun_admin.pages.render import page
 from riverrun_admin.pages.timeline import timeline
 from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.reading import read_job, read_page
-from riverrun_admin.services import services
+from riverrun_admin.scope import snapshot_seen
 
 _RETRYABLE_BY_HAND = frozenset(JobState) - {JobState.RUNNING, JobState.AVAILABLE}
 _SHOWN_APART = frozenset({"output", "riverrun:progress", "river:log"})
@@ -26,7 +26,7 @@ async def jobs_page(request: web.Request) -> web.Response:
     """Return one page of the jobs that the query asks for."""
     wanted = job_filter(request)
     found = await read_page(request, wanted, limit=rows_wanted(request), cursor=request.query.get("cursor") or None)
-    snapshot = await services(request).overview.snapshot()
+    snapshot = await snapshot_seen(request)
     query = request.rel_url.query.copy()
     for name in ("cursor", "notice", *CHOICES):
         query.popall(name, None)

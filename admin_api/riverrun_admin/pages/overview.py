@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from riverrun.errors import InvalidInput
-from riverrun.store import failures, schedules
+from riverrun.store import failures
 from riverrun.store.failures import Failure
 from riverrun.store.figures import PERIODS, Period, Point
 from riverrun.store.statistics import QueueStatistics, Statistics
-from riverrun_admin.callers import caller_of
 from riverrun_admin.pages import figures
 from riverrun_admin.pages.render import page
 from riverrun_admin.pages.schedules import late
+from riverrun_admin.scope import queues_seen, schedules_seen, snapshot_seen
 from riverrun_admin.services import services
 
 FAILURES_SHOWN, QUEUES_SHOWN = 8, 8
@@ -47,10 +47,10 @@ class Summary:
 async def overview_page(request: web.Request) -> web.Response:
     """Return the overview."""
     period = period_of(request)
-    statistics = (await services(request).overview.snapshot()).statistics
+    statistics = (await snapshot_seen(request)).statistics
     history = await figures.history(request, period)
     found, _ = await recent_failures(request)
-    known = await services(request).database.run(schedules.list_all())
+    known = await schedules_seen(request)
     queues = sorted(statistics.queues, key=lambda queue: -(queue.oldest_age_s or 0))
     return page(
         request,
@@ -84,13 +84,12 @@ def period_of(request: web.Request) -> Period:
 
 async def recent_failures(request: web.Request) -> tuple[list[Failure], bool]:
     """Return the groups of failures that the sender may see, a few seconds old, and whether there are more."""
-    served_by, caller = services(request), caller_of(request)
+    served_by, queues = services(request), await queues_seen(request)
     found, more = await served_by.recent.get(
-        "failures", lambda: served_by.database.run(failures.groups()), seconds=FAILURES_SECONDS
+        ("failures", queues), lambda: served_by.database.run(failures.groups(queues=queues)), seconds=FAILURES_SECONDS
     )
-    seen = [each for each in found if all(map(caller.may_use, each.queues))]
     words = served_by.mask.words
-    return [replace(each, message=words(each.message), example=words(each.example)) for each in seen], more
+    return [replace(each, message=words(each.message), example=words(each.example)) for each in found], more
 
 
 def _summary(statistics: Statistics, points: Sequence[Point]) -> Summary:

@@ -13,17 +13,17 @@ from riverrun.store import statistics
 from riverrun.store.figures import PERIODS
 from riverrun.store.statistics import Executor, QueueStatistics
 from riverrun.telemetry.metrics import RUN, WAIT
-from riverrun_admin.callers import caller_of
 from riverrun_admin.pages import figures
 from riverrun_admin.pages.charts import histogram
 from riverrun_admin.pages.overview import period_of
 from riverrun_admin.pages.render import page
+from riverrun_admin.scope import snapshot_seen
 from riverrun_admin.services import services
 
 
 async def queues_page(request: web.Request) -> web.Response:
     """Return the list of queues."""
-    snapshot = await services(request).overview.snapshot()
+    snapshot = await snapshot_seen(request)
     return page(request, "queues", queues=snapshot.statistics.queues, sparks=await figures.sparks(request))
 
 
@@ -34,9 +34,9 @@ async def queue_page(request: web.Request) -> web.Response:
         NotFound: Nobody knows the queue, or the sender may not see it.
     """
     name = check_queue(request.query.get("name"), "?name")
-    snapshot = await services(request).overview.snapshot()
+    snapshot = await snapshot_seen(request)
     queue = next((each for each in snapshot.statistics.queues if each.name == name), None)
-    if queue is None or not caller_of(request).may_use(name):
+    if queue is None:
         raise NotFound("queue", name)
     period = period_of(request)
     history = await figures.history(request, period, queue=name)

@@ -22,7 +22,7 @@ from riverrun_admin.pages.charts import spark
 from riverrun_admin.pages.texts import catalog, translator
 from riverrun_admin.pages.view import CHOICES, keep, view_of
 from riverrun_admin.problems import Problem
-from riverrun_admin.roles import ROLES
+from riverrun_admin.roles import opens
 from riverrun_admin.services import services
 
 STATES = (
@@ -83,7 +83,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
             choices=CHOICES,
             base=base_of(request),
             static=f"{base_of(request)}static/{version()}/",
-            navigation=[each for each in NAVIGATION if caller.role.allows(ROLES["GET", f"/admin/{each[1]}"])],
+            navigation=[each for each in NAVIGATION if opens(caller, "GET", f"/admin/{each[1]}")],
             may=lambda role: caller.role.allows(Role(role)),
             here=template,
             section=_SECTIONS.get(template, template),

@@ -13,6 +13,7 @@ from riverrun.names import check_schedule_name
 from riverrun.schedule import MISSED, Schedule
 from riverrun.store import schedules
 from riverrun_admin.pages.render import page
+from riverrun_admin.scope import schedule_seen, schedules_seen
 from riverrun_admin.services import services
 
 TIMES_SHOWN = 5
@@ -22,7 +23,7 @@ LATE_AFTER = timedelta(minutes=1)
 
 async def schedules_page(request: web.Request) -> web.Response:
     """Return the list of schedules."""
-    found = await services(request).database.run(schedules.list_all())
+    found = await schedules_seen(request)
     now = datetime.now(UTC)
     return page(
         request,
@@ -43,7 +44,7 @@ async def schedule_page(request: web.Request) -> web.Response:
     name = request.query.get("name")
     known, ticks = None, []
     if name:
-        known = await services(request).database.run(schedules.get(check_schedule_name(name, "?name")))
+        known = await schedule_seen(request, check_schedule_name(name, "?name"))
         found = await services(request).database.run(schedules.history([known.name], rows=TICKS_LISTED))
         ticks = found[known.name]
     now = datetime.now(UTC)

@@ -14,7 +14,8 @@ from riverrun_admin.services import services
 
 async def settings_page(request: web.Request) -> web.Response:
     """Return what the reader may choose and, to an administrator, the settings in force, secrets hidden."""
-    shown = values(services(request).settings) if caller_of(request).role.allows(Role.ADMIN) else ()
+    caller = caller_of(request)
+    shown = values(services(request).settings) if caller.role.allows(Role.ADMIN) and not caller.queues else ()
     settings = [
         (".".join(path), value if isinstance(value, str) else encoded(value).decode().strip())
         for path, value in shown

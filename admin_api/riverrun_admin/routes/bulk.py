@@ -9,7 +9,7 @@ from riverrun.errors import InvalidInput
 from riverrun.store import bulk_operations
 from riverrun.store.bulk_operations import Bulk
 from riverrun.store.listing import JobFilter
-from riverrun_admin import bulk_actions, queue_actions
+from riverrun_admin import answers, bulk_actions, queue_actions
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.database import QueryTimeout
 from riverrun_admin.documents import bulk_document, count, respond
@@ -18,9 +18,10 @@ from riverrun_admin.models import BulkBody, BulkIdBody, OneQueueBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.bulk import bulk_page, bulks_page
 from riverrun_admin.pages.view import CHOICES
+from riverrun_admin.problems import Problem
 from riverrun_admin.rules import validated
+from riverrun_admin.scope import NO_QUEUE, bulk_seen, check_queue_is_theirs, narrowed, queues_seen
 from riverrun_admin.services import services
-from riverrun_admin.transaction import run
 
 
 async def begin(request: web.Request) -> web.Response:
@@ -29,6 +30,7 @@ async def begin(request: web.Request) -> web.Response:
     given = {"delay_s": body.delay_s, "priority": body.priority, "queue": body.queue}
     params = bulk_operations.check_action(body.action, given)
     wanted, text = _wanted(body)
+    wanted = await _theirs(request, wanted, str(params.get("queue", "")))
     if body.dry_run:
         return respond({"action": body.action, "filter": text, "dry_run": True, "count": await _count(request, wanted)})
     return _begun(await bulk_actions.begin(request, body.action, params, wanted, text=text))
@@ -54,7 +56,8 @@ async def list_operations(request: web.Request) -> web.Response:
     refuse_unknown(request, frozenset({"limit", "cursor", "lenient", "notice", *CHOICES}))
     wants_page = accepts_page_or_json(request)
     rows = rows_wanted(request)
-    steps = bulk_operations.listed(before=number_of(request, "cursor"), rows=rows + 1)
+    before, queues = number_of(request, "cursor"), await queues_seen(request)
+    steps = bulk_operations.listed(before=before, rows=rows + 1, queues=queues)
     found = await services(request).database.run(steps)
     more = str(found[rows - 1].id) if len(found) > rows else None
     if wants_page:
@@ -67,15 +70,14 @@ async def show(request: web.Request) -> web.Response:
     text = request.match_info["bulk_id"]
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise InvalidInput("bulk_id", text, "the id of an operation", code="format")
-    wants_page = accepts_page_or_json(request)
-    bulk = await services(request).database.run(bulk_operations.get(int(text)))
+    wants_page, bulk = accepts_page_or_json(request), await bulk_seen(request, int(text))
     return bulk_page(request, bulk) if wants_page else respond(bulk_document(bulk))
 
 
 async def abort(request: web.Request) -> web.Response:
     """End an operation where it is; what it has changed stays changed."""
     body = validated(BulkIdBody, await read_object(request), lenient=is_lenient(request))
-    return respond(bulk_document(await run(request, bulk_operations.abort(body.bulk_id))))
+    return respond(bulk_document(await bulk_actions.abort(request, body.bulk_id)))
 
 
 def _wanted(body: BulkBody) -> tuple[JobFilter, str]:
@@ -91,12 +93,26 @@ def _wanted(body: BulkBody) -> tuple[JobFilter, str]:
     return wanted, body.filter or ""
 
 
+async def _theirs(request: web.Request, wanted: JobFilter, target: str) -> JobFilter:
+    """Return ``wanted`` with the queues of the sender alone.
+
+    Raises:
+        Problem: 403, none of them is meant, or the jobs shall go to another one.
+    """
+    if target:
+        check_queue_is_theirs(request, target)
+    seen = await narrowed(request, wanted)
+    if seen.queues == NO_QUEUE:
+        raise Problem(403, "forbidden", "this token is for none of the queues that the filter names")
+    return seen
+
+
 def _begun(bulk: Bulk) -> web.Response:
     headers = {"Location": f"/admin/queue/bulk/{bulk.id}"}
     return respond(bulk_document(bulk), status=202, headers=headers)
 
 
-async def _count(request: web.Request, wanted: JobFilter) -> dict[str, object] | None:
+async def _count(request: web.Request, wanted: JobFilter) -> answers.Number | None:
     """Return how many jobs match; None when that cannot be said within two seconds."""
     try:
         return count(await services(request).database.run(bulk_operations.count(wanted)))

@@ -14,13 +14,13 @@ from aiohttp import web
 from riverrun.calls import NO_SETTINGS
 from riverrun.context import PROGRESS_KEY
 from riverrun.errors import Conflict
-from riverrun.members import OUTPUT_KEY
+from riverrun.members import OUTPUT_KEY, check_own_metadata
 from riverrun.names import check_job_id
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, Snoozed
 from riverrun.retry import RIVER_BACKOFF
 from riverrun.sanitize import clean_json, clean_text
 from riverrun.store import callbacks, registry
-from riverrun.transition import decide
+from riverrun.transition import decide, with_notes
 from riverrun.webhook import Fence, is_genuine, token_fence
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import respond
@@ -62,10 +62,11 @@ async def callback(request: web.Request) -> web.Response:
             settings = known[0].registration.settings if known else NO_SETTINGS
             backoff = RIVER_BACKOFF if settings.backoff is None else settings.backoff.policy
             final = decide(found, outcome, now=datetime.now(UTC), rng=_random, backoff=backoff)
-            if not await run(conn, callbacks.end(fence, found.incarnation, final)):
+            left = with_notes(final, None if not said.metadata else check_own_metadata(said.metadata, "metadata"))
+            if not await run(conn, callbacks.end(found.fence, found.incarnation, left)):
                 raise _over(fence)
             return respond({"job_id": job_id, "state": str(final.state)})
-        if not await run(conn, callbacks.note(fence, found.incarnation, _patch(said, found))):
+        if not await run(conn, callbacks.note(found.fence, found.incarnation, _patch(said, found))):
             raise _over(fence)
     return respond({"job_id": job_id, "state": "running"})
 

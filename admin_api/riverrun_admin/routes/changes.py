@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from aiohttp import web
 
 from riverrun.errors import InvalidInput, RiverrunError
-from riverrun.masking import HIDDEN
+from riverrun.masking import check_shown
 from riverrun.store.changing import JobChange
 from riverrun_admin import job_actions
 from riverrun_admin.auditing import note
@@ -55,9 +55,7 @@ async def update(request: web.Request) -> web.Response:
     given = {name: getattr(body, name) for name in body.model_fields_set - {"job_id"}}
     if not given:
         raise InvalidInput("job_id", body.job_id, "something to change beside it", code="required")
-    if f'"{HIDDEN}"' in (body.task_params or ""):
-        allowed = f"arguments without {HIDDEN}, which stands for what is hidden and would take its place"
-        raise InvalidInput("task_params", HIDDEN, allowed, code="format")
+    check_shown(body.task_params or "", "task_params")
     if body.queue is not None:
         check_queue_is_theirs(request, body.queue)
     before = await read_job(request, body.job_id)

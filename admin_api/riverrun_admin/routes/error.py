@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from riverrun.store.failures import Failure
+from riverrun_admin import answers
 from riverrun_admin.documents import moment, respond
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.errors import errors_page
@@ -19,7 +20,7 @@ async def list_errors(request: web.Request) -> web.Response:
     return respond({"data": [_document(each) for each in found], "next_cursor": None, "complete": not more})
 
 
-def _document(failure: Failure) -> dict[str, object]:
+def _document(failure: Failure) -> answers.Failure:
     return {
         "fingerprint": failure.fingerprint,
         "task_type": failure.kind,

@@ -8,6 +8,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from riverrun_admin.events import Reader
+from riverrun_admin.scope import topics_seen
 from riverrun_admin.services import services
 from riverrun_admin.topics import topics_wanted
 
@@ -21,7 +22,7 @@ LONGEST_WRITE_SECONDS = 30.0
 
 async def events(request: web.Request) -> web.StreamResponse:
     """Stream the topics that the query names until the reader leaves or the process is about to."""
-    topics = topics_wanted(request)
+    topics = await topics_seen(request, topics_wanted(request))
     with services(request).events.subscribe(topics, request.headers.get("Last-Event-ID")) as reader:
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)

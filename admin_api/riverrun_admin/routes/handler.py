@@ -16,7 +16,7 @@ from riverrun.names import check_kind
 from riverrun.registration import registration
 from riverrun.store import jobs, registry
 from riverrun.store.registry import RegisteredHandler
-from riverrun_admin import handler_actions
+from riverrun_admin import answers, handler_actions
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import handler_document, job_document, respond
 from riverrun_admin.filters import flag, is_lenient, refuse_unknown
@@ -33,6 +33,7 @@ from riverrun_admin.pages.handlers import handlers_page
 from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.problems import Problem
 from riverrun_admin.rules import validated
+from riverrun_admin.scope import handlers_seen
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
@@ -43,7 +44,7 @@ async def list_handlers(request: web.Request) -> web.Response:
     if accepts_page_or_json(request):
         return await handlers_page(request)
     kinds = [check_kind(kind, "?task_type") for kind in request.query.getall("task_type", [])]
-    found = await services(request).database.run(registry.handlers(kinds or None))
+    found = await handlers_seen(request, kinds or None)
     return respond({"data": [handler_document(handler) for handler in found], "next_cursor": None})
 
 
@@ -125,7 +126,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 def _respond(handler: RegisteredHandler, *, status: int = 200, signing_secret: str | None = None) -> web.Response:
-    document = handler_document(handler)
+    document: answers.SecretHandler = {**handler_document(handler)}
     if signing_secret is not None:
         document["signing_secret"] = signing_secret
     return respond(document, status=status, headers={"ETag": f'"{handler.revision}"'})

@@ -18,6 +18,7 @@ from riverrun_admin.job_actions import Outcome
 from riverrun_admin.models import JobIdsBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.jobs import job_page, jobs_page
+from riverrun_admin.pages.texts import language_of
 from riverrun_admin.problems import FieldError, invalid, problem_of
 from riverrun_admin.reading import read_job, read_page
 from riverrun_admin.rules import validated
@@ -84,7 +85,8 @@ async def respond_for_each(request: web.Request, body: JobIdsBody, act: Act, tol
     if body.job_ids is not None:
         ids = list(dict.fromkeys(body.job_ids))
         outcomes = await act(request, ids)
-        return respond({"results": [_result(job_id, outcomes[job_id], told) for job_id in ids]})
+        language = language_of(request)
+        return respond({"results": [_result(job_id, outcomes[job_id], told, language) for job_id in ids]})
     assert body.job_id is not None  # noqa: S101 - tells the type checker what was just checked
     outcome = (await act(request, [body.job_id]))[body.job_id]
     if isinstance(outcome, RiverrunError):
@@ -93,10 +95,10 @@ async def respond_for_each(request: web.Request, body: JobIdsBody, act: Act, tol
     return respond({"job_id": body.job_id, **document}, status=202 if document.get("cancel_requested") else 200)
 
 
-def _result(job_id: int, outcome: Outcome, told: Told) -> dict[str, object]:
+def _result(job_id: int, outcome: Outcome, told: Told, language: str) -> dict[str, object]:
     if isinstance(outcome, JobState):
         return {"job_id": job_id, "ok": True, **told(outcome)}
-    problem = problem_of(outcome)
+    problem = problem_of(outcome).said_in(language)
     return {"job_id": job_id, "ok": False, "code": problem.code, "detail": problem.detail}
 
 

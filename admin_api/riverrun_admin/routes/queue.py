@@ -16,7 +16,7 @@ from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.overview import overview_page
 from riverrun_admin.pages.queues import queues_page
 from riverrun_admin.rules import validated
-from riverrun_admin.services import services
+from riverrun_admin.scope import snapshot_seen
 from riverrun_admin.stream import is_stream
 
 
@@ -77,12 +77,12 @@ async def list_queues(request: web.Request) -> web.Response:
     """List the queues with their statistics."""
     if accepts_page_or_json(request):
         return await queues_page(request)
-    snapshot = await services(request).overview.snapshot()
+    snapshot = await snapshot_seen(request)
     return respond({"data": [queue_document(queue) for queue in snapshot.statistics.queues], "next_cursor": None})
 
 
 async def _statistics(request: web.Request) -> web.Response:
-    snapshot = await services(request).overview.snapshot()
+    snapshot = await snapshot_seen(request)
     document = statistics_document(snapshot)
     etag = hashlib.sha256(encoded(document)).hexdigest()[:32]
     headers = {"ETag": f'"{etag}"'}

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from riverrun_admin.documents import respond
 from riverrun_admin.filters import refuse_unknown
-from riverrun_admin.openapi import Schema, document
+from riverrun_admin.openapi import document
+from riverrun_admin.operations import BODIES, Schema
 from riverrun_admin.pages.render import page
 
 _DOCUMENT = web.AppKey("_DOCUMENT", Schema)
@@ -26,7 +27,24 @@ async def openapi(request: web.Request) -> web.Response:
 async def reference(request: web.Request) -> web.Response:
     """Return the description of this API as a page."""
     described = request.app[_DOCUMENT]
-    return page(request, "reference", paths=described["paths"], schemas=described["components"]["schemas"])
+    return page(
+        request,
+        "reference",
+        paths=described["paths"],
+        schemas=described["components"]["schemas"],
+        bodies={model.__name__ for model in BODIES.values()},
+        answers_of=_answers_of,
+    )
+
+
+def _answers_of(operation: Schema) -> list[tuple[str, list[str]]]:
+    """Return the names of what an operation may answer with, by status."""
+    found = []
+    for status, response in operation["responses"].items():
+        schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+        names = [each["$ref"].rpartition("/")[2] for each in schema.get("anyOf", [schema]) if "$ref" in each]
+        found += [(status, names)] if names else []
+    return found
 
 
 ROUTES = (

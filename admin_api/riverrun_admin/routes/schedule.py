@@ -11,7 +11,7 @@ from riverrun.errors import InvalidInput
 from riverrun.names import check_schedule_name
 from riverrun.schedule import NewSchedule, Schedule, Tick, new_schedule
 from riverrun.store import schedules
-from riverrun_admin import schedule_actions
+from riverrun_admin import answers, schedule_actions
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.documents import moment, respond
 from riverrun_admin.enqueueing import unique_of
@@ -22,8 +22,8 @@ from riverrun_admin.pages.schedules import next_times, schedules_page
 from riverrun_admin.problems import renamed
 from riverrun_admin.routes.handler import revision_wanted
 from riverrun_admin.rules import validated
+from riverrun_admin.scope import schedule_seen, schedules_seen
 from riverrun_admin.services import services
-from riverrun_admin.transaction import run
 
 _FIELDS = {"kind": "task_type", "args": "task_params", "every": "every_s", "unique.by_period": "unique.by_period_s"}
 
@@ -32,7 +32,7 @@ async def list_schedules(request: web.Request) -> web.Response:
     """List the schedules, each with the next times it is due."""
     if accepts_page_or_json(request):
         return await schedules_page(request)
-    found = await services(request).database.run(schedules.list_all())
+    found = await schedules_seen(request)
     return respond({"data": [_document(each) for each in found], "next_cursor": None})
 
 
@@ -40,38 +40,38 @@ async def history(request: web.Request) -> web.Response:
     """List the newest ticks of a schedule within the last week, each with its job and how that stands."""
     refuse_unknown(request, frozenset({"name", "limit", "lenient"}))
     name, rows = check_schedule_name(request.query.get("name"), "?name"), rows_wanted(request)
-    schedule = await services(request).database.run(schedules.get(name))
+    schedule = await schedule_seen(request, name)
     found = await services(request).database.run(schedules.history([schedule.name], rows=rows))
     return respond({"data": [_tick(each) for each in found[name]], "next_cursor": None})
 
 
 async def create(request: web.Request) -> web.Response:
     """Make a schedule: 201."""
-    return _respond(await run(request, schedules.create(await _said(request))), status=201)
+    return _respond(await schedule_actions.create(request, await _said(request)), status=201)
 
 
 async def update(request: web.Request) -> web.Response:
     """Make a schedule what the body says, all of it; with If-Match only if nobody has changed it meanwhile."""
     said = await _said(request)
-    return _respond(await run(request, schedules.update(said, revision=revision_wanted(request))))
+    return _respond(await schedule_actions.update(request, said, revision=revision_wanted(request)))
 
 
 async def delete(request: web.Request) -> web.Response:
     """Delete the schedule that the query names: 204."""
     refuse_unknown(request, frozenset({"name", "lenient"}))
     name = check_schedule_name(request.query.get("name"), "?name")
-    await run(request, schedules.delete(name, revision=revision_wanted(request)))
+    await schedule_actions.delete(request, name, revision=revision_wanted(request))
     return web.Response(status=204)
 
 
 async def pause(request: web.Request) -> web.Response:
     """Let a schedule enqueue nothing until it is resumed."""
-    return _respond(await run(request, schedules.pause(await _name(request))))
+    return _respond(await schedule_actions.pause(request, await _name(request)))
 
 
 async def resume(request: web.Request) -> web.Response:
     """Let a schedule go on from now."""
-    return _respond(await run(request, schedules.resume(await _name(request))))
+    return _respond(await schedule_actions.resume(request, await _name(request)))
 
 
 async def run_now(request: web.Request) -> web.Response:
@@ -109,7 +109,7 @@ async def _said(request: web.Request) -> NewSchedule:
         raise renamed(error, _FIELDS.get(error.field, error.field)) from error
 
 
-def _document(schedule: Schedule) -> dict[str, object]:
+def _document(schedule: Schedule) -> answers.Schedule:
     return {
         "name": schedule.name,
         "task_type": schedule.kind,
@@ -134,7 +134,7 @@ def _document(schedule: Schedule) -> dict[str, object]:
     }
 
 
-def _tick(tick: Tick) -> dict[str, object]:
+def _tick(tick: Tick) -> answers.Tick:
     return {
         "tick": moment(tick.tick),
         "job_id": tick.job_id,

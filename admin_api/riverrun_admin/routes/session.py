@@ -8,7 +8,7 @@ from aiohttp import web
 
 from riverrun.access import NewToken
 from riverrun.store import tokens
-from riverrun_admin.auditing import note
+from riverrun_admin.auditing import note, note_refused
 from riverrun_admin.callers import SESSION_COOKIE, Caller
 from riverrun_admin.form_fields import form_fields
 from riverrun_admin.pages.login import login_page, way_back
@@ -30,6 +30,7 @@ async def log_in(request: web.Request) -> web.StreamResponse:
     except Problem as problem:
         if problem.status != 401:
             raise
+        note_refused(request, problem, shown=True)
         return login_page(request, failed=True)
     if caller.session is not None:  # a session that makes sessions would never end
         return login_page(request, failed=True)

@@ -21,12 +21,13 @@ from riverrun_cli.bench import machine, report, run
 from riverrun_cli.bench.executors import running
 from riverrun_cli.bench.run import QUEUE, Advance, Figures, Place
 from riverrun_cli.database import Access, with_database
+from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 
 SEED_BATCH = 50_000
 
 
-@click.group
+@click.group(cls=NounGroup)
 def bench() -> None:
     """Measure how fast this host and its database run jobs.
 

@@ -18,7 +18,7 @@ from riverrun.database.pooler import shares_sessions
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable, InvalidInput, SchemaError
 from riverrun.settings.schema import Settings
-from riverrun.store import health, horizon, registry, rescue, schedules, statistics
+from riverrun.store import health, horizon, indexes, registry, rescue, schedules, statistics
 from riverrun.store.horizon import Pin
 from riverrun_cli.doctor import fleet, server, tables
 from riverrun_cli.doctor.finding import Finding, error, warning
@@ -100,7 +100,7 @@ class Examination:
         return [
             *tables.of_privileges(missing, role=facts.role, schema=self._schema),
             *tables.of_priority(await self._ask(health.constraints(tables.JOBS)), schema=self._schema),
-            *tables.of_indexes(await self._ask(health.indexes(tables.JOBS)), schema=self._schema),
+            *tables.of_indexes(await self._ask(indexes.of_table(tables.JOBS)), schema=self._schema),
             *(tables.of_vacuum(vacuum, pinned=pinned, schema=self._schema) if vacuum else ()),
         ]
 

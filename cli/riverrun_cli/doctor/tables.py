@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from psycopg import sql
 
 from riverrun.database.migration_files import numbered
-from riverrun.store.health import IndexFacts, VacuumFacts
+from riverrun.store.health import VacuumFacts
+from riverrun.store.indexes import IndexFacts
 from riverrun_cli.doctor.finding import Finding, error, warning
 
 JOBS = "river_job"
@@ -34,7 +34,6 @@ NEEDED_INDEXES = {
     "riverrun_job_live_index": "every claim sorts all waiting jobs of its queue",
     "riverrun_job_due_index": "every promotion reads all jobs that wait for their time",
 }
-_LEFTOVER = re.compile(r"_cc(new|old)\d*$")
 _MEBIBYTE = 1024 * 1024
 _LARGE = 64 * _MEBIBYTE
 _BYTES_OF_AN_ENTRY = 100
@@ -111,7 +110,7 @@ def of_vacuum(facts: VacuumFacts, *, pinned: bool, schema: str) -> Iterator[Find
 
 def _of_index(index: IndexFacts, schema: str) -> Iterator[Finding]:
     name = _qualified(schema, index.name)
-    if _LEFTOVER.search(index.name):
+    if index.left_of is not None:
         yield warning(
             "indexes",
             f"the index {index.name} was left behind by a REINDEX that was stopped: it slows every write",

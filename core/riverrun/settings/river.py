@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from riverrun.errors import NotFound
-from riverrun.settings.values import Duration, DurationOrNone, QueueName, Section, WholeNumber
+from riverrun.settings.values import CronOrOff, Duration, DurationOrNone, QueueName, Section, WholeNumber
 
 SECOND = timedelta(seconds=1)
 
@@ -19,6 +19,15 @@ class RetentionSettings(Section):
     completed: DurationOrNone = Field(timedelta(hours=24), ge=SECOND, description="completed jobs; -1: for ever")
     cancelled: DurationOrNone = Field(timedelta(hours=24), ge=SECOND, description="cancelled jobs; -1: for ever")
     discarded: DurationOrNone = Field(timedelta(days=7), ge=SECOND, description="discarded jobs; -1: for ever")
+
+
+class ReindexSettings(Section):
+    """When the indexes of jobs are built anew, beside running readers and writers."""
+
+    schedule: CronOrOff = Field("0 0 * * *", description="five fields in UTC, @weekly and its kin, or off")
+    time_limit: Duration = Field(
+        timedelta(minutes=1), ge=SECOND, le=timedelta(hours=24), description="how long one index may take"
+    )
 
 
 class QueueSettings(Section):
@@ -57,6 +66,7 @@ class RiverSettings(Section):
     shutdown_wait: Duration = Field(timedelta(seconds=20), description="how long running jobs may finish at a stop")
     shutdown_cancel: Duration = Field(timedelta(seconds=5), description="how long cancelled jobs may clean up then")
     retention: RetentionSettings = RetentionSettings()
+    reindex: ReindexSettings = ReindexSettings()
     queues: dict[QueueName, QueueSettings] = Field({"default": QueueSettings()}, min_length=1)
 
     @field_validator("job_timeout")

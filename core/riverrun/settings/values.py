@@ -32,6 +32,9 @@ class Section(BaseModel):
 
 T = TypeVar("T")
 
+OFF = "off"
+"""Stands in place of a cron expression for never."""
+
 _TOKEN = re.compile(r"[!-~]{16,512}")
 _URL_ALLOWED = "postgres://user:password@host:port/database; write @ : / ? # % inside user or password as %40 %3A …"
 
@@ -88,6 +91,13 @@ def _cron(value: str) -> str:
     return value
 
 
+def _cron_or_off(value: str) -> str:
+    try:
+        return value if value == OFF else _cron(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {OFF}") from error
+
+
 def _json_object(value: object) -> object:
     """Refuse what could not be stored as the arguments of a job; the value itself is never repeated."""
     allowed = "a mapping with text keys that can be written as JSON: no NaN, no infinity, no NUL character"
@@ -120,4 +130,5 @@ Token = Annotated[SecretStr, AfterValidator(_token)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Cron = Annotated[str, AfterValidator(_cron)]
+CronOrOff = Annotated[str, AfterValidator(_cron_or_off)]
 JsonObject = Annotated[dict[str, object], BeforeValidator(_json_object)]

@@ -11,7 +11,7 @@ not depend on the filter. Jobs that were enqueued after the beginning are not to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -135,21 +135,23 @@ def held() -> Steps[Bulk | None]:
     return _bulk(rows[0]) if rows else None
 
 
-def get(bulk_id: int) -> Steps[Bulk]:
-    """Return one operation.
+def get(bulk_id: int, *, queues: Sequence[str] | None = None) -> Steps[Bulk]:
+    """Return one operation; with ``queues`` only one that names some of these, and no other.
 
     Raises:
         NotFound: There is none with this id.
     """
-    rows = yield Query("bulk_list", {"id": bulk_id, "before": None, "rows": 1})
+    named = None if queues is None else list(queues)
+    rows = yield Query("bulk_list", {"id": bulk_id, "queues": named, "before": None, "rows": 1})
     if not rows:
         raise NotFound("bulk operation", bulk_id)
     return _bulk(rows[0])
 
 
-def listed(*, before: int | None = None, rows: int = 50) -> Steps[list[Bulk]]:
-    """Return operations, the newest first, older than the id ``before``."""
-    found = yield Query("bulk_list", {"id": None, "before": before, "rows": rows})
+def listed(*, before: int | None = None, rows: int = 50, queues: Sequence[str] | None = None) -> Steps[list[Bulk]]:
+    """Return operations, the newest first, older than the id ``before``; of ``queues`` as ``get``."""
+    named = None if queues is None else list(queues)
+    found = yield Query("bulk_list", {"id": None, "queues": named, "before": before, "rows": rows})
     return [_bulk(row) for row in found]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,24 +28,26 @@ class Attempt:
 
     Attributes:
         key: Of the callbacks of its handler; None when the handler is gone.
-        current: The fence of the attempt that runs now; None when none does.
+        current: The attempt that runs now, by its start, as tokens name it; None when none does.
+        fence: What a write to its row must name; another than ``current`` once the job was made to look young.
         incarnation: The executor that holds it.
     """
 
     key: str | None
     current: Fence | None
+    fence: Fence
     incarnation: str
     kind: str
     attempt: int
     max_attempts: int
     error_count: int
-    attempted_us: int
+    started_us: int
     metadata: dict[str, Any]
 
     @property
     def attempted_at(self) -> datetime:
         """When the attempt started."""
-        return _EPOCH + timedelta(microseconds=self.attempted_us)
+        return _EPOCH + timedelta(microseconds=self.started_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +79,20 @@ def find(job_id: int) -> Steps[Attempt | None]:
     rows = yield Query("callback_find", {"id": job_id})
     if not rows:
         return None
-    key, state, incarnation, kind, attempt, max_attempts, errors, attempted_us, metadata = rows[0]
-    current = Fence(job_id, attempt, attempted_us) if state == "running" else None
+    key, state, incarnation, kind, attempt, max_attempts, errors, attempted_us, text = rows[0]
+    metadata, attempted_us = decode_json(text), attempted_us or 0
+    started_us = _started_us(metadata, attempted_us)
     return Attempt(
         key=key,
-        current=current,
+        current=Fence(job_id, attempt, started_us) if state == "running" else None,
+        fence=Fence(job_id, attempt, attempted_us),
         incarnation=incarnation or "",
         kind=kind,
         attempt=attempt,
         max_attempts=max_attempts,
         error_count=errors,
-        attempted_us=attempted_us or 0,
-        metadata=decode_json(metadata),
+        started_us=started_us,
+        metadata=metadata,
     )
 
 
@@ -111,7 +115,14 @@ def seen(jobs: Sequence[ClaimedJob]) -> Steps[dict[int, Seen]]:
         {
             "ids": int_array(job.id for job in jobs),
             "attempts": int_array(job.attempt for job in jobs),
-            "attempted_us": int_array(job.fence_us for job in jobs),
+            "started_us": int_array(job.attempted_us for job in jobs),
         },
     )
     return {row[0]: Seen(*row[1:]) for row in rows}
+
+
+def _started_us(metadata: Mapping[str, object], attempted_us: int) -> int:
+    """Return when an attempt began: what ``job_refresh`` has noted, if that is about the attempt that runs now."""
+    noted = metadata.get("riverrun:started_us")
+    is_current = metadata.get("riverrun:refreshed_us") == attempted_us
+    return noted if is_current and isinstance(noted, int) else attempted_us

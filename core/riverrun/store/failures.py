@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,19 +46,23 @@ class Failure:
         return self.discarded + self.retryable
 
 
-def groups(*, kind: str | None = None) -> Steps[tuple[list[Failure], bool]]:
-    """Return the groups of the newest failures, of one kind or all, and whether there may be failures beyond them."""
-    rows = yield Query("job_failures", {"kind": kind, "most": MOST_JOBS})
+def groups(*, kind: str | None = None, queues: Sequence[str] | None = None) -> Steps[tuple[list[Failure], bool]]:
+    """Return the groups of the newest failures, of one kind or all, and whether there may be failures beyond them.
+
+    With ``queues`` only the jobs of these count; those that are looked at stay the newest of all.
+    """
+    named = None if queues is None else list(queues)
+    rows = yield Query("job_failures", {"kind": kind, "queues": named, "most": MOST_JOBS})
     return [_failure(row) for row in rows], bool(rows) and rows[0][-1] >= MOST_JOBS
 
 
-def group(kind: str, fingerprint: str) -> Steps[Failure]:
+def group(kind: str, fingerprint: str, *, queues: Sequence[str] | None = None) -> Steps[Failure]:
     """Return one group as it is now.
 
     Raises:
         NotFound: No failed job of ``kind`` belongs to it.
     """
-    found, _ = yield from groups(kind=kind)
+    found, _ = yield from groups(kind=kind, queues=queues)
     for each in found:
         if each.fingerprint == fingerprint:
             return each

@@ -11,6 +11,7 @@ from riverrun.store.statistics import percentile
 from riverrun.telemetry.metrics import RUN, WAIT
 
 MOST_KINDS = 10
+KNOWN_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,11 @@ class Spark:
     failed: list[int]
 
 
-def series(period: Period, now: datetime, *, queue: str | None = None) -> Steps[list[Point]]:
-    """Return a point for each step of ``period``, the present one last; empty ones for steps in which nothing ended."""
+def series(period: Period, now: datetime, *, queues: Sequence[str] | None = None) -> Steps[list[Point]]:
+    """Return a point for each step of ``period``, the present one last; empty ones for steps in which nothing ended.
+
+    Without ``queues`` what ended in any counts; the same holds for ``kinds``.
+    """
     starts = step_starts(period, now)
     rows = yield Query(
         "figure_series",
@@ -100,7 +104,7 @@ def series(period: Period, now: datetime, *, queue: str | None = None) -> Steps[
             "since": starts[0],
             "step": int(period.step.total_seconds()),
             "by_hour": period.by_hour,
-            "queue": queue,
+            "queues": None if queues is None else list(queues),
             "kind": None,
         },
     )
@@ -108,10 +112,11 @@ def series(period: Period, now: datetime, *, queue: str | None = None) -> Steps[
     return [found.get(start) or Point(start) for start in starts]
 
 
-def kinds(period: Period, now: datetime, *, queue: str | None = None) -> Steps[list[KindFigures]]:
+def kinds(period: Period, now: datetime, *, queues: Sequence[str] | None = None) -> Steps[list[KindFigures]]:
     """Return the busiest kinds of ``period``, at most `MOST_KINDS`, the busiest first."""
     since = step_starts(period, now)[0]
-    params = {"since": since, "by_hour": period.by_hour, "queue": queue, "most": MOST_KINDS}
+    named = None if queues is None else list(queues)
+    params = {"since": since, "by_hour": period.by_hour, "queues": named, "most": MOST_KINDS}
     rows = yield Query("figure_kinds", params)
     return [
         KindFigures(
@@ -125,6 +130,12 @@ def kinds(period: Period, now: datetime, *, queue: str | None = None) -> Steps[l
         )
         for kind, completed, retried, discarded, run_seconds, buckets in rows
     ]
+
+
+def kinds_of(queues: Sequence[str], now: datetime) -> Steps[set[str]]:
+    """Return the kinds of which an attempt in one of ``queues`` has ended within `KNOWN_FOR`."""
+    rows = yield Query("figure_kind_names", {"since": now - KNOWN_FOR, "queues": list(queues)})
+    return {row[0] for row in rows}
 
 
 def sparks(now: datetime, *, minutes: int) -> Steps[dict[str, Spark]]:

@@ -38,17 +38,6 @@ class DatabaseFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexFacts:
-    """One index; ``rows`` is an estimate, negative when none was made."""
-
-    name: str
-    valid: bool
-    building: bool
-    bytes: float
-    rows: float
-
-
-@dataclass(frozen=True, slots=True)
 class VacuumFacts:
     """One table; autovacuum begins at ``dead_limit`` dead rows; its rows would fit in ``needed`` bytes."""
 
@@ -102,12 +91,6 @@ def constraints(table: str) -> Steps[dict[str, tuple[str, bool]]]:
     """Return the CHECK constraints of a table by name: definition, and whether all rows were checked."""
     rows = yield Query("constraint_list", {"table": table})
     return {name: (definition, validated) for name, definition, validated in rows}
-
-
-def indexes(table: str) -> Steps[list[IndexFacts]]:
-    """Return the indexes of a table, by name."""
-    rows = yield Query("index_list", {"table": table})
-    return [IndexFacts(*row) for row in rows]
 
 
 def vacuum(table: str) -> Steps[VacuumFacts | None]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
@@ -118,14 +118,13 @@ def count(wanted: JobFilter) -> Steps[Count | None]:
     if wanted != JobFilter(states=wanted.states, queues=wanted.queues):
         return None
     states = wanted.states or tuple(JobState)
-    total, exact = 0, True
+    found: list[Count] = []
     for queue in wanted.queues or (None,):
         counts = yield from count_states(states, queue=queue)
         if len(counts) < len(states):
             return None
-        total += sum(each.value for each in counts.values())
-        exact = exact and all(each.relation == "eq" for each in counts.values())
-    return Count(min(total, CAP), "eq" if exact and total <= CAP else "gte")
+        found.extend(counts.values())
+    return summed(found)
 
 
 def count_states(
@@ -144,6 +143,13 @@ def count_states(
 def capped(jobs: int) -> Count:
     """Return a count that was made up to ``CAP + 1``."""
     return Count(jobs, "eq") if jobs <= CAP else Count(CAP, "gte")
+
+
+def summed(counts: Sequence[Count | None]) -> Count:
+    """Return the sum of counts, up to ``CAP``; one that nobody could make leaves the sum the least it is."""
+    total = sum(each.value for each in counts if each is not None)
+    exact = all(each is not None and each.relation == "eq" for each in counts)
+    return Count(min(total, CAP), "eq" if exact and total <= CAP else "gte")
 
 
 def _statement(wanted: JobFilter) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -105,6 +105,17 @@ def statistics() -> Steps[Statistics]:
     states = yield from listing.count_states()
     found = yield from queues()
     return Statistics(states, tuple(found), tuple((yield from servers())))
+
+
+def of_queues(found: Statistics, names: Collection[str]) -> Steps[Statistics]:
+    """Return what ``found`` says about the queues ``names`` alone; servers are of no queue and stay."""
+    theirs = tuple(queue for queue in found.queues if queue.name in names)
+    counts = []
+    for queue in theirs:
+        counted = yield from listing.count_states(queue=queue.name)
+        counts.append(counted)
+    states = {state: listing.summed([each.get(state) for each in counts]) for state in JobState}
+    return Statistics(states, theirs, found.servers)
 
 
 def queues() -> Steps[list[QueueStatistics]]:

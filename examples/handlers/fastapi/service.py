@@ -48,9 +48,15 @@ async def handle(request: Request) -> Response:
     if not isinstance(width, int) or not isinstance(height, int):
         # The same request can never succeed: the job is discarded.
         return Response("width and height must be whole numbers", status_code=422)
+    if width * height == 0:
+        # The header decides, whatever the status: nobody needs the job, and nothing went wrong.
+        return Response("there is nothing to resize", headers={"Job-Outcome": "cancel"})
     if width * height > 100_000_000:
-        # The header decides, whatever the status: again in a minute, and the attempt does not count.
+        # Again in a minute, and the attempt does not count.
         return Response(headers={"Job-Outcome": "snooze", "Retry-After": "60"})
+    if width * height > 50_000_000:
+        # Again in half a minute, and the attempt counts.
+        return Response("no room for a picture of this size", status_code=503, headers={"Retry-After": "30"})
     return StreamingResponse(resize(width, height), media_type="application/x-ndjson")
 
 

@@ -41,8 +41,13 @@ async function handle(request, response) {
   if (!Number.isInteger(width) || !Number.isInteger(height)) {
     return response.writeHead(422).end("width and height must be whole numbers");
   }
-  // The header decides, whatever the status: again in a minute, and the attempt does not count.
-  if (width * height > 100_000_000) return response.writeHead(200, { "Job-Outcome": "snooze", "Retry-After": "60" }).end();
+  const pixels = width * height;
+  // The header decides, whatever the status: nobody needs the job, and nothing went wrong.
+  if (pixels === 0) return response.writeHead(200, { "Job-Outcome": "cancel" }).end("there is nothing to resize");
+  // Again in a minute, and the attempt does not count.
+  if (pixels > 100_000_000) return response.writeHead(200, { "Job-Outcome": "snooze", "Retry-After": "60" }).end();
+  // Again in half a minute, and the attempt counts.
+  if (pixels > 50_000_000) return response.writeHead(503, { "Retry-After": "30" }).end("no room for a picture of this size");
   response.writeHead(200, { "Content-Type": "application/x-ndjson" });
   const say = (line) => response.write(`${JSON.stringify(line)}\n`);
   say({ t: "log", level: "info", msg: `resizing to ${width} x ${height}` });
@@ -50,7 +55,7 @@ async function handle(request, response) {
     await new Promise((resolve) => setTimeout(resolve, 10));
     say({ t: "progress", pct, note: `${pct} %` });
   }
-  say({ t: "output", data: { pixels: width * height } });
+  say({ t: "output", data: { pixels } });
   say({ t: "result", outcome: "complete" }); // a stream without a result is retried
   response.end();
 }

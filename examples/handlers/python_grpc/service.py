@@ -15,8 +15,23 @@ from typing import Any
 import grpc
 from google.protobuf.duration_pb2 import Duration
 
-from riverrun_executor.proto.riverrun.v1.handler_pb2 import LogLine, Progress, RunEvent, RunRequest, RunResult
+from riverrun_executor.proto.riverrun.v1.handler_pb2 import Error, LogLine, Progress, RunEvent, RunRequest, RunResult
 from riverrun_executor.proto.riverrun.v1.handler_pb2_grpc import JobHandlerServicer, add_JobHandlerServicer_to_server
+
+
+def refusal(pixels: int) -> RunResult | None:
+    """Return the result for a size that is not worked now; None: it is."""
+    if pixels == 0:
+        # Nobody needs the job, and nothing went wrong.
+        return RunResult(outcome=RunResult.CANCEL, error=Error(message="there is nothing to resize"))
+    if pixels > 100_000_000:
+        # Again in a minute, and the attempt does not count.
+        return RunResult(outcome=RunResult.SNOOZE, delay=Duration(seconds=60))
+    if pixels > 50_000_000:
+        # Again in half a minute, and the attempt counts.
+        error = Error(message="no room for a picture of this size")
+        return RunResult(outcome=RunResult.RETRY, delay=Duration(seconds=30), error=error)
+    return None
 
 
 class Resizer(JobHandlerServicer):
@@ -31,9 +46,8 @@ class Resizer(JobHandlerServicer):
         if not isinstance(width, int) or not isinstance(height, int):
             # The same call can never succeed: the job is discarded.
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "width and height must be whole numbers")
-        if width * height > 100_000_000:
-            # Again in a minute, and the attempt does not count.
-            yield RunEvent(result=RunResult(outcome=RunResult.SNOOZE, delay=Duration(seconds=60)))
+        if (answer := refusal(width * height)) is not None:
+            yield RunEvent(result=answer)
             return
         yield RunEvent(log=LogLine(level="info", message=f"resizing to {width} x {height}"))
         for step in (0.25, 0.75):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import re
 from collections.abc import Collection, Sequence
@@ -28,14 +27,13 @@ from riverrun_executor.handlers.grpc_endpoint import Endpoint, NotReachable, cre
 from riverrun_executor.handlers.grpc_outcome import read_result, read_status
 from riverrun_executor.handlers.grpc_request import fields, request
 from riverrun_executor.handlers.http_connection import UnusableSettings, header_values
+from riverrun_executor.handlers.service_notes import keep, log_line
 from riverrun_executor.handlers.surroundings import Surroundings
-from riverrun_executor.proto.riverrun.v1.handler_pb2 import LogLine, RunResult
+from riverrun_executor.proto.riverrun.v1.handler_pb2 import RunResult
 
 STREAM_PATH = "/RunStream"
 MAX_LOG_LINES = 1_000
 """Lines of one attempt that are passed on; of a service that says more the rest is dropped."""
-
-MAX_LOG_CHARACTERS = 4_000
 
 ILL_TIMES = 2
 NOT_WELL = "grpc.health.v1 says that it does not serve"
@@ -45,7 +43,6 @@ _MISCONFIGURED = frozenset(
     {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED}
 )
 _KEY = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class GrpcHandlers:
@@ -206,7 +203,7 @@ class GrpcHandler:
                         _record(event.output_json, context)
                     case "log" if lines < MAX_LOG_LINES:
                         lines += 1
-                        _log(event.log, context)
+                        log_line(context, event.log.level, event.log.message)
         finally:
             call.cancel()  # a service that goes on after its result is not waited for
         return Failed("the stream ended without a result", error_type="incomplete_stream")
@@ -223,10 +220,20 @@ class GrpcHandler:
 
 
 def _outcome(result: RunResult, context: Context) -> Outcome:
+    if result.metadata_json and (refused := _keep(result.metadata_json, context)):
+        return refused
     outcome = read_result(result)
     if result.output_json and isinstance(outcome, Completed):
         _record(result.output_json, context)
     return outcome
+
+
+def _keep(metadata: bytes, context: Context) -> Failed | None:
+    """Merge what a service says into the job's metadata; what cannot be is the attempt's failure."""
+    try:
+        return keep(context, metadata=decode_json(metadata))
+    except ValueError:
+        return Failed("the result cannot be taken: metadata_json is not JSON", error_type="protocol")
 
 
 def _record(output: bytes, context: Context) -> None:
@@ -235,12 +242,6 @@ def _record(output: bytes, context: Context) -> None:
         context.output(decode_json(output))
     except ValueError:
         context.output({"riverrun:omitted": "not JSON"})
-
-
-def _log(line: LogLine, context: Context) -> None:
-    level = _LEVELS.get(line.level.lower(), logging.INFO)
-    lines = context.log
-    lines.log(level, "%s", line.message[:MAX_LOG_CHARACTERS])
 
 
 def _fault_of(error: grpc.aio.AioRpcError) -> Fault | None:

@@ -33,6 +33,7 @@ from riverrun_executor.handlers.http_connection import (
 from riverrun_executor.handlers.http_outcome import GONE, Answer, Policy, Reading, read, retry_after
 from riverrun_executor.handlers.http_service import Service
 from riverrun_executor.handlers.http_stream import STREAMS, follow
+from riverrun_executor.handlers.service_notes import keep
 from riverrun_executor.handlers.surroundings import Surroundings
 
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -185,6 +186,8 @@ class HttpHandler:
             return self._with_delay(answer, job)
         now = datetime.now(UTC)
         reading = read(answer, now=now, policy=WORKED if answer.status < 300 else self._policy(job))
+        if reading.beside and (refused := keep(context, **reading.beside)):
+            reading = Reading(refused)
         if reading.output is not None:
             context.output(reading.output)
         if await self._says_it_is_ill(answer, reading, now):

@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -91,11 +91,13 @@ class Reading:
         output: What the service gave as the job's output; ``None`` when it gave none.
         lease: The service works on, and will call back; it must be heard of again within so many seconds. The outcome
             is what its silence means then.
+        beside: What a result document says beside the outcome, as it stands there: ``metadata``, ``logs``.
     """
 
     outcome: Outcome
     output: object = None
     lease: float | None = None
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
 
 class NotUnderstood(Exception):
@@ -127,9 +129,8 @@ def read(answer: Answer, *, now: datetime, policy: Policy) -> Reading:
     """
     try:
         said, result = _said(answer)
-        if said:
-            return _as_said(said, result, answer, now)
-        return _by_status(result, answer, now, policy)
+        reading = _as_said(said, result, answer, now) if said else _by_status(result, answer, now, policy)
+        return replace(reading, beside=_beside(result)) if result else reading
     except NotUnderstood as error:
         return Reading(Failed(error=f"HTTP {answer.status}: {error}", error_type="protocol"))
 
@@ -209,6 +210,11 @@ def _output(result: Mapping[str, Any], answer: Answer) -> object:
     if len(answer.body) > MAX_OUTPUT_BYTES:
         return {"riverrun:omitted": f"larger than {MAX_OUTPUT_BYTES} bytes"}
     return answer.json()
+
+
+def _beside(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a result document says beside outcome, output and error."""
+    return {name: result[name] for name in ("metadata", "logs") if name in result}
 
 
 def _error(result: Mapping[str, Any], answer: Answer) -> tuple[str, str]:

@@ -9,7 +9,6 @@ Lines of JSON (NDJSON) or the ``data`` of server-sent events. What follows the r
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -20,8 +19,8 @@ from riverrun.context import Context
 from riverrun.errors import InvalidInput
 from riverrun.job import decode_json
 from riverrun.outcome import Failed
-from riverrun.sanitize import clean_text
 from riverrun_executor.handlers.http_outcome import RESULT_TYPE, Answer
+from riverrun_executor.handlers.service_notes import log_line
 
 NDJSON, EVENTS = "application/x-ndjson", "text/event-stream"
 STREAMS = frozenset({NDJSON, EVENTS})
@@ -29,9 +28,6 @@ STREAMS = frozenset({NDJSON, EVENTS})
 MAX_LINE_BYTES = 1024 * 1024
 MAX_STREAM_BYTES = 64 * 1024 * 1024
 MAX_LOG_LINES = 10_000
-MAX_LOG_BYTES = 8 * 1024
-
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class Broken(Exception):
@@ -60,7 +56,7 @@ async def follow(response: aiohttp.ClientResponse, context: Context, *, idle_sec
                     return Answer(response.status, {"Content-Type": RESULT_TYPE}, line)
                 case "log" if logged < MAX_LOG_LINES:
                     logged += 1
-                    _log(event, context)
+                    log_line(context, event.get("level", "info"), event.get("msg", ""))
                 case "progress":
                     _progress(event, context)
                 case "output":
@@ -115,12 +111,6 @@ def _event(line: bytes) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise Broken("a line of the answer is not a JSON object", "protocol")
     return event
-
-
-def _log(event: dict[str, Any], context: Context) -> None:
-    level = _LEVELS.get(str(event.get("level", "info")).lower(), logging.INFO)
-    lines = context.log
-    lines.log(level, "%s", clean_text(str(event.get("msg", "")), MAX_LOG_BYTES))
 
 
 def _progress(event: dict[str, Any], context: Context) -> None:

@@ -23,6 +23,7 @@ BODIES = [
     ("POST", "/admin/queue/pause"),
     ("POST", "/admin/queue/resume"),
     ("POST", "/admin/queue/scale"),
+    ("PUT", "/admin/queue/metadata"),
     ("POST", "/admin/handler/register"),
     ("PUT", "/admin/handler/update"),
     ("DELETE", "/admin/handler/delete"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -22,6 +21,7 @@ from riverrun_admin.roles import ROLES
 from support.admin import Admin, running_admin
 from support.contexts import settings_for
 from support.queries import value
+from support.tokens import path_of
 
 TOKEN = "a-token-of-sufficient-length"
 OTHER = "another-token-that-is-known"
@@ -35,19 +35,14 @@ async def guarded(database: str) -> AsyncIterator[Admin]:
         yield server
 
 
-def _path(template: str) -> str:
-    filled = {"code": "validation", "name": "style.css", "action": "pause"}
-    return re.sub(r"{(\w+)}", lambda part: filled.get(part[1], "1"), template)
-
-
 async def test_every_route_but_the_public_ones_wants_a_token(guarded: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failures, "MOST", 1_000)
     for method, template in ROUTES:
         if template == "/admin/queue/callback/{job_id}":
             continue  # its tokens are of another kind
-        bare = await guarded.request(method, _path(template))
-        wrong = await guarded.request(method, _path(template), headers={"Authorization": "Bearer nonsense"})
-        right = await guarded.request(method, _path(template), headers={"Authorization": f"Bearer {TOKEN}"})
+        bare = await guarded.request(method, path_of(template))
+        wrong = await guarded.request(method, path_of(template), headers={"Authorization": "Bearer nonsense"})
+        right = await guarded.request(method, path_of(template), headers={"Authorization": f"Bearer {TOKEN}"})
 
         is_public = ROLES[method, template] is Role.PUBLIC
         assert (bare.status == 401) is not is_public, template
@@ -73,7 +68,7 @@ async def test_a_browser_may_send_the_token_as_a_password(guarded: Admin) -> Non
 async def test_no_route_answers_to_a_strange_name(admin: Admin) -> None:
     for method, template in ROUTES:
         for host in ("evil.example", "evil.example:80", "localhost.evil.example", "", "[", "127.0.0.1.evil.example"):
-            answer = await admin.request(method, _path(template), headers={"Host": host})
+            answer = await admin.request(method, path_of(template), headers={"Host": host})
 
             assert answer.status in (400, 403), (method, template, host)
 
@@ -99,7 +94,7 @@ FOREIGN = [
 @pytest.mark.parametrize(("method", "template"), UNSAFE)
 async def test_no_page_of_another_site_changes_anything(admin: Admin, method: str, template: str) -> None:
     for headers in FOREIGN:
-        answer = await admin.request(method, _path(template), headers=headers)
+        answer = await admin.request(method, path_of(template), headers=headers)
 
         assert (answer.status, answer.json["code"]) == (403, "cross-site"), headers
 
@@ -131,7 +126,7 @@ def test_an_open_address_without_a_token_is_refused() -> None:
 
 async def test_every_response_has_the_headers_that_guard_a_browser(admin: Admin) -> None:
     for method, template in ROUTES:
-        answer = await admin.request(method, _path(template))
+        answer = await admin.request(method, path_of(template))
 
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
         assert "unsafe-inline" not in answer.headers["Content-Security-Policy"]

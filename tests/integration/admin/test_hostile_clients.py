@@ -8,11 +8,14 @@ import json
 import re
 from typing import Any
 
+import aiohttp
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from riverrun_admin import connections
 from support.admin import Admin, running_admin
+from support.eventually import eventually
 from support.jobs import ago, insert
 
 Connection = AsyncConnection[TupleRow]
@@ -86,6 +89,45 @@ async def test_a_sender_that_never_finishes_keeps_nobody_out(admin: Admin) -> No
     assert {answer.status for answer in answers} == {200}
     for writer in slow:
         writer.close()
+
+
+async def test_one_connection_too_many_is_asked_to_come_back(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 20)
+    port = int(admin.url.rpartition(":")[2])
+    idle = [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(20)]
+
+    async with aiohttp.ClientSession() as session, session.get(f"{admin.url}/healthz") as busy:
+        refused = (busy.status, busy.headers["Retry-After"], (await busy.json(content_type=None))["status"])
+    for writer in idle:
+        writer.close()
+
+    async def admitted() -> bool:
+        return (await admin.get("/healthz")).status == 200
+
+    assert refused == (503, "5", 503)
+    await eventually(admitted, within=10)
+
+
+async def test_one_that_is_turned_away_and_says_nothing_is_closed(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 0)
+    monkeypatch.setattr(connections, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "MOST_TURNED_AWAY", 5)
+    port = int(admin.url.rpartition(":")[2])
+    silent = [(await asyncio.open_connection("127.0.0.1", port))[0] for _ in range(10)]
+
+    async with asyncio.timeout(10):
+        said = [await _rest(reader) for reader in silent]
+
+    assert set(said) == {b""}
+
+
+async def _rest(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
 
 
 @pytest.mark.slow

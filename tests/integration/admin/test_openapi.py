@@ -5,7 +5,8 @@ from __future__ import annotations
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from riverrun_admin import openapi
-from riverrun_admin.openapi import BODIES, QUERIES, is_for_browsers
+from riverrun_admin.openapi import is_for_browsers
+from riverrun_admin.operations import ANSWERS, BODIES, MEDIA, QUERIES
 from riverrun_admin.roles import ROLES
 from support.admin import Admin
 
@@ -29,6 +30,13 @@ def test_every_route_that_changes_something_says_what_it_takes() -> None:
     assert QUERIES.keys() <= {path for _, path in ROLES}
 
 
+def test_every_operation_says_what_it_answers() -> None:
+    described = {route for route in ROLES if not is_for_browsers(route[1])}
+
+    assert ANSWERS.keys() | MEDIA.keys() == described
+    assert ANSWERS.keys() & MEDIA.keys() == set()
+
+
 async def test_the_models_that_validate_are_the_ones_described(admin: Admin) -> None:
     schemas = (await admin.get("/admin/openapi.json")).json["components"]["schemas"]
 
@@ -44,6 +52,8 @@ async def test_the_description_is_a_page_in_both_languages(admin: Admin) -> None
 
         assert page.status == 200
         assert "POST /admin/queue/enqueue" in page.text
+        assert 'href="#JobDocument"' in page.text
+        assert 'id="JobDocument"' in page.text
 
 
 def test_no_operation_has_the_name_of_another() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -13,39 +11,11 @@ from psycopg.rows import TupleRow
 
 from riverrun.access import TOKEN_ROLES, Role, new_token
 from riverrun.errors import InvalidInput
-from riverrun_admin import failures, known_tokens
-from riverrun_admin.roles import MINDS_QUEUES, ROLES
-from support.admin import Admin, Answer, running_admin
+from riverrun_admin import failures
+from riverrun_admin.roles import ROLES
+from support.admin import Admin, running_admin
 from support.queries import value
-
-BOSS = "the-token-of-the-configuration"
-
-
-@pytest.fixture
-async def locked(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Admin]:
-    """Give an admin server that wants a token and looks each up anew."""
-    monkeypatch.setattr(known_tokens, "BELIEVED_SECONDS", 0.0)
-    river: dict[str, Any] = {"queues": {"default": {}, "mail": {}, "mail_slow": {}}}
-    async with running_admin(database, river=river, tokens=[BOSS]) as server:
-        yield server
-
-
-def bearing(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-async def make(admin: Admin, role: str, **fields: Any) -> dict[str, Any]:
-    body = {"name": f"a {role}", "role": role, **fields}
-    answer = await admin.post("/admin/token/create", body, headers=bearing(BOSS))
-    assert answer.status == 201, answer.text
-    made: dict[str, Any] = answer.json
-    return made
-
-
-def _path(template: str) -> str:
-    filled = {"code": "validation", "name": "style.css", "action": "pause"}
-    return re.sub(r"{(\w+)}", lambda part: filled.get(part[1], "1"), template)
-
+from support.tokens import BOSS, bearing, make_token, path_of
 
 MAY = {
     "read": {Role.READ},
@@ -61,57 +31,20 @@ CALLBACK = "/admin/queue/callback/{job_id}"
 
 @pytest.mark.parametrize("role", TOKEN_ROLES)
 async def test_each_role_may_do_what_it_is_for_and_nothing_else(locked: Admin, role: str) -> None:
-    token = (await make(locked, role))["token"]
+    token = (await make_token(locked, role))["token"]
 
     for (method, template), needed in sorted(ROLES.items()):
         if template == CALLBACK:
             continue
-        answer = await locked.request(method, _path(template), headers=bearing(token))
+        answer = await locked.request(method, path_of(template), headers=bearing(token))
 
         may = needed is Role.PUBLIC or needed in MAY[role]
         assert (answer.status != 403) is may, (method, template, answer.status)
         assert answer.status not in (401, 500), (method, template)
 
 
-async def test_a_token_for_some_queues_opens_no_route_that_is_about_all(locked: Admin) -> None:
-    token = (await make(locked, "admin", queues=["mail*"]))["token"]
-
-    for method, template in sorted(ROLES):
-        if template == CALLBACK:
-            continue
-        answer = await locked.request(method, _path(template), headers=bearing(token))
-
-        is_open = ROLES[method, template] is Role.PUBLIC or (method, template) in MINDS_QUEUES
-        assert (answer.status != 403) is is_open, (method, template, answer.status)
-
-
-async def test_a_token_for_some_queues_sees_and_touches_no_other(locked: Admin) -> None:
-    token = (await make(locked, "operate", queues=["mail*"]))["token"]
-    ids = {queue: (await _enqueue(locked, queue)).json["job_id"] for queue in ("default", "mail", "mail_slow")}
-
-    listed = await locked.get("/admin/queue/jobs", headers=bearing(token))
-    asked = await locked.get("/admin/queue/jobs?queue=default", headers=bearing(token))
-    seen = await locked.get(f"/admin/queue/jobs/{ids['default']}", headers=bearing(token))
-    cancelled = await locked.post("/admin/queue/cancel", {"job_ids": list(ids.values())}, headers=bearing(token))
-    refused = await _enqueue(locked, "default", token)
-    taken = await _enqueue(locked, "mail", token)
-    paused = await locked.post("/admin/queue/pause", {"queue": "default"}, headers=bearing(token))
-    everything = await locked.post("/admin/queue/pause", {"queue": "*"}, headers=bearing(token))
-
-    assert {job["queue"] for job in listed.json["data"]} == {"mail", "mail_slow"}
-    assert asked.json["data"] == []
-    assert seen.status == 404
-    assert [result["ok"] for result in cancelled.json["results"]] == [False, True, True]
-    assert [answer.status for answer in (refused, taken, paused, everything)] == [403, 201, 403, 403]
-
-
-async def _enqueue(admin: Admin, queue: str, token: str = BOSS) -> Answer:
-    body = {"task_type": "email", "queue": queue}
-    return await admin.post("/admin/queue/enqueue", body, headers=bearing(token))
-
-
 async def test_only_the_digest_is_kept(locked: Admin, conn: AsyncConnection[TupleRow]) -> None:
-    made = await make(locked, "read")
+    made = await make_token(locked, "read")
 
     listed = await locked.get("/admin/token/list", headers=bearing(BOSS))
     kept = await value(conn, "SELECT riverrun_token::text FROM riverrun_token")
@@ -123,7 +56,7 @@ async def test_only_the_digest_is_kept(locked: Admin, conn: AsyncConnection[Tupl
 
 
 async def test_a_token_ends_when_it_is_revoked_or_expires(locked: Admin, conn: AsyncConnection[TupleRow]) -> None:
-    revoked, expired = await make(locked, "read"), await make(locked, "read", expires_in_s=3600)
+    revoked, expired = await make_token(locked, "read"), await make_token(locked, "read", expires_in_s=3600)
     await locked.post("/admin/token/revoke", {"token_id": revoked["token_id"]}, headers=bearing(BOSS))
     await conn.execute("UPDATE riverrun_token SET expires_at = now() WHERE expires_at IS NOT NULL")
 
@@ -134,7 +67,7 @@ async def test_a_token_ends_when_it_is_revoked_or_expires(locked: Admin, conn: A
 
 async def test_a_revoked_token_is_refused_at_once_where_it_was_revoked(database: str) -> None:
     async with running_admin(database, tokens=[BOSS]) as admin:
-        made = await make(admin, "read")
+        made = await make_token(admin, "read")
         before = await admin.get("/admin/queue/stats", headers=bearing(made["token"]))
         await admin.post("/admin/token/revoke", {"token_id": made["token_id"]}, headers=bearing(BOSS))
         after = await admin.get("/admin/queue/stats", headers=bearing(made["token"]))
@@ -143,7 +76,7 @@ async def test_a_revoked_token_is_refused_at_once_where_it_was_revoked(database:
 
 
 async def test_a_browser_logs_in_and_out(locked: Admin, conn: AsyncConnection[TupleRow]) -> None:
-    made = await make(locked, "operate")
+    made = await make_token(locked, "operate")
     ours = {"Origin": locked.url}
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         browser = Admin(locked.url, session, locked.context)
@@ -171,7 +104,7 @@ async def test_a_browser_logs_in_and_out(locked: Admin, conn: AsyncConnection[Tu
 
 
 async def test_the_end_of_a_token_is_the_end_of_its_sessions(locked: Admin) -> None:
-    made = await make(locked, "read")
+    made = await make_token(locked, "read")
     right = await locked.request("POST", "/admin/login", data={"token": made["token"]})
     cookie = right.headers["Set-Cookie"].partition(";")[0]
     inside = await locked.page("/admin/queue/jobs", Cookie=cookie)

@@ -1,0 +1,72 @@
+"""The help of every command in Chinese: nothing is missing, nothing left over, and lines end where a terminal does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import click
+import pytest
+
+from riverrun.translation import catalogue_texts
+from riverrun_cli.language import CHINESE, language_of, root_options, width, wrapped
+from riverrun_cli.main import COMMANDS, queuectl
+
+TEXTS = catalogue_texts("riverrun_cli", CHINESE)
+WORDS = {"Usage: ", "Options", "Commands", "Show this message and exit.", "required", "default: {}"}
+"""What click says by itself."""
+
+
+def _commands(command: click.Command) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from _commands(found)
+
+
+def _said() -> set[str]:
+    """Return everything that a help can say."""
+    said = {command.summary for command in COMMANDS.values()}
+    for command in _commands(queuectl):
+        paragraphs = (command.help or "").strip().split("\n\n")
+        said.update(" ".join(each.split()) for each in paragraphs if not each.lstrip().startswith("\b"))
+        said.add(command.get_short_help_str(1_000))
+        said.update(each.help for each in command.params if isinstance(each, click.Option) and each.help)
+    return said
+
+
+def test_whatever_a_help_says_has_its_chinese_text_and_nothing_else_has_one() -> None:
+    assert _said() - TEXTS.keys() == set()
+    assert TEXTS.keys() - _said() - WORDS == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "language"),
+    [
+        (["--lang", "zh", "job"], {}, CHINESE),
+        (["--lang=zh", "job"], {"LANG": "en_US.UTF-8"}, CHINESE),
+        (["--lang", "en", "job"], {"LANG": "zh_CN.UTF-8"}, "en"),
+        (["job", "--lang", "zh"], {}, "en"),
+        (["-v", "job"], {"LANG": "zh_CN.UTF-8"}, CHINESE),
+        (["job"], {"LC_ALL": "C.UTF-8", "LANG": "zh_CN.UTF-8"}, "en"),
+        (["job"], {"LC_ALL": "", "LC_MESSAGES": "zh_TW", "LANG": "C"}, CHINESE),
+        ([], {}, "en"),
+    ],
+)
+def test_the_language_is_the_one_asked_for_else_that_of_the_environment(
+    words: Sequence[str], environment: dict[str, str], language: str
+) -> None:
+    assert language_of(root_options(words), environment) == language
+
+
+@pytest.mark.parametrize("columns", [20, 33, 60])
+def test_a_line_ends_before_the_columns_do(columns: int) -> None:
+    for text in TEXTS.values():
+        lines = wrapped(text, columns)
+
+        assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+        for line in lines:
+            unbroken = max(map(len, line.split(" ")))
+            assert width(line) <= columns + 2 or unbroken > columns // 3, line
