@@ -554,4 +554,32 @@ COMMENT ON TABLE riverrun_hour IS 'The rows of riverrun_minute summed up by the 
 
 INSERT INTO riverrun_migration (version, name) VALUES (13, '013_hour');
 
+-- 014_queue_pause
+-- Why a queue is paused, by whom and until when; River's own row says only since when.
+--   locks: new objects only
+CREATE TABLE riverrun_queue_pause (
+    queue text PRIMARY KEY,
+    paused_at timestamptz NOT NULL,
+    reason text NOT NULL DEFAULT '',
+    actor text NOT NULL DEFAULT '',
+    resume_at timestamptz,
+    CONSTRAINT riverrun_queue_pause_queue_length CHECK (char_length(queue) BETWEEN 1 AND 127),
+    CONSTRAINT riverrun_queue_pause_reason_length CHECK (char_length(reason) <= 255),
+    CONSTRAINT riverrun_queue_pause_actor_length CHECK (char_length(actor) <= 255)
+);
+
+COMMENT ON TABLE riverrun_queue_pause IS 'What was said about the pause of a queue; it counts while paused_at is that of river_queue, so a pause by another client has no such row.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (14, '014_queue_pause');
+
+-- 015_handler_args_schema
+-- What the arguments of a kind look like, so that a form can be made for them.
+--   locks: ACCESS EXCLUSIVE on riverrun_handler for an instant
+ALTER TABLE riverrun_handler
+ADD COLUMN IF NOT EXISTS args_schema jsonb;
+
+COMMENT ON COLUMN riverrun_handler.args_schema IS 'JSON Schema of the arguments, as registered or as the signature of a local handler says; NULL: nobody has said.';
+
+INSERT INTO riverrun_migration (version, name) VALUES (15, '015_handler_args_schema');
+
 COMMIT;

@@ -15,10 +15,12 @@ from aiohttp import web
 
 from riverrun.telemetry import metrics
 from riverrun_admin.auditing import note_refused, record_changes
+from riverrun_admin.forms import bulk as bulk_forms
 from riverrun_admin.forms import handler as handler_forms
 from riverrun_admin.forms import job as job_forms
 from riverrun_admin.forms import queue as queue_forms
 from riverrun_admin.forms import schedule as schedule_forms
+from riverrun_admin.forms import token as token_forms
 from riverrun_admin.negotiation import prefers_html
 from riverrun_admin.pages.login import login_page
 from riverrun_admin.pages.render import error_page
@@ -70,7 +72,7 @@ _HEADERS = {
 
 _PARTS = (
     queue, queue_metadata, callback, events, jobs, changes, bulk, error, handler, schedule, server, session, token,
-    audit, reference, health, pages, queue_forms, job_forms, schedule_forms, handler_forms,
+    audit, reference, health, pages, queue_forms, job_forms, schedule_forms, handler_forms, bulk_forms, token_forms,
 )  # fmt: skip
 
 

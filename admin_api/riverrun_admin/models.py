@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from riverrun import names
+from riverrun.pauses import LONGEST_REASON
 from riverrun_admin.rules import check_params, check_queue_or_all, check_slots, check_time, shared
 
 MOST_JOBS = 1000
@@ -123,6 +124,13 @@ class QueueBody(Body):
     queue: Annotated[str, shared(check_queue_or_all)]
 
 
+class PauseBody(QueueBody):
+    """A queue to pause, or ``*`` for all that are known; why, and when it shall go on by itself."""
+
+    reason: str = Field("", max_length=LONGEST_REASON)
+    resume_at: Annotated[datetime | None, shared(check_time, optional=True)] = None
+
+
 class ScaleBody(Body):
     """How many slots a queue has."""
 
@@ -163,6 +171,7 @@ class HandlerBody(CallBody):
     timeout: Any = None
     retry_count: Any = None
     description: Any = ""
+    args_schema: Any = None
 
 
 class HandlerChangeBody(CallBody):
@@ -175,6 +184,7 @@ class HandlerChangeBody(CallBody):
     timeout: Any = None
     retry_count: Any = None
     description: Any = None
+    args_schema: Any = None
 
 
 class HandlerNameBody(Body):

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from aiohttp import web
 
 from riverrun import operations
 from riverrun.errors import NotFound
 from riverrun.job import JobState
+from riverrun.pauses import new_pause
 from riverrun.store import listing, queues
 from riverrun.store.listing import Count
 from riverrun.store.queues import Queue
+from riverrun_admin.callers import caller_of
 from riverrun_admin.scope import check_queue_is_theirs
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
 
-async def pause(request: web.Request, queue: str) -> list[str]:
+async def pause(request: web.Request, queue: str, *, reason: str = "", resume_at: datetime | None = None) -> list[str]:
     """Pause a queue, or all that are known with ``*``; return their names.
 
     Raises:
+        InvalidInput: The reason is too long.
         NotFound: Nobody knows the queue: no job, no executor, no setting, no configuration names it.
     """
     check_queue_is_theirs(request, queue)
+    said = new_pause(reason, actor=caller_of(request).actor, resume_at=resume_at)
     await _make_known(request, queue)
-    return await run(request, queues.pause(queue))
+    return await run(request, queues.pause(queue, said))
 
 
 async def resume(request: web.Request, queue: str) -> list[str]:

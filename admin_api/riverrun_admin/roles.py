@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from riverrun.access import Role
+from riverrun_admin.callers import Caller
 
 ROLES: dict[tuple[str, str], Role] = {
     ("GET", "/"): Role.PUBLIC,
@@ -53,6 +54,7 @@ ROLES: dict[tuple[str, str], Role] = {
     ("POST", "/admin/handler/resume"): Role.OPERATE,
     ("POST", "/admin/handler/test"): Role.OPERATE,
     ("GET", "/admin/schedule/list"): Role.READ,
+    ("GET", "/admin/schedule/history"): Role.READ,
     ("POST", "/admin/schedule/create"): Role.ADMIN,
     ("PUT", "/admin/schedule/update"): Role.ADMIN,
     ("DELETE", "/admin/schedule/delete"): Role.ADMIN,
@@ -67,6 +69,7 @@ ROLES: dict[tuple[str, str], Role] = {
     ("GET", "/admin/page/queue"): Role.READ,
     ("GET", "/admin/page/schedule"): Role.READ,
     ("GET", "/admin/page/settings"): Role.READ,
+    ("GET", "/admin/page/token"): Role.ADMIN,
     ("GET", "/admin/openapi.json"): Role.READ,
     ("GET", "/admin/reference"): Role.READ,
     ("GET", "/admin/login"): Role.PUBLIC,
@@ -78,6 +81,7 @@ ROLES: dict[tuple[str, str], Role] = {
     ("GET", "/admin/audit/list"): Role.ADMIN,
     ("GET", "/admin/audit/export"): Role.ADMIN,
     ("GET", "/admin/audit/verify"): Role.ADMIN,
+    ("POST", "/admin/form/queue/clear"): Role.OPERATE,
     ("POST", "/admin/form/queue/{action}"): Role.OPERATE,
     ("POST", "/admin/form/job/{action}"): Role.OPERATE,
     ("POST", "/admin/form/jobs/{action}"): Role.OPERATE,
@@ -87,8 +91,14 @@ ROLES: dict[tuple[str, str], Role] = {
     ("POST", "/admin/form/schedule/delete"): Role.ADMIN,
     ("POST", "/admin/form/schedule/run"): Role.OPERATE,
     ("POST", "/admin/form/handler"): Role.ADMIN,
-    ("POST", "/admin/form/handler/{action}"): Role.ADMIN,
+    ("POST", "/admin/form/handler/delete"): Role.ADMIN,
+    ("POST", "/admin/form/handler/rotate"): Role.ADMIN,
+    ("POST", "/admin/form/handler/test"): Role.OPERATE,
+    ("POST", "/admin/form/handler/{action}"): Role.OPERATE,
     ("POST", "/admin/form/enqueue"): Role.ENQUEUE,
+    ("POST", "/admin/form/bulk/abort"): Role.OPERATE,
+    ("POST", "/admin/form/token/create"): Role.ADMIN,
+    ("POST", "/admin/form/token/revoke"): Role.ADMIN,
 }
 
 
@@ -124,6 +134,7 @@ MINDS_QUEUES = frozenset(
         ("GET", "/admin/handler/list"),
         ("POST", "/admin/handler/test"),
         ("GET", "/admin/schedule/list"),
+        ("GET", "/admin/schedule/history"),
         ("POST", "/admin/schedule/create"),
         ("PUT", "/admin/schedule/update"),
         ("DELETE", "/admin/schedule/delete"),
@@ -141,7 +152,10 @@ MINDS_QUEUES = frozenset(
         ("GET", "/admin/page/settings"),
         ("GET", "/admin/openapi.json"),
         ("GET", "/admin/reference"),
+        ("POST", "/admin/form/bulk/abort"),
+        ("POST", "/admin/form/queue/clear"),
         ("POST", "/admin/form/queue/{action}"),
+        ("POST", "/admin/form/handler/test"),
         ("POST", "/admin/form/job/{action}"),
         ("POST", "/admin/form/jobs/{action}"),
         ("POST", "/admin/form/error/{action}"),
@@ -160,6 +174,12 @@ def minds_queues(request: web.Request) -> bool:
     """Whether the route of ``request`` keeps to the queues of its sender, or is open to everybody."""
     key = _key(request)
     return key is None or key in MINDS_QUEUES or ROLES[key] is Role.PUBLIC
+
+
+def opens(caller: Caller, method: str, path: str) -> bool:
+    """Whether a route, by its line in the table, is one that ``caller`` may use."""
+    key = (method, path)
+    return caller.role.allows(ROLES[key]) and (not caller.queues or key in MINDS_QUEUES)
 
 
 def needed_role(request: web.Request) -> Role:

@@ -36,7 +36,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Run = Callable[[Steps[Any]], Awaitable[Any]]
 
 LONGEST_KEY = 255
-_UNKEPT = frozenset({"/admin/token/create", "/admin/login", "/admin/handler/register", "/admin/handler/rotate_secret"})
+_UNKEPT = frozenset(
+    {
+        "/admin/token/create", "/admin/form/token/create", "/admin/login", "/admin/handler/register",
+        "/admin/handler/rotate_secret", "/admin/form/handler", "/admin/form/handler/rotate",
+    }
+)  # fmt: skip
 """Their answers hold what is kept nowhere."""
 
 _CONNECTION = web.RequestKey("_CONNECTION", AsyncConnection[tuple[Any, ...]])

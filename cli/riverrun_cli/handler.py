@@ -11,7 +11,7 @@ import click
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.handler_calls import call_options, settings_of
 from riverrun_cli.handler_run import run
-from riverrun_cli.inputs import confirm, named, yes_option
+from riverrun_cli.inputs import confirm, named, object_of, yes_option
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from riverrun.store.registry import RegisteredHandler
 
 _COLUMNS = ("kind", "type", "name", "url", "timeout", "retries", "state", "reason")
-_WIDE = ("settings", "description", "paused_at", "revision", "updated_at")
+_WIDE = ("settings", "description", "args_schema", "paused_at", "revision", "updated_at")
 _NAMES = {
     "task_type": "KIND",
     "handler_type": "--type",
@@ -69,6 +69,7 @@ def get(access: Access, /, *, kind: str, output: str) -> None:
 @click.option("--timeout", type=float, metavar="SECONDS", help="Limit of one attempt, 0.1 to 86400.")
 @click.option("--retries", "retry_count", type=int, help="Attempts after the first; by default as configured.")
 @click.option("--description", default="", help="For people.")
+@click.option("--args-schema", metavar="JSON", help="JSON Schema of the arguments: JSON text, @FILE, or -.")
 @call_options
 @click.option("--replace", is_flag=True, help="Also when the kind has a different handler.")
 @output_option
@@ -80,6 +81,7 @@ def register(access: Access, /, *, kind: str, replace: bool, output: str, **said
 
     name, type_ = said.pop("handler_name"), said.pop("handler_type")
     settings = settings_of(said)
+    said["args_schema"] = object_of(said["args_schema"], "--args-schema")
     with named(**_NAMES):
         new = registration(
             kind, kind if name is None else name, type_, **said, settings=settings, egress=_egress(access)
@@ -98,6 +100,7 @@ def register(access: Access, /, *, kind: str, replace: bool, output: str, **said
 @click.option("--timeout", type=float, metavar="SECONDS", help="Limit of one attempt, 0.1 to 86400.")
 @click.option("--retries", "retry_count", type=int, help="Attempts after the first.")
 @click.option("--description", help="For people.")
+@click.option("--args-schema", metavar="JSON", help="JSON Schema of the arguments: JSON text, @FILE, or -.")
 @call_options
 @output_option
 @with_database
@@ -106,6 +109,7 @@ def update(access: Access, /, *, kind: str, output: str, **said: Any) -> None:
     from riverrun.store import registry  # noqa: PLC0415
 
     settings = settings_of(said)
+    said["args_schema"] = object_of(said["args_schema"], "--args-schema")
     changes = {name: value for name, value in {**said, **settings}.items() if value is not None}
     if not changes:
         raise click.UsageError("nothing to change; give at least one option")
@@ -232,6 +236,7 @@ def _row(found: RegisteredHandler) -> dict[str, object]:
         "reason": health.misconfigured or health.reason,
         "settings": said.settings.document(),
         "description": said.description,
+        "args_schema": said.args_schema,
         "paused_at": found.paused_at,
         "revision": found.revision,
         "created_at": found.created_at,

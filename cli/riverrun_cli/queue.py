@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from riverrun_cli.database import Access, with_database
-from riverrun_cli.inputs import confirm, named, text_of, yes_option
+from riverrun_cli.inputs import confirm, duration_of, named, text_of, yes_option
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
-from riverrun_cli.writing import write
+from riverrun_cli.writing import actor, write
 
 if TYPE_CHECKING:
     from riverrun.store.listing import Count
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
     from riverrun.store.statistics import QueueStatistics
 
 _COLUMNS = ("name", "paused", "available", "running", "scheduled", "retryable", "slots", "executors", "max_workers")
-_WIDE = ("paused_at", "oldest_age_s", "completed_1m", "failed_1m", "wait_p95_s", "run_p95_s")
+_WIDE = (
+    "paused_at",
+    "pause_reason",
+    "paused_by",
+    "resume_at",
+    "oldest_age_s",
+    "completed_1m",
+    "failed_1m",
+    "wait_p95_s",
+    "run_p95_s",
+)
 
 
 @click.group(cls=NounGroup)
@@ -70,17 +81,23 @@ def describe(access: Access, /, *, name: str, metadata: str, output: str) -> Non
 
 @queue.command
 @click.argument("name")
+@click.option("--reason", metavar="TEXT", default="", help="Why; shown wherever the queue is.")
+@click.option("--for", "lasting", metavar="DURATION", help="Go on by itself after that time, such as 30m or 2h.")
 @yes_option
 @output_option
 @with_database
-def pause(access: Access, /, *, name: str, yes: bool, output: str) -> None:
+def pause(access: Access, /, *, name: str, reason: str, lasting: str | None, yes: bool, output: str) -> None:
     """Let executors claim no more jobs of the queue NAME, or of all queues with '*'; running jobs go on."""
     from riverrun import operations  # noqa: PLC0415
 
     if name == "*":
         confirm("Pause all queues?", yes=yes)
     with named(queue="NAME"), access.client() as client:
-        names = write(client, operations.pause_queue(name), "queue.pause", f"queue:{name}")
+        delay = duration_of(lasting, "--for")
+        resume_at = None if delay is None else datetime.now(UTC) + delay
+        steps = operations.pause_queue(name, reason=reason, actor=actor(), resume_at=resume_at)
+        after = {"reason": reason, "resume_at": None if resume_at is None else resume_at.isoformat()}
+        names = write(client, steps, "queue.pause", f"queue:{name}", after=after)
     write_rows(
         [{"name": each, "paused": True} for each in names], columns=("name", "paused"), output=output, identity="name"
     )
@@ -139,6 +156,9 @@ def _row(found: QueueStatistics) -> dict[str, object]:
         "executors": found.executors,
         "max_workers": found.max_workers,
         "paused_at": found.paused_at,
+        "pause_reason": found.pause.reason if found.pause else None,
+        "paused_by": found.pause.actor if found.pause else None,
+        "resume_at": found.pause.resume_at if found.pause else None,
         "oldest_age_s": found.oldest_age_s,
         "completed_1m": found.completed_1m,
         "failed_1m": found.failed_1m,

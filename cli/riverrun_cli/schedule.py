@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("name", "kind", "expression", "timezone", "queue", "paused", "last_tick", "next_tick", "source")
 _WIDE = ("priority", "max_attempts", "tags", "missed", "run_on_start", "unique", "revision")
+_TICKS = ("tick", "job_id", "state", "attempted_at", "finalized_at")
 _UNIQUE = ("by_args", "by_period", "by_queue", "by_state", "exclude_kind")
 _NAMES = {"name": "NAME", "tags": "--tag"}
 
@@ -52,6 +54,21 @@ def get(access: Access, /, *, name: str, output: str) -> None:
 
     with named(**_NAMES), access.client() as client:
         write_record(_row(client.run(schedules.get(name))), output=output, identity="name")
+
+
+@schedule.command
+@click.argument("name")
+@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="How many.")
+@output_option
+@with_database
+def history(access: Access, /, *, name: str, limit: int, output: str) -> None:
+    """List the newest ticks of the schedule NAME within the last week, with their jobs."""
+    from riverrun.store import schedules  # noqa: PLC0415
+
+    with named(**_NAMES), access.client() as client:
+        found = client.run(schedules.get(name))
+        ticks = client.run(schedules.history([found.name], rows=limit))[found.name]
+    write_rows([asdict(each) for each in ticks], columns=_TICKS, output=output, identity="job_id")
 
 
 @schedule.command

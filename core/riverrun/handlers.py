@@ -21,7 +21,7 @@ from riverrun.names import check_kind
 from riverrun.resources import Resource
 from riverrun.retry import RIVER_BACKOFF, Backoff, RetryPolicy, backoff_of
 from riverrun.sanitize import error_text
-from riverrun.signature import arguments_of, resources_of
+from riverrun.signature import arguments_of, resources_of, schema_of
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -41,6 +41,7 @@ class Handler:
         isolated: Run in a process of its own.
         memory_mb: What an attempt in a process of its own may take beyond what that has; ``None``: no limit.
         resources: What it takes beside arguments and context.
+        args_schema: JSON Schema of the arguments as text; ``None``: its signature does not say.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Handler:
     isolated: bool = False
     memory_mb: int | None = None
     resources: tuple[Resource, ...] = ()
+    args_schema: str | None = None
 
 
 _registered: dict[str, Handler] = {}
@@ -113,6 +115,7 @@ def handler(  # noqa: PLR0913 - what may be said of a handler
             isolated=isolated,
             memory_mb=memory_mb,
             resources=resources_of(function),
+            args_schema=schema_of(function),
         )
         for each in kinds:
             _register(replace(first, kind=each))

@@ -22,6 +22,7 @@ from riverrun.names import (
     check_tag,
 )
 from riverrun.new_job import NewJob
+from riverrun.pauses import new_pause
 from riverrun.schedule import Schedule, new_schedule
 from riverrun.store import jobs, listing, queues, river_leader, schedules
 from riverrun.store.jobs import CancelResult, EnqueueResult
@@ -122,13 +123,19 @@ def delete(job_id: object) -> Steps[None]:
         raise JobRunning(checked)
 
 
-def pause_queue(queue: object) -> Steps[list[str]]:
+def pause_queue(queue: object, *, reason: object = "", actor: str = "", resume_at: object = None) -> Steps[list[str]]:
     """Pause a queue, or all that are known with ``*``; return their names.
+
+    Args:
+        queue: A queue that is known.
+        reason: Why, for people; at most 255 characters.
+        actor: Who pauses it.
+        resume_at: When it goes on by itself; ``None``: when somebody resumes it.
 
     Raises:
         NotFound: No queue of that name is known.
     """
-    return (yield from queues.pause(_one_or_all(queue)))
+    return (yield from queues.pause(_one_or_all(queue), new_pause(reason, actor=actor, resume_at=resume_at)))
 
 
 def resume_queue(queue: object) -> Steps[list[str]]:

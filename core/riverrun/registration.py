@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from riverrun.args_schema import check_args_schema
 from riverrun.calls import NO_SETTINGS, CallSettings, call_settings
 from riverrun.egress import ANYWHERE, Egress
 from riverrun.errors import InvalidInput
@@ -38,6 +40,7 @@ class Registration:
         retry_count: A job gets one attempt more than this, unless it says otherwise; None: as configured.
         description: For people.
         settings: How it is called; only for services.
+        args_schema: JSON Schema of its jobs' arguments; None: nobody has said.
     """
 
     kind: str
@@ -48,6 +51,7 @@ class Registration:
     retry_count: int | None = None
     description: str = ""
     settings: CallSettings = NO_SETTINGS
+    args_schema: Mapping[str, Any] | None = None
 
 
 def registration(  # noqa: PLR0913 - one argument for each thing that is said about a handler
@@ -60,12 +64,14 @@ def registration(  # noqa: PLR0913 - one argument for each thing that is said ab
     retry_count: object = None,
     description: object = "",
     settings: Mapping[str, object] = NOTHING_SAID,
+    args_schema: object = None,
     egress: Egress = ANYWHERE,
 ) -> Registration:
     """Check everything about a handler and return it; field names in errors are those of the HTTP API.
 
     Args:
         settings: Fields of `CallSettings` by name; null stands for the default.
+        args_schema: JSON Schema of the arguments; forms are made of it.
         egress: Where services may live.
 
     Raises:
@@ -83,6 +89,7 @@ def registration(  # noqa: PLR0913 - one argument for each thing that is said ab
         retry_count=_retry_count(retry_count),
         description=_text("description", description, longest=4096),
         settings=_settings(settings, handler_type, egress),
+        args_schema=check_args_schema(args_schema, "args_schema"),
     )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from riverrun.cron_grammar import check_zone, parse_expression
 from riverrun.durations import format_duration
 from riverrun.errors import InvalidInput
+from riverrun.job import JobState
 from riverrun.json_input import check_args, check_metadata
 from riverrun.members import RESERVED
 from riverrun.names import (
@@ -69,6 +70,25 @@ class Schedule(NewSchedule):
     def since(self) -> datetime:
         """The moment after which its next tick lies."""
         return self.last_tick or self.created_at
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A tick that was enqueued, and how its job stands.
+
+    Attributes:
+        tick: The moment of the clock that it was for.
+        job_id: Its job.
+        state: The job's state; ``None``: a job with its unique key was there, or it has been deleted since.
+        attempted_at: When the job last began to run.
+        finalized_at: When it reached its last state.
+    """
+
+    tick: datetime
+    job_id: int
+    state: JobState | None
+    attempted_at: datetime | None
+    finalized_at: datetime | None
 
 
 def new_schedule(  # noqa: PLR0913 - one argument for each thing somebody may say about a schedule

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, get_args, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic.json_schema import PydanticJsonSchemaWarning
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
@@ -52,6 +55,25 @@ def arguments_of(function: Callable[..., object]) -> Callable[[ClaimedJob, Conte
             "were defined before; what else it has must be keyword-only and optional"
         )
     return lambda job, context: [make(job, context) for make in makers]
+
+
+def schema_of(function: Callable[..., object]) -> str | None:
+    """Return the JSON Schema of the arguments that ``function`` takes, as text; None when its signature has none."""
+    hints = _hints(function)
+    for parameter in inspect.signature(function).parameters.values():
+        hint = hints.get(parameter.name, parameter.empty)
+        if wanted(parameter.name, hint) is not None or _is_context(parameter.name, hint):
+            continue
+        if hint in (str, bytes, *_PLAIN):
+            return None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PydanticJsonSchemaWarning)  # a default that is not JSON is left out
+                schema = TypeAdapter(hint).json_schema()
+        except PydanticUserError:
+            return None  # a type that JSON Schema has no words for
+        return json.dumps(schema) if schema.get("type") == "object" else None
+    return None
 
 
 def resources_of(function: Callable[..., object]) -> tuple[Resource, ...]:

@@ -203,7 +203,8 @@ class Executor:
     async def reload_handlers(self, conn: AsyncConnection[Any]) -> None:
         """Read the registry of handlers again; the first time, make our own functions known there."""
         if not self._announced:
-            await self._statements.run(conn, registry.announce(self._local))
+            schemas = {kind: handler.args_schema for kind, handler in self._local.items()}
+            await self._statements.run(conn, registry.announce(schemas))
             self._announced = True
         registered = await self._statements.run(conn, registry.handlers())
         credentials = await self._statements.run(conn, registry.credentials())

@@ -28,6 +28,7 @@ from riverrun_scheduler.notifier import Notifier
 from riverrun_scheduler.promoter import Promoter
 from riverrun_scheduler.reindexer import Reindexer
 from riverrun_scheduler.rescuer import Rescuer
+from riverrun_scheduler.resumer import Resumer
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.schedules import Schedules
 from riverrun_scheduler.statistics import Statistics
@@ -68,6 +69,7 @@ class Reign:
             Rescuer(term, self._river),
             Promoter(term, self._river),
             Cleaner(term, self._river),
+            Resumer(term),
             Statistics(term),
             self._gauges,
             self._horizon,

@@ -13,7 +13,8 @@ SELECT
     coalesce(health.failed_probes, 0) AS failed_probes,
     extract(epoch FROM health.probe_at - now())::float8 AS probe_in,
     extract(epoch FROM health.throttled_until - now())::float8 AS throttled_for,
-    health.changed_at
+    health.changed_at,
+    handler.args_schema::text
 FROM riverrun_handler AS handler
 LEFT JOIN riverrun_handler_health AS health ON health.kind = handler.kind
 WHERE %(kinds)s::text[] IS NULL OR handler.kind = ANY (%(kinds)s::text[])

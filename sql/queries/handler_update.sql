@@ -12,6 +12,7 @@ SET handler_name = %(handler_name)s::text,
     retry_count = %(retry_count)s::int,
     description = %(description)s::text,
     settings = %(settings)s::jsonb,
+    args_schema = %(args_schema)s::jsonb,
     revision = nextval('riverrun_revision_seq'),
     updated_at = now()
 WHERE kind = %(kind)s::text AND revision = %(revision)s::bigint

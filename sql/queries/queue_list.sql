@@ -1,7 +1,8 @@
 -- queue_list.sql
 -- Name every queue that anybody knows or works on, or that has unfinished jobs, and say how it stands.
 --   out:   name · paused_at · max_workers set at run time for all servers, NULL: as configured · slots and executors of
---          live leases · scheduled_at of the oldest job that is due
+--          live leases · scheduled_at of the oldest job that is due · as_of · max_workers set for single servers, as a JSON
+--          object · reason, actor and resume_at of the pause, NULL when it was not ours
 --   index: riverrun_job_live_index, skipping from queue to queue, then one probe a priority; it is partial, hence the IN
 WITH RECURSIVE lanes (state, queue) AS (
     SELECT live.state, (
@@ -59,9 +60,18 @@ SELECT
             LIMIT 1
         ) AS oldest
     ) AS oldest_due,
-    now() AS as_of
+    now() AS as_of,
+    (
+        SELECT coalesce(jsonb_object_agg(setting.server_id, setting.max_workers), '{}')::text
+        FROM riverrun_queue_setting AS setting
+        WHERE setting.queue = names.name AND setting.server_id <> ''
+    ) AS max_workers_by_server,
+    pause.reason,
+    pause.actor,
+    pause.resume_at
 FROM names
 LEFT JOIN river_queue AS known ON known.name = names.name
+LEFT JOIN riverrun_queue_pause AS pause ON pause.queue = known.name AND pause.paused_at = known.paused_at
 LEFT JOIN LATERAL (
     SELECT sum(executor.slots) AS slots, count(*) AS executors
     FROM riverrun_executor AS executor

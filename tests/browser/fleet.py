@@ -5,6 +5,10 @@ from __future__ import annotations
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from riverrun.database.statements import Statements
+from riverrun.store import audit
+from riverrun.store.audit import Change
+
 _SERVERS = """
 INSERT INTO riverrun_server (server_id, host, pid, version, roles, started_at, heartbeat_at)
 SELECT
@@ -24,6 +28,14 @@ FROM generate_series(1, 2) AS n, (VALUES ('email', 40), ('images', 16), ('report
 
 INSERT INTO river_queue (name, paused_at)
 VALUES ('default', NULL), ('email', NULL), ('images', NULL), ('reports', now() - interval '23 minutes'), ('webhooks', NULL);
+
+INSERT INTO riverrun_queue_pause (queue, paused_at, reason, actor, resume_at)
+SELECT name, paused_at, 'the ledger is being closed', 'shell:anna@ops1', now() + interval '40 minutes'
+FROM river_queue
+WHERE name = 'reports';
+
+INSERT INTO riverrun_queue_setting (queue, server_id, max_workers)
+VALUES ('images', '', 16), ('email', 'worker-2', 40);
 """
 
 _JOBS = """
@@ -90,7 +102,20 @@ VALUES
     ('email_send', 'email_send', 'local', NULL, 30, 4, 'Sends one message', NULL),
     ('thumbnail', 'thumbnail', 'local', NULL, 120, NULL, '', NULL),
     ('order_webhook', 'OrderWebhook', 'http', 'https://hooks.example.com/orders', 10, 9, 'Tells the shop about orders', NULL),
-    ('monthly_report', 'monthly_report', 'local', NULL, 900, 2, '', now() - interval '2 hours');
+    ('monthly_report', 'monthly_report', 'local', NULL, 900, 2, '', now() - interval '2 hours'),
+    ('invoice_pdf', 'InvoicePdf', 'grpc', 'grpc://pdf.example.net:50051', 60, NULL, 'Draws invoices', NULL);
+
+UPDATE riverrun_handler SET args_schema = '{"type": "object", "required": ["user_id", "template"], "properties": {
+    "user_id": {"type": "integer", "minimum": 1, "description": "Who gets it"},
+    "template": {"enum": ["welcome", "invoice", "digest"]},
+    "subject": {"type": "string", "maxLength": 120},
+    "urgent": {"type": "boolean"},
+    "headers": {"type": "object", "description": "Further fields of the message"}}}'
+WHERE kind = 'email_send';
+
+INSERT INTO riverrun_handler_health (kind, breaker, reason, failed_probes, probe_at, changed_at)
+VALUES ('order_webhook', 'open', 'HTTP 503 from https://hooks.example.com/orders', 3, now() + interval '34 seconds',
+    now() - interval '6 minutes');
 
 INSERT INTO riverrun_schedule (name, kind, expression, timezone, queue, source, last_tick, paused_at)
 VALUES
@@ -98,11 +123,56 @@ VALUES
     ('sync_contacts', 'sync_contacts', '@every 5m', 'UTC', 'default', 'api', now(), NULL),
     ('weekly_digest', 'email_send', '0 9 * * MON', 'Europe/Berlin', 'email', 'api', now(), now() - interval '3 days');
 
+INSERT INTO riverrun_schedule_tick (schedule, tick, job_id)
+SELECT 'sync_contacts', date_trunc('hour', now()) - n * interval '5 minutes', id
+FROM (
+    SELECT id, row_number() OVER (ORDER BY (id * 7919) % 4001) AS n
+    FROM river_job
+    WHERE kind = 'sync_contacts' AND state IN ('completed', 'discarded', 'cancelled')
+) AS made
+WHERE n <= 40;
+
 UPDATE river_job
 SET metadata = '{"riverrun:progress": {"fraction": 0.62, "note": "page 31 of 50"}, "river:log": [{"attempt": 1, "log":
 "level=INFO msg=\\"rendering\\" page=30\\nlevel=INFO msg=\\"rendering\\" page=31\\n"}]}', tags = '{billing,europe}'
 WHERE id = (SELECT min(id) FROM river_job WHERE state = 'running');
 """
+
+_OPERATIONS = """
+INSERT INTO riverrun_bulk (
+    action, params, filter, wanted, actor, state, first_id, last_id, position, matched, changed, error, created_at,
+    updated_at, finished_at
+)
+VALUES
+    ('retry', '{}', 'state:discarded kind:email_send', '{"states": []}', 'token:anna', 'done', 1, 4000, 4000, 412, 409,
+        NULL, now() - interval '2 hours', now() - interval '119 minutes', now() - interval '119 minutes'),
+    ('move', '{"queue": "images"}', 'queue:default kind:thumbnail', '{"states": []}', 'local', 'aborted', 1, 4000, 1900,
+        87, 87, NULL, now() - interval '50 minutes', now() - interval '49 minutes', now() - interval '49 minutes'),
+    ('snooze', '{"delay_s": 3600}', 'kind:nothing_yet', '{"states": [], "kinds": ["nothing_yet"]}', 'shell:ben@ops2',
+        'running', 1, 1000000000000000, 620000000000000, 0, 0, NULL, now() - interval '4 minutes', now(), NULL);
+
+INSERT INTO riverrun_token (id, sha256, name, role, queues, created_by, created_at, expires_at, last_used_at, revoked_at)
+VALUES
+    ('deploy2k4m7p', sha256('deploy'), 'deployment', 'admin', '{}', 'shell:anna@ops1', now() - interval '60 days', NULL,
+        now() - interval '3 minutes', NULL),
+    ('shopq8r5t2w9', sha256('shop'), 'shop', 'enqueue', '{email,webhooks}', 'token:deployment', now() - interval '20 days',
+        now() + interval '70 days', now() - interval '2 seconds', NULL),
+    ('oncallv3x6z8', sha256('oncall'), 'on call', 'operate', '{}', 'token:deployment', now() - interval '90 days',
+        now() - interval '1 day', now() - interval '9 days', NULL);
+"""
+
+_CHANGES = (
+    Change("shell:anna@ops1", "queue.pause", "queue:reports", {"after": {"reason": "the ledger is being closed"}}),
+    Change(
+        "token:deployment",
+        "handler.update",
+        "handler:order_webhook",
+        {"role": "admin", "address": "10.4.0.17", "before": {"timeout": 30}, "after": {"timeout": 10}},
+    ),
+    Change(
+        "token:anna", "queue.bulk", "bulk:1", {"role": "operate", "address": "10.4.0.9", "after": {"action": "retry"}}
+    ),
+)
 
 
 async def fill(conn: AsyncConnection[TupleRow], *, jobs: int = 4_000) -> None:
@@ -118,4 +188,7 @@ async def fill(conn: AsyncConnection[TupleRow], *, jobs: int = 4_000) -> None:
     # Minutes stand for the hours that they make up, and are not counted twice.
     await conn.execute(b"DELETE FROM riverrun_hour WHERE hour >= (SELECT min(minute) FROM riverrun_minute)")
     await conn.execute(_DEFINITIONS.encode())
+    await conn.execute(_OPERATIONS.encode())
+    for change in _CHANGES:
+        await Statements().run(conn, audit.add(change))
     await conn.execute(b"ANALYZE")

@@ -30,7 +30,11 @@ PAGES = {
     "schedule": "page/schedule?name=sync_contacts",
     "servers": "server/list",
     "settings": "page/settings",
-    "enqueue": "page/enqueue",
+    "handler": "page/handler?task_type=order_webhook",
+    "bulk": "queue/bulk",
+    "audit": "audit/list",
+    "tokens": "token/list",
+    "enqueue": "page/enqueue?kind=email_send",
 }
 LOOKS = ("light", "dark")
 

@@ -23,6 +23,12 @@ PATHS = [
     "schedule/list",
     "page/schedule",
     "server/list",
+    "queue/bulk",
+    "queue/bulk/1",
+    "audit/list",
+    "audit/verify",
+    "token/list",
+    "page/token",
     "page/settings",
     "page/enqueue",
 ]
@@ -65,7 +71,8 @@ async def test_pages_are_read_and_a_queue_is_paused_without_script(fleet: Admin,
         await page.goto(f"{fleet.url}/admin/queue/dashboard")
         await expect(page.locator(".plot .area").first).to_be_visible()
         await page.goto(f"{fleet.url}/admin/page/queue?name=email")
-        await page.get_by_role("button", name="Pause").click()
+        await page.get_by_role("button", name="Pause…").click()
+        await page.get_by_role("button", name="Pause", exact=True).click()
         await expect(page.locator("#notice")).to_contain_text("The queue is paused.")
         await page.get_by_role("button", name="Resume").click()
         await expect(page.locator("#notice")).to_contain_text("The queue goes on.")
@@ -76,7 +83,8 @@ async def test_a_queue_is_paused_in_place_and_the_page_says_so(fleet: Admin, bro
         await page.goto(f"{fleet.url}/admin/queue/list")
         row = page.locator("[data-key=queue-email]")
         await row.evaluate("row => { row.same = true; }")
-        await row.get_by_role("button", name="Pause").click()
+        await row.get_by_role("button", name="Pause…").click()
+        await row.get_by_role("button", name="Pause", exact=True).click()
         await expect(page.locator(".toasts")).to_contain_text("The queue is paused.")
         await expect(row.get_by_role("button", name="Resume")).to_be_visible()
         assert await row.evaluate("row => row.same"), "the row is the same element as before"

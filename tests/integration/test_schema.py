@@ -131,7 +131,8 @@ OWN_TABLES = {
     "riverrun_executor", "riverrun_handler", "riverrun_handler_health", "riverrun_hour", "riverrun_idempotency_key",
     "riverrun_leader",
     "riverrun_migration",
-    "riverrun_minute", "riverrun_queue_setting", "riverrun_schedule", "riverrun_schedule_tick", "riverrun_server",
+    "riverrun_minute", "riverrun_queue_pause", "riverrun_queue_setting", "riverrun_schedule", "riverrun_schedule_tick",
+    "riverrun_server",
 }  # fmt: skip
 
 
@@ -307,6 +308,7 @@ async def test_heartbeats_rewrite_no_index(conn: AsyncConnection[TupleRow]) -> N
         "INSERT INTO riverrun_handler (kind, handler_name, handler_type, retry_count) VALUES ('k', 'h', 'http', -1)",
         "INSERT INTO riverrun_queue_setting (queue, max_workers) VALUES ('q', 0)",
         "INSERT INTO riverrun_queue_setting (queue, max_workers) VALUES ('q', 10001)",
+        "INSERT INTO riverrun_queue_pause (queue, paused_at, reason) VALUES ('q', now(), repeat('r', 256))",
         (
             "INSERT INTO riverrun_schedule (name, kind, expression, queue, source, priority)"
             " VALUES ('n', 'k', '@daily', 'q', 'api', 10)"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from string import Formatter
+from typing import get_args
 
 import pytest
 
+from riverrun.access import TOKEN_ROLES
 from riverrun.job import JobState
 from riverrun.schedule import MISSED
+from riverrun.store.bulk_operations import ACTIONS
 from riverrun.store.figures import PERIODS
 from riverrun.store.listing import Count
+from riverrun.store.registry import BreakerState
 from riverrun_admin.pages import formats
 from riverrun_admin.pages.figures import OUTCOMES
 from riverrun_admin.pages.render import NAVIGATION
@@ -60,7 +64,10 @@ def test_every_section_state_and_choice_has_its_text() -> None:
     made = {f"nav.{name}" for name, _, _ in NAVIGATION} | {f"state.{state}" for state in JobState}
     made |= {f"view.{name}.{value}" for name in ("theme", "lang", "zone") for value in CHOICES[name]}
     made |= {f"period.{period.name}" for period in PERIODS} | {f"outcome.{outcome}" for outcome in OUTCOMES}
-    made |= {f"schedule.missed.{each}" for each in MISSED}
+    made |= {f"schedule.missed.{each}" for each in MISSED} | {f"role.{role}" for role in TOKEN_ROLES}
+    made |= {f"bulk.action.{action}" for action in ACTIONS}
+    made |= {f"bulk.state.{state}" for state in ("running", "done", "aborted", "failed")}
+    made |= {f"handler.breaker.{state}" for state in get_args(BreakerState)}
 
     assert made - catalog("en").keys() == set()
 

@@ -15,10 +15,10 @@ PLACE = re.compile(r"{\+?}")
 TEXTS = catalogue_texts("riverrun", CHINESE)
 
 SPEAKING = (
-    "access", "calls", "cron_grammar", "durations", "egress", "errors", "job_query", "json_input", "masking", "names",
-    "new_job", "registration", "schedule", "trial", "unique", "store/bulk_operations", "store/changing",
-    "store/failures", "store/jobs", "store/listing", "store/queues", "store/registry", "store/schedules",
-    "store/tokens",
+    "access", "args_schema", "calls", "cron_grammar", "durations", "egress", "errors", "job_query", "json_input",
+    "masking", "names", "new_job", "pauses", "registration", "schedule", "trial", "unique", "store/bulk_operations",
+    "store/changing", "store/failures", "store/jobs", "store/listing", "store/queues", "store/registry",
+    "store/schedules", "store/tokens",
 )  # fmt: skip
 """The modules of the ground whose refusals a request can meet."""
 

@@ -19,6 +19,7 @@ from riverrun_admin.answers.fleet import (
     SecretHandler,
     Server,
     Statistics,
+    Tick,
 )
 from riverrun_admin.answers.jobs import (
     Acted,
@@ -77,6 +78,7 @@ __all__ = [
     "SecretHandler",
     "Server",
     "Statistics",
+    "Tick",
     "Token",
     "Verdict",
     "Watched",

@@ -20,7 +20,11 @@ class Queue(TypedDict):
     scheduled: Number | None
     retryable: Number | None
     oldest_age_s: float | None
+    pause_reason: str | None
+    paused_by: str | None
+    resume_at: Moment | None
     max_workers: int | None
+    max_workers_by_server: Mapping[str, int]
     slots: int
     executors: int
     completed_1m: int
@@ -128,6 +132,7 @@ class Handler(Call):
     timeout: float | None
     retry_count: int | None
     description: str
+    args_schema: Object | None
     signed: bool
     paused_at: Moment | None
     health: HandlerHealth
@@ -165,6 +170,16 @@ class Schedule(TypedDict):
     version: int
     created_at: Moment | None
     updated_at: Moment | None
+
+
+class Tick(TypedDict):
+    """A tick of a schedule that was enqueued, and how its job stands."""
+
+    tick: Moment | None
+    job_id: int
+    state: str | None
+    attempted_at: Moment | None
+    finalized_at: Moment | None
 
 
 class ScheduleRun(TypedDict):

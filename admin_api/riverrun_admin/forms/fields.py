@@ -13,7 +13,7 @@ from riverrun.errors import InvalidInput
 from riverrun_admin.form_fields import given_fields
 
 # A path below /admin/ and a query; nothing that a browser could take for another host.
-_BACK = re.compile(r"(?:queue|error|handler|schedule|server|page)/[A-Za-z0-9_/.%-]+(?:\?[!-~]*)?")
+_BACK = re.compile(r"(?:queue|error|handler|schedule|server|audit|token|page)/[A-Za-z0-9_/.%-]+(?:\?[!-~]*)?")
 
 
 class Fields:
@@ -33,6 +33,10 @@ class Fields:
     def every(self, name: str) -> list[str]:
         """Return all values of a field."""
         return self._given.get(name, [])
+
+    def last(self) -> dict[str, str]:
+        """Return the last value of every field, with the white space around it."""
+        return {name: values[-1] for name, values in self._given.items()}
 
     def number(self, name: str) -> int | str | None:
         """Return a field as a whole number, ``None`` when it is empty, and as it is when it is none."""

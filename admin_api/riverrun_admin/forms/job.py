@@ -9,10 +9,11 @@ from aiohttp import web
 from riverrun.errors import InvalidInput, RiverrunError
 from riverrun.job import JobState
 from riverrun.names import check_job_id, check_kind
-from riverrun.store import failures
+from riverrun.store import failures, registry
 from riverrun_admin import enqueueing, job_actions
+from riverrun_admin.args_form import args_text, members_of
 from riverrun_admin.auditing import note
-from riverrun_admin.forms.fields import leave, read_fields
+from riverrun_admin.forms.fields import Fields, leave, read_fields
 from riverrun_admin.job_actions import Outcome
 from riverrun_admin.models import EnqueueBody
 from riverrun_admin.rules import validated
@@ -71,7 +72,7 @@ async def enqueue(request: web.Request) -> web.StreamResponse:
     fields = await read_fields(request)
     given: dict[str, object] = {
         "task_type": fields.text("task_type"),
-        "task_params": fields.text("task_params") or "{}",
+        "task_params": await _params(request, fields),
         "queue": fields.text("queue") or "default",
         "priority": fields.number("priority"),
         "max_attempts": fields.number("max_attempts"),
@@ -80,6 +81,14 @@ async def enqueue(request: web.Request) -> web.StreamResponse:
     }
     results, _ = await enqueueing.enqueue(request, [validated(EnqueueBody, given)])
     leave(request, f"queue/jobs/{results[0].job.id}", "enqueued")
+
+
+async def _params(request: web.Request, fields: Fields) -> str:
+    """Return the arguments: as they were written, or from the fields that the schema of the kind has made."""
+    if not fields.text("by_schema"):
+        return fields.text("task_params") or "{}"
+    handler = await run(request, registry.handler(check_kind(fields.text("task_type"), "task_type")))
+    return args_text(members_of(handler.registration.args_schema), fields.last())
 
 
 def _action(request: web.Request) -> tuple[Act, str]:

@@ -1,4 +1,4 @@
-"""The list of jobs with its filters, one job with everything about it, and the form that enqueues one."""
+"""The list of jobs with its filters, and one job with everything about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from riverrun_admin.pages.render import page
 from riverrun_admin.pages.timeline import timeline
 from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.reading import read_job, read_page
-from riverrun_admin.scope import handlers_seen, snapshot_seen
+from riverrun_admin.scope import snapshot_seen
 
 _RETRYABLE_BY_HAND = frozenset(JobState) - {JobState.RUNNING, JobState.AVAILABLE}
 _SHOWN_APART = frozenset({"output", "riverrun:progress", "river:log"})
@@ -77,17 +77,6 @@ async def job_page(request: web.Request, job_id: int) -> web.Response:
         elapsed=_seconds(job.attempted_at, datetime.now(UTC)) if job.state is JobState.RUNNING else None,
         copies=copies(job),
     )
-
-
-async def enqueue_page(request: web.Request) -> web.Response:
-    """Return the form for a new job, filled from the job that the query names as a model."""
-    model = request.query.get("like", "")
-    like = None
-    if model.isascii() and model.isdigit() and len(model) < 19:
-        like = await read_job(request, int(model))
-    handlers = await handlers_seen(request)
-    kind = request.query.get("kind", "")
-    return page(request, "enqueue", like=like, kind=kind, kinds=[handler.kind for handler in handlers])
 
 
 def _progress(job: Job) -> Mapping[str, Any] | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from riverrun.errors import NotFound
 from riverrun.names import check_queue
+from riverrun.store import statistics
 from riverrun.store.figures import PERIODS
+from riverrun.store.statistics import Executor, QueueStatistics
 from riverrun.telemetry.metrics import RUN, WAIT
 from riverrun_admin.pages import figures
 from riverrun_admin.pages.charts import histogram
@@ -37,12 +40,14 @@ async def queue_page(request: web.Request) -> web.Response:
         raise NotFound("queue", name)
     period = period_of(request)
     history = await figures.history(request, period, queue=name)
+    executors = [each for each in await services(request).database.run(statistics.executors()) if each.queue == name]
     configured = services(request).settings.river.queues.get(name)
     return page(
         request,
         "queue",
         queue=queue,
         configured=configured,
+        hosts=_hosts(queue, executors),
         charts=figures.charts(request, period, history.points, queue=name),
         kinds=history.kinds,
         waits=histogram(_sum(point.wait_buckets for point in history.points), WAIT),
@@ -50,6 +55,28 @@ async def queue_page(request: web.Request) -> web.Response:
         period=period,
         periods=PERIODS,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What one server does for a queue; ``max_workers`` is what was set there at run time, if anything was."""
+
+    server_id: str
+    executors: int
+    slots: int
+    busy: int
+    max_workers: int | None
+
+
+def _hosts(queue: QueueStatistics, executors: Sequence[Executor]) -> list[Host]:
+    """Return the servers that work on a queue or have a setting of their own for it, by name."""
+    names = sorted({each.server_id for each in executors} | queue.max_workers_by_server.keys())
+    found = []
+    for name in names:
+        own = [each for each in executors if each.server_id == name]
+        slots, busy = sum(each.slots for each in own), sum(each.busy for each in own)
+        found.append(Host(name, len(own), slots, busy, queue.max_workers_by_server.get(name)))
+    return found
 
 
 def _sum(lists: Iterable[Sequence[int]]) -> list[int]:

@@ -12,15 +12,17 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from riverrun import __version__
+from riverrun.access import Role
 from riverrun.job import JobState
 from riverrun.names import MAX_PRIORITY
-from riverrun_admin.callers import caller_of, is_known
+from riverrun_admin.callers import NOBODY, caller_of, is_known
 from riverrun_admin.pages import formats
 from riverrun_admin.pages.assets import modules, version
 from riverrun_admin.pages.charts import spark
 from riverrun_admin.pages.texts import catalog, translator
 from riverrun_admin.pages.view import CHOICES, keep, view_of
 from riverrun_admin.problems import Problem
+from riverrun_admin.roles import opens
 from riverrun_admin.services import services
 
 STATES = (
@@ -43,12 +45,16 @@ NAVIGATION = (
     ("handlers", "handler/list", "h"),
     ("schedules", "schedule/list", "s"),
     ("servers", "server/list", "v"),
+    ("bulk", "queue/bulk", "b"),
+    ("audit", "audit/list", "a"),
+    ("tokens", "token/list", "k"),
     ("settings", "page/settings", ","),
 )
 """Each section: its name, its path, and the key that leads there after ``g``."""
 
 _SECTIONS = {
     "job": "jobs", "enqueue": "jobs", "queue": "queues", "schedule": "schedules", "handler": "handlers",
+    "operation": "bulk", "token": "tokens",
 }  # fmt: skip
 """The section to which a page belongs that is none itself."""
 
@@ -64,6 +70,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
     view = view_of(request)
     text = translator(view["lang"])
     notice = request.query.get("notice")
+    caller = caller_of(request) if is_known(request) else NOBODY
     settings = services(request).settings
     html = (
         _environment()
@@ -76,14 +83,15 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
             choices=CHOICES,
             base=base_of(request),
             static=f"{base_of(request)}static/{version()}/",
-            navigation=NAVIGATION,
+            navigation=[each for each in NAVIGATION if opens(caller, "GET", f"/admin/{each[1]}")],
+            may=lambda role: caller.role.allows(Role(role)),
             here=template,
             section=_SECTIONS.get(template, template),
             server_id=settings.server_id,
             environment=settings.admin.environment,
             colour=settings.admin.colour,
             is_open=services(request).door.is_open,
-            caller=caller_of(request) if is_known(request) else None,
+            caller=caller,
             notice=notice if notice in NOTICES else None,
             view_link=lambda name, value: f"?{_with(request, name, value)}",
             searched=request.query.get("filter", ""),

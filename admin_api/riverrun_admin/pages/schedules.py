@@ -11,10 +11,13 @@ from riverrun.cron_grammar import parse_expression
 from riverrun.errors import InvalidInput
 from riverrun.names import check_schedule_name
 from riverrun.schedule import MISSED, Schedule
+from riverrun.store import schedules
 from riverrun_admin.pages.render import page
 from riverrun_admin.scope import schedule_seen, schedules_seen
+from riverrun_admin.services import services
 
 TIMES_SHOWN = 5
+TICKS_SHOWN, TICKS_LISTED = 8, 50
 LATE_AFTER = timedelta(minutes=1)
 
 
@@ -26,6 +29,7 @@ async def schedules_page(request: web.Request) -> web.Response:
         request,
         "schedules",
         schedules=found,
+        ticks=await services(request).database.run(schedules.history([each.name for each in found], rows=TICKS_SHOWN)),
         due={each.name: next_times(each, now, times=TIMES_SHOWN) for each in found},
         late={each.name for each in late(found, now)},
     )
@@ -38,10 +42,22 @@ async def schedule_page(request: web.Request) -> web.Response:
         NotFound: There is no such schedule.
     """
     name = request.query.get("name")
-    known = None
+    known, ticks = None, []
     if name:
         known = await schedule_seen(request, check_schedule_name(name, "?name"))
-    return page(request, "schedule", schedule=known, missed=MISSED, kind=request.query.get("kind", ""))
+        found = await services(request).database.run(schedules.history([known.name], rows=TICKS_LISTED))
+        ticks = found[known.name]
+    now = datetime.now(UTC)
+    return page(
+        request,
+        "schedule",
+        schedule=known,
+        ticks=ticks,
+        due=next_times(known, now, times=TIMES_SHOWN) if known else (),
+        is_late=bool(known and late([known], now)),
+        missed=MISSED,
+        kind=request.query.get("kind", ""),
+    )
 
 
 def next_times(schedule: Schedule, now: datetime, *, times: int = 3) -> Sequence[datetime]:

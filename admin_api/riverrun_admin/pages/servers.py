@@ -1,10 +1,10 @@
-"""The servers of the fleet and the executors on each."""
+"""The servers of the fleet, the executors on each, and who leads."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from riverrun.store import statistics
+from riverrun.store import health, statistics
 from riverrun_admin.callers import caller_of
 from riverrun_admin.pages.render import page
 from riverrun_admin.scope import snapshot_seen
@@ -13,14 +13,19 @@ from riverrun_admin.services import services
 
 async def servers_page(request: web.Request) -> web.Response:
     """Return the list of servers."""
+    database, may_use = services(request).database, caller_of(request).may_use
     snapshot = await snapshot_seen(request)
-    executors = await services(request).database.run(statistics.executors())
-    may_use = caller_of(request).may_use
+    servers = snapshot.statistics.servers
+    executors = [each for each in await database.run(statistics.executors()) if may_use(each.queue)]
     return page(
         request,
         "servers",
-        servers=snapshot.statistics.servers,
+        servers=servers,
         leader=snapshot.statistics.leader,
-        executors=[each for each in executors if may_use(each.queue)],
-        as_of=snapshot.as_of,
+        leaders=await database.run(health.leaders()),
+        executors=executors,
+        lost=[each for each in await database.run(health.expired_executors(0)) if may_use(each.queue)],
+        releases=sorted({server.version for server in servers if server.alive}),
+        slots=sum(each.slots for each in executors),
+        busy=sum(each.busy for each in executors),
     )

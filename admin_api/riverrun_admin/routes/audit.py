@@ -9,21 +9,30 @@ from aiohttp import web
 from riverrun.store import audit
 from riverrun_admin.documents import encoded, entry_document, respond
 from riverrun_admin.filters import number_of, refuse_unknown, rows_wanted, words_of
+from riverrun_admin.negotiation import accepts_page_or_json
+from riverrun_admin.pages.audit import audit_page
+from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.services import services
 from riverrun_admin.stream import NDJSON
 
 WRITE_SECONDS = 30.0
-_FILTERS = frozenset({"actor", "action", "target", "limit", "cursor", "lenient"})
+NEWEST_SHOWN = 20
+_FILE = 'attachment; filename="riverrun-audit.ndjson"'
+_SHOWN = frozenset({"lenient", "notice", *CHOICES})
+_FILTERS = frozenset({"actor", "action", "target", "limit", "cursor"}) | _SHOWN
 
 
 async def list_entries(request: web.Request) -> web.Response:
     """List changes, the newest first."""
     refuse_unknown(request, _FILTERS)
+    wants_page = accepts_page_or_json(request)
     rows = rows_wanted(request)
     wanted = {name: words_of(request, name) for name in ("actor", "action", "target")}
     steps = audit.listed(**wanted, before=number_of(request, "cursor"), rows=rows + 1)
     found = await services(request).database.run(steps)
     more = str(found[rows - 1].number) if len(found) > rows else None
+    if wants_page:
+        return audit_page(request, found[:rows], more)
     return respond({"data": [entry_document(entry) for entry in found[:rows]], "next_cursor": more})
 
 
@@ -31,7 +40,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     """Stream the whole record, the oldest first, a line each, with what is needed to verify it elsewhere."""
     refuse_unknown(request, frozenset({"lenient"}))
     database, after = services(request).database, 0
-    response = web.StreamResponse(headers={"Content-Type": NDJSON})
+    response = web.StreamResponse(headers={"Content-Type": NDJSON, "Content-Disposition": _FILE})
     entries = await database.run(audit.walk(after))
     await response.prepare(request)
     while entries:
@@ -44,8 +53,11 @@ async def export(request: web.Request) -> web.StreamResponse:
 
 async def verify(request: web.Request) -> web.Response:
     """Say whether every entry is as it was written."""
-    refuse_unknown(request, frozenset({"lenient"}))
-    verdict = await services(request).database.run(audit.verify())
+    refuse_unknown(request, _SHOWN)
+    wants_page, database = accepts_page_or_json(request), services(request).database
+    verdict = await database.run(audit.verify())
+    if wants_page:
+        return audit_page(request, await database.run(audit.listed(rows=NEWEST_SHOWN)), None, verdict=verdict)
     return respond(
         {
             "intact": verdict.broken_at is None,

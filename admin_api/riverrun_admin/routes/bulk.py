@@ -6,23 +6,22 @@ from aiohttp import web
 
 from riverrun import job_query
 from riverrun.errors import InvalidInput
-from riverrun.job import JobState
 from riverrun.store import bulk_operations
 from riverrun.store.bulk_operations import Bulk
 from riverrun.store.listing import JobFilter
-from riverrun_admin import answers, queue_actions
-from riverrun_admin.auditing import note
+from riverrun_admin import answers, bulk_actions, queue_actions
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
-from riverrun_admin.callers import caller_of
 from riverrun_admin.database import QueryTimeout
 from riverrun_admin.documents import bulk_document, count, respond
 from riverrun_admin.filters import is_lenient, number_of, refuse_unknown, rows_wanted
 from riverrun_admin.models import BulkBody, BulkIdBody, OneQueueBody
+from riverrun_admin.negotiation import accepts_page_or_json
+from riverrun_admin.pages.bulk import bulk_page, bulks_page
+from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.problems import Problem
 from riverrun_admin.rules import validated
 from riverrun_admin.scope import NO_QUEUE, bulk_seen, check_queue_is_theirs, narrowed, queues_seen
 from riverrun_admin.services import services
-from riverrun_admin.transaction import run
 
 
 async def begin(request: web.Request) -> web.Response:
@@ -34,15 +33,13 @@ async def begin(request: web.Request) -> web.Response:
     wanted = await _theirs(request, wanted, str(params.get("queue", "")))
     if body.dry_run:
         return respond({"action": body.action, "filter": text, "dry_run": True, "count": await _count(request, wanted)})
-    return await _begun(request, body.action, params, wanted, text)
+    return _begun(await bulk_actions.begin(request, body.action, params, wanted, text=text))
 
 
 async def clear(request: web.Request) -> web.Response:
     """Delete all jobs of a queue that are available: 202 and the path of the operation."""
     body = validated(OneQueueBody, await read_object(request), lenient=is_lenient(request))
-    check_queue_is_theirs(request, body.queue)
-    wanted = JobFilter(states=(JobState.AVAILABLE,), queues=(body.queue,))
-    return await _begun(request, "delete", {}, wanted, f"state:available queue:{body.queue}")
+    return _begun(await bulk_actions.clear(request, body.queue))
 
 
 async def drain(request: web.Request) -> web.Response:
@@ -56,12 +53,15 @@ async def drain(request: web.Request) -> web.Response:
 
 async def list_operations(request: web.Request) -> web.Response:
     """List operations, the newest first."""
-    refuse_unknown(request, frozenset({"limit", "cursor", "lenient"}))
+    refuse_unknown(request, frozenset({"limit", "cursor", "lenient", "notice", *CHOICES}))
+    wants_page = accepts_page_or_json(request)
     rows = rows_wanted(request)
     before, queues = number_of(request, "cursor"), await queues_seen(request)
     steps = bulk_operations.listed(before=before, rows=rows + 1, queues=queues)
     found = await services(request).database.run(steps)
     more = str(found[rows - 1].id) if len(found) > rows else None
+    if wants_page:
+        return bulks_page(request, found[:rows], more)
     return respond({"data": [bulk_document(bulk) for bulk in found[:rows]], "next_cursor": more})
 
 
@@ -70,14 +70,14 @@ async def show(request: web.Request) -> web.Response:
     text = request.match_info["bulk_id"]
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise InvalidInput("bulk_id", text, "the id of an operation", code="format")
-    return respond(bulk_document(await bulk_seen(request, int(text))))
+    wants_page, bulk = accepts_page_or_json(request), await bulk_seen(request, int(text))
+    return bulk_page(request, bulk) if wants_page else respond(bulk_document(bulk))
 
 
 async def abort(request: web.Request) -> web.Response:
     """End an operation where it is; what it has changed stays changed."""
     body = validated(BulkIdBody, await read_object(request), lenient=is_lenient(request))
-    await bulk_seen(request, body.bulk_id)
-    return respond(bulk_document(await run(request, bulk_operations.abort(body.bulk_id))))
+    return respond(bulk_document(await bulk_actions.abort(request, body.bulk_id)))
 
 
 def _wanted(body: BulkBody) -> tuple[JobFilter, str]:
@@ -107,12 +107,7 @@ async def _theirs(request: web.Request, wanted: JobFilter, target: str) -> JobFi
     return seen
 
 
-async def _begun(
-    request: web.Request, action: str, params: dict[str, object], wanted: JobFilter, text: str
-) -> web.Response:
-    actor = caller_of(request).actor
-    bulk: Bulk = await run(request, bulk_operations.begin(action, params, wanted, filter_text=text, actor=actor))
-    note(request, target=f"bulk:{bulk.id}")
+def _begun(bulk: Bulk) -> web.Response:
     headers = {"Location": f"/admin/queue/bulk/{bulk.id}"}
     return respond(bulk_document(bulk), status=202, headers=headers)
 

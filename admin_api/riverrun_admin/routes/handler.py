@@ -11,12 +11,12 @@ from aiohttp import web
 from riverrun import trial
 from riverrun.calls import NAMES
 from riverrun.egress import Egress
-from riverrun.errors import Conflict, InvalidInput
+from riverrun.errors import InvalidInput
 from riverrun.names import check_kind
 from riverrun.registration import registration
 from riverrun.store import jobs, registry
 from riverrun.store.registry import RegisteredHandler
-from riverrun_admin import answers
+from riverrun_admin import answers, handler_actions
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import handler_document, job_document, respond
 from riverrun_admin.filters import flag, is_lenient, refuse_unknown
@@ -33,7 +33,7 @@ from riverrun_admin.pages.handlers import handlers_page
 from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.problems import Problem
 from riverrun_admin.rules import validated
-from riverrun_admin.scope import check_queue_is_theirs, handlers_seen
+from riverrun_admin.scope import handlers_seen
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
@@ -62,6 +62,7 @@ async def register(request: web.Request) -> web.Response:
         retry_count=body.retry_count,
         description=body.description,
         settings={name: getattr(body, name) for name in NAMES},
+        args_schema=body.args_schema,
         egress=egress_of(request),
     )
     done = await run(request, registry.register(new, replace=replace))
@@ -101,14 +102,9 @@ async def resume(request: web.Request) -> web.Response:
 async def try_out(request: web.Request) -> web.Response:
     """Run one job by a handler, as any job is run but with a single attempt, and tell how it ended."""
     body = validated(TrialBody, await read_object(request), lenient=is_lenient(request))
-    check_queue_is_theirs(request, body.queue)
     database = services(request).database
-    why_not = trial.obstacle(await database.run(registry.handler(body.task_type)))
-    if why_not is not None:
-        raise Conflict(why_not)
     until = time.monotonic() + body.wait_s
-    (result,) = await database.run(jobs.enqueue([trial.trial(body.task_type, body.task_params, queue=body.queue)]))
-    job = result.job
+    job = await handler_actions.begin_trial(request, body.task_type, body.task_params, queue=body.queue)
     while job.finalized_at is None and time.monotonic() < until:
         await asyncio.sleep(trial.LOOK_SECONDS)
         job = await database.run(jobs.get(job.id))

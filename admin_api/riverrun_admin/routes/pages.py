@@ -5,14 +5,15 @@ from __future__ import annotations
 from aiohttp import web
 
 from riverrun_admin.pages.assets import static_files, version
+from riverrun_admin.pages.enqueue import enqueue_page
 from riverrun_admin.pages.find import find
 from riverrun_admin.pages.handlers import handler_page
-from riverrun_admin.pages.jobs import enqueue_page
 from riverrun_admin.pages.queues import queue_page
 from riverrun_admin.pages.render import page
 from riverrun_admin.pages.schedules import schedule_page
 from riverrun_admin.pages.settings import settings_page
 from riverrun_admin.pages.texts import catalog
+from riverrun_admin.pages.tokens import token_page
 
 
 async def root(_request: web.Request) -> web.Response:
@@ -47,6 +48,7 @@ ROUTES = (
     web.get("/admin/page/queue", queue_page),
     web.get("/admin/page/schedule", schedule_page),
     web.get("/admin/page/settings", settings_page),
+    web.get("/admin/page/token", token_page),
     web.get("/admin/static/{version}/{name}", static),
     web.get("/admin/problems/{code}", problem),
 )

@@ -11,7 +11,7 @@ from riverrun_admin.body import JOB_BODY_BYTES, MANY_BODY_BYTES, read_object
 from riverrun_admin.documents import encoded, queue_document, respond, statistics_document
 from riverrun_admin.enqueue_stream import enqueue_stream
 from riverrun_admin.filters import is_lenient
-from riverrun_admin.models import EnqueueBody, EnqueueManyBody, QueueBody, ScaleBody
+from riverrun_admin.models import EnqueueBody, EnqueueManyBody, PauseBody, QueueBody, ScaleBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.overview import overview_page
 from riverrun_admin.pages.queues import queues_page
@@ -41,8 +41,9 @@ async def enqueue_many(request: web.Request) -> web.Response:
 
 async def pause(request: web.Request) -> web.Response:
     """Pause a queue, or all that are known."""
-    body = validated(QueueBody, await read_object(request), lenient=is_lenient(request))
-    return respond({"queues": await queue_actions.pause(request, body.queue), "paused": True})
+    body = validated(PauseBody, await read_object(request), lenient=is_lenient(request))
+    names = await queue_actions.pause(request, body.queue, reason=body.reason, resume_at=body.resume_at)
+    return respond({"queues": names, "paused": True})
 
 
 async def resume(request: web.Request) -> web.Response:

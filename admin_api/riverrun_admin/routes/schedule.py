@@ -9,19 +9,21 @@ from aiohttp import web
 
 from riverrun.errors import InvalidInput
 from riverrun.names import check_schedule_name
-from riverrun.schedule import NewSchedule, Schedule, new_schedule
+from riverrun.schedule import NewSchedule, Schedule, Tick, new_schedule
+from riverrun.store import schedules
 from riverrun_admin import answers, schedule_actions
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.documents import moment, respond
 from riverrun_admin.enqueueing import unique_of
-from riverrun_admin.filters import is_lenient, refuse_unknown
+from riverrun_admin.filters import is_lenient, refuse_unknown, rows_wanted
 from riverrun_admin.models import ScheduleBody, ScheduleNameBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.schedules import next_times, schedules_page
 from riverrun_admin.problems import renamed
 from riverrun_admin.routes.handler import revision_wanted
 from riverrun_admin.rules import validated
-from riverrun_admin.scope import schedules_seen
+from riverrun_admin.scope import schedule_seen, schedules_seen
+from riverrun_admin.services import services
 
 _FIELDS = {"kind": "task_type", "args": "task_params", "every": "every_s", "unique.by_period": "unique.by_period_s"}
 
@@ -32,6 +34,15 @@ async def list_schedules(request: web.Request) -> web.Response:
         return await schedules_page(request)
     found = await schedules_seen(request)
     return respond({"data": [_document(each) for each in found], "next_cursor": None})
+
+
+async def history(request: web.Request) -> web.Response:
+    """List the newest ticks of a schedule within the last week, each with its job and how that stands."""
+    refuse_unknown(request, frozenset({"name", "limit", "lenient"}))
+    name, rows = check_schedule_name(request.query.get("name"), "?name"), rows_wanted(request)
+    schedule = await schedule_seen(request, name)
+    found = await services(request).database.run(schedules.history([schedule.name], rows=rows))
+    return respond({"data": [_tick(each) for each in found[name]], "next_cursor": None})
 
 
 async def create(request: web.Request) -> web.Response:
@@ -123,12 +134,23 @@ def _document(schedule: Schedule) -> answers.Schedule:
     }
 
 
+def _tick(tick: Tick) -> answers.Tick:
+    return {
+        "tick": moment(tick.tick),
+        "job_id": tick.job_id,
+        "state": tick.state,
+        "attempted_at": moment(tick.attempted_at),
+        "finalized_at": moment(tick.finalized_at),
+    }
+
+
 def _respond(schedule: Schedule, *, status: int = 200) -> web.Response:
     return respond(_document(schedule), status=status, headers={"ETag": f'"{schedule.revision}"'})
 
 
 ROUTES = (
     web.get("/admin/schedule/list", list_schedules),
+    web.get("/admin/schedule/history", history),
     web.post("/admin/schedule/create", create),
     web.put("/admin/schedule/update", update),
     web.delete("/admin/schedule/delete", delete),

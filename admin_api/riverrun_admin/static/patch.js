@@ -2,6 +2,9 @@
 
 const KEPT = new Set(["open", "value", "checked", "hidden"]);
 
+/** Whether an attribute is the reader's own affair; how far a bar has come is the server's. */
+const isKept = (element, name) => KEPT.has(name) && !(name === "value" && element.matches("progress, meter"));
+
 /** Make `old` what `fresh` is. Rows and sections that carry data-key stay the same element wherever they stand. */
 export function patch(old, fresh) {
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) {
@@ -18,10 +21,10 @@ export function patch(old, fresh) {
 
 function patchAttributes(old, fresh) {
   for (const { name, value } of fresh.attributes) {
-    if (!KEPT.has(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (!isKept(old, name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   for (const { name } of [...old.attributes]) {
-    if (!KEPT.has(name) && !fresh.hasAttribute(name) && !name.startsWith("data-js")) old.removeAttribute(name);
+    if (!isKept(old, name) && !fresh.hasAttribute(name) && !name.startsWith("data-js")) old.removeAttribute(name);
   }
 }
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from riverrun.database.statements import Query, Steps
 from riverrun.errors import NotFound
 from riverrun.job import decode_json
+from riverrun.pauses import Pause
+
+NOTHING_SAID = Pause()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,13 @@ def announce(queue: str) -> Steps[None]:
     yield Query("queue_announce", {"queue": queue})
 
 
-def pause(queue: str) -> Steps[list[str]]:
-    """Pause ``queue``, or every known one with ``*``; return the names.
+def pause(queue: str, said: Pause = NOTHING_SAID) -> Steps[list[str]]:
+    """Pause ``queue``, or every known one with ``*``, and keep what is said about it; return the names.
 
     Raises:
         NotFound: No queue of that name is known.
     """
-    return (yield from _switch("queue_pause", queue))
+    return (yield from _switch("queue_pause", queue, **asdict(said)))
 
 
 def resume(queue: str) -> Steps[list[str]]:
@@ -76,6 +79,12 @@ def resume(queue: str) -> Steps[list[str]]:
         NotFound: No queue of that name is known.
     """
     return (yield from _switch("queue_resume", queue))
+
+
+def resume_due(generation: int) -> Steps[list[str]]:
+    """Let those queues go on whose pause was to end by now; return their names."""
+    rows = yield Query("queue_resume_due", {"generation": generation})
+    return [row[0] for row in rows]
 
 
 def scale(queue: str, max_workers: int | None, *, server_id: str = "") -> Steps[None]:
@@ -92,8 +101,8 @@ def scale(queue: str, max_workers: int | None, *, server_id: str = "") -> Steps[
         yield Query("queue_setting_set", {"queue": queue, "server_id": server_id, "max_workers": max_workers})
 
 
-def _switch(statement: str, queue: str) -> Steps[list[str]]:
-    rows = yield Query(statement, {"queue": queue})
+def _switch(statement: str, queue: str, **said: object) -> Steps[list[str]]:
+    rows = yield Query(statement, {"queue": queue, **said})
     if not rows and queue != "*":
         raise NotFound("queue", queue)
     return [row[0] for row in rows]

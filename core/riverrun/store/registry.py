@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from riverrun.calls import NAMES, call_settings
 from riverrun.database.statements import Query, Row, Steps
 from riverrun.egress import ANYWHERE, Egress
 from riverrun.errors import Conflict, NotFound, StaleRevision
+from riverrun.job import decode_json
 from riverrun.registration import Registration, registration
 from riverrun.store.listing import CAP
 from riverrun.webhook import Credentials, new_secret
@@ -115,7 +117,7 @@ def register(new: Registration, *, replace: bool = False) -> Steps[Registered]:
     if rows and not created:
         yield Query("handler_health_forget", {"kind": new.kind})
     there = yield from handlers([new.kind])
-    if not there or there[0].registration != new:
+    if not there or not _says(there[0].registration, new):
         raise Conflict(f"the kind {new.kind} has a different handler; update it, or register with upsert=true")
     return Registered(there[0], created, secret if created else None)
 
@@ -126,13 +128,18 @@ def credentials(kinds: Collection[str] | None = None) -> Steps[dict[str, Credent
     return {row[0]: Credentials(tuple(secret for secret in row[1:3] if secret), row[3]) for row in rows}
 
 
-def announce(kinds: Collection[str]) -> Steps[set[str]]:
-    """Make known that executors here have handlers for ``kinds``; return those that nobody had registered.
+def announce(schemas: Mapping[str, str | None]) -> Steps[set[str]]:
+    """Make known that executors here have handlers for kinds; return those that nobody had registered.
 
-    What was registered for a kind stays as it is.
+    What was registered for a kind stays as it is, but for what the arguments of a local handler look like: that the
+    handler itself knows best.
+
+    Args:
+        schemas: The kinds, each with the JSON Schema of its arguments as text, if its handler says what it takes.
     """
-    rows = yield Query("handler_announce", {"kinds": sorted(kinds)})
-    return {row[0] for row in rows}
+    kinds = sorted(schemas)
+    rows = yield Query("handler_announce", {"kinds": kinds, "args_schemas": [schemas[kind] for kind in kinds]})
+    return {kind for kind, is_new in rows if is_new}
 
 
 def pause_crashing(kind: str) -> Steps[bool]:
@@ -243,6 +250,11 @@ def delete(kind: str, *, revision: int | None = None, force: bool = False) -> St
     raise Conflict(f"{jobs} unfinished jobs of kind {kind} need this handler; add force=true to delete it all the same")
 
 
+def _says(known: Registration, new: Registration) -> bool:
+    """Return whether ``known`` is what ``new`` says; one that is silent about the arguments agrees with any schema."""
+    return known == (new if new.args_schema is not None else replace(new, args_schema=known.args_schema))
+
+
 def _changed(known: Registration, changes: Mapping[str, object], egress: Egress) -> Registration:
     return registration(
         known.kind,
@@ -252,6 +264,7 @@ def _changed(known: Registration, changes: Mapping[str, object], egress: Egress)
         timeout=changes.get("timeout", known.timeout_seconds),
         retry_count=changes.get("retry_count", known.retry_count),
         description=changes.get("description", known.description),
+        args_schema=changes.get("args_schema", known.args_schema),
         settings=known.settings.document() | {name: value for name, value in changes.items() if name in NAMES},
         egress=egress,
     )
@@ -267,12 +280,14 @@ def _params(given: Registration) -> dict[str, object]:
         "retry_count": given.retry_count,
         "description": given.description,
         "settings": orjson.dumps(given.settings.document()).decode(),
+        "args_schema": None if given.args_schema is None else json.dumps(given.args_schema),
     }
 
 
 def _handler(row: Row) -> RegisteredHandler:
     # Fields of a later release, written during an upgrade, must not keep this one from working.
     settings = {name: value for name, value in orjson.loads(row[7]).items() if name in NAMES}
-    said = replace(Registration(*row[:7]), settings=call_settings(settings))
-    health = HandlerHealth(cast("BreakerState", row[13]), *row[14:])
+    schema = None if row[20] is None else decode_json(row[20])
+    said = replace(Registration(*row[:7]), settings=call_settings(settings), args_schema=schema)
+    health = HandlerHealth(cast("BreakerState", row[13]), *row[14:20])
     return replace(RegisteredHandler(said, *row[8:13]), health=health)

@@ -10,8 +10,9 @@ import orjson
 
 from riverrun.database.statements import Query, Row, Steps
 from riverrun.errors import Conflict, NotFound, StaleRevision
+from riverrun.job import JobState
 from riverrun.new_job import NewJob
-from riverrun.schedule import NewSchedule, Schedule
+from riverrun.schedule import NewSchedule, Schedule, Tick
 from riverrun.store import jobs
 from riverrun.store.jobs import EnqueueResult
 from riverrun.unique import unique_from, unique_key, unique_states_mask
@@ -33,6 +34,15 @@ def get(name: str) -> Steps[Schedule]:
     if not rows:
         raise NotFound("schedule", name)
     return _schedule(rows[0])
+
+
+def history(names: Sequence[str], *, rows: int) -> Steps[dict[str, list[Tick]]]:
+    """Return the newest ticks of the last week, at most ``rows`` of each schedule, by its name."""
+    found = yield Query("schedule_tick_list", {"names": list(names), "rows": rows})
+    ticks: dict[str, list[Tick]] = {name: [] for name in names}
+    for name, tick, job_id, state, attempted_at, finalized_at in found:
+        ticks[name].append(Tick(tick, job_id, JobState(state) if state else None, attempted_at, finalized_at))
+    return ticks
 
 
 def create(new: NewSchedule) -> Steps[Schedule]:

@@ -6,8 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
+
 from riverrun.database.statements import Query, Row, Steps
 from riverrun.job import JobState
+from riverrun.pauses import Pause
 from riverrun.store import listing
 from riverrun.store.listing import Count
 from riverrun.telemetry.metrics import RUN, WAIT
@@ -25,7 +28,9 @@ class QueueStatistics:
 
     Attributes:
         oldest_age_s: For how long its oldest due job has waited; None when none is due.
+        pause: What was said when it was paused; None when it is not, or another client has paused it.
         max_workers: Slots a server set at run time; None: as each server is configured.
+        max_workers_by_server: The same for single servers, where it is another number.
         slots: Slots of the executors that live, all servers together.
         completed_1m: Attempts that succeeded in the last whole minute; ``failed_1m``: retried and discarded ones.
         wait_p95_s: 95 of 100 attempts of the last 5 minutes waited no longer, up to the width of a bucket.
@@ -34,12 +39,14 @@ class QueueStatistics:
 
     name: str
     paused_at: datetime | None
+    pause: Pause | None
     available: Count
     running: Count
     scheduled: Count
     retryable: Count
     oldest_age_s: float | None
     max_workers: int | None
+    max_workers_by_server: Mapping[str, int]
     slots: int
     executors: int
     completed_1m: int
@@ -164,16 +171,18 @@ def percentile(buckets: Sequence[int], bounds: Sequence[float], *, fraction: flo
 
 
 def _queue(row: Row, counts: Mapping[JobState, Count], summary: Row | None) -> QueueStatistics:
-    name, paused_at, max_workers, slots, executors, oldest_due, as_of = row
+    name, paused_at, max_workers, slots, executors, oldest_due, as_of, by_server, reason, actor, resume_at = row
     return QueueStatistics(
         name=name,
         paused_at=paused_at,
+        pause=None if reason is None else Pause(reason, actor, resume_at),
         available=counts[JobState.AVAILABLE],
         running=counts[JobState.RUNNING],
         scheduled=counts[JobState.SCHEDULED],
         retryable=counts[JobState.RETRYABLE],
         oldest_age_s=None if oldest_due is None else max(0.0, (as_of - oldest_due).total_seconds()),
         max_workers=max_workers,
+        max_workers_by_server=orjson.loads(by_server),
         slots=slots,
         executors=executors,
         completed_1m=summary[1] if summary else 0,

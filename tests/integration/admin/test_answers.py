@@ -140,6 +140,7 @@ async def _schedules(described: Described) -> None:
         await ask("POST", f"/admin/schedule/{action}", {"name": "nightly"})
     await ask("POST", "/admin/schedule/run", {"name": "nightly"}, status=201)
     await ask("GET", "/admin/schedule/list")
+    await ask("GET", "/admin/schedule/history?name=nightly")
     await ask("DELETE", "/admin/schedule/delete?name=nightly", status=204)
 
 

@@ -28,6 +28,11 @@ PAGES = [
     "/admin/page/enqueue",
     "/admin/page/schedule",
     "/admin/page/handler",
+    "/admin/queue/bulk",
+    "/admin/audit/list",
+    "/admin/audit/verify",
+    "/admin/token/list",
+    "/admin/page/token",
     "/admin/problems/validation",
 ]
 HOSTILE = [
