@@ -1,5 +1,7 @@
-"""``python -m bench.echo http|grpc SECONDS``: a service that does nothing but wait, and says its port; small enough to
-be no part of what is measured."""
+"""``python -m bench.echo http|grpc SECONDS``: a service that does nothing but wait, and says its port.
+
+It is small enough to be no part of what is measured.
+"""
 
 from __future__ import annotations
 

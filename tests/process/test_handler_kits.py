@@ -117,6 +117,7 @@ def test_a_kit_runs_jobs(database: str, tmp_path: Path, command: list[str], prot
     assert "there is nothing to resize" in empty.errors[0].error
     assert (large.state, large.attempt) == (JobState.RETRYABLE, 1)
     assert "no room for a picture of this size" in large.errors[0].error
+    assert large.errors[0].at is not None
     assert (large.scheduled_at - large.errors[0].at).total_seconds() >= 30
     assert (huge.state, huge.attempt, huge.metadata["snoozes"]) == (JobState.SCHEDULED, 0, 1)
 

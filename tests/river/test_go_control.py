@@ -332,7 +332,7 @@ async def test_periodic_unique_cross_engine(
     for engine in (ours, theirs) if ours_first else (theirs, ours):
         await engine()
 
-    (report,) = (await client.list(kinds=["report"])).jobs
+    (report,) = (await client.list(kind=["report"])).jobs
     assert (report.args, report.metadata["river:periodic_job_id"]) == (args, "nightly")
     assert await value(conn, "SELECT count(*) FROM riverrun_schedule_tick") == 1
 

@@ -287,6 +287,8 @@ async def wrong_steps(args: dict[str, Any], ctx: Context) -> None:
             ctx.cursor = 1
         case "a cursor that is no JSON":
             ctx.step("one", setattr, ctx, "cursor", object())
+        case how:
+            raise ValueError(how)
 
 
 @riverrun.handler("in_steps")

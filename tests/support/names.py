@@ -60,7 +60,7 @@ def check_command(words: Sequence[str]) -> None:
     """
     command: click.Command = queuectl
     context = click.Context(queuectl)
-    rest = list(words)
+    rest = _behind_the_options(queuectl, words)
     while isinstance(command, click.Group):
         names = [word for word in rest if not word.startswith("-") and word != "…"][:1]
         if not names:
@@ -75,6 +75,15 @@ def check_command(words: Sequence[str]) -> None:
     given = [word.partition("=")[0] for word in rest if re.match(r"-{1,2}[a-z]", word)]
     unknown = set(given) - set(_options(command)) - set(_options(queuectl)) - {"-h", "--help"}
     assert not unknown, f"queuectl {' '.join(words)}: there are no options {sorted(unknown)}"
+
+
+def _behind_the_options(group: click.Group, words: Sequence[str]) -> list[str]:
+    """Return ``words`` without the options of the group, and their values, that they begin with."""
+    options = {name: option for option in group.params for name in option.opts}
+    rest = list(words)
+    while rest and (option := options.get(rest[0])) is not None:
+        del rest[: 1 + (isinstance(option, click.Option) and not option.is_flag and not option.count)]
+    return rest
 
 
 def _options(command: click.Command) -> Iterator[str]:

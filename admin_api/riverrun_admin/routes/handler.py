@@ -126,9 +126,9 @@ async def delete(request: web.Request) -> web.Response:
 
 
 def _respond(handler: RegisteredHandler, *, status: int = 200, signing_secret: str | None = None) -> web.Response:
-    document: answers.SecretHandler = {**handler_document(handler)}
+    document: answers.SecretHandler | answers.Handler = handler_document(handler)
     if signing_secret is not None:
-        document["signing_secret"] = signing_secret
+        document = {**document, "signing_secret": signing_secret}
     return respond(document, status=status, headers={"ETag": f'"{handler.revision}"'})
 
 

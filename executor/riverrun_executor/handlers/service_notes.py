@@ -56,7 +56,7 @@ def _line(number: int, entry: object) -> tuple[object, object]:
     match entry:
         case str():
             return "info", entry
-        case {"msg": message}:
-            return entry.get("level", "info"), message
+        case {"msg": message, **rest}:
+            return rest.get("level", "info"), message
         case _:
             raise InvalidInput(f"logs[{number}]", entry, 'a text, or an object with "msg"', code="type")
