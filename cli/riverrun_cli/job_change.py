@@ -158,4 +158,4 @@ def _wanted(given: dict[str, Any]) -> tuple[JobChange, list[str]]:
 
 def _shown(job: Job, names: list[str]) -> dict[str, object]:
     """Return what of a job was, or is, of these names."""
-    return {"args" if name == "args_text" else name: getattr(job, name) for name in names}
+    return {name: getattr(job, name) for name in ("args" if name == "args_text" else name for name in names)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -186,8 +187,9 @@ def answered(document: dict[str, Any]) -> Script:
 
 @pytest.mark.parametrize("script", [answered, lambda document: streamed({"t": "result", **document})])
 async def test_a_result_leaves_metadata_and_log_lines_with_its_job(
-    service: FaultServer, script: Callable[[dict[str, Any]], Script]
+    service: FaultServer, script: Callable[[dict[str, Any]], Script], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     logs = ["began", {"level": "warning", "msg": "slow"}]
     service.script = script({"outcome": "snooze", "metadata": {"shelf": "B"}, "logs": logs})
     job = claimed()

@@ -105,8 +105,12 @@ async def wait_at_gate(ctx: Context) -> None:
 async def work_as_the_peer(args: dict[str, Any], ctx: Context) -> None:
     """Do what a client of River in another language does as well, when both work on one queue."""
     if args.get("do") == "resumable":
-        ctx.step("first", list)
+        ctx.step("first", _nothing)
         await ctx.step("second", _stop_at_seven, ctx)
+
+
+def _nothing() -> None:
+    """Be a step that does nothing."""
 
 
 async def _stop_at_seven(ctx: Context) -> None:
@@ -279,10 +283,10 @@ async def wrong_steps(args: dict[str, Any], ctx: Context) -> None:
     """Use steps as nobody may."""
     match args["how"]:
         case "without a name":
-            ctx.step("", list)
+            ctx.step("", _nothing)
         case "twice":
-            ctx.step("one", list)
-            ctx.step("one", list)
+            ctx.step("one", _nothing)
+            ctx.step("one", _nothing)
         case "a cursor outside":
             ctx.cursor = 1
         case "a cursor that is no JSON":

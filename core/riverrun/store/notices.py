@@ -34,7 +34,7 @@ def unserved() -> Steps[dict[str, float]]:
     rows = yield Query("queue_list")
     return {
         name: (as_of - oldest_due).total_seconds()
-        for name, paused_at, _, _, executors, oldest_due, as_of in rows
+        for name, paused_at, _, _, executors, oldest_due, as_of, *_ in rows
         if executors == 0 and paused_at is None and oldest_due is not None
     }
 

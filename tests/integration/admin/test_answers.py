@@ -122,6 +122,9 @@ async def _jobs(described: Described) -> None:
         await ask("GET", path)
     for action in ("pause", "resume", "drain"):
         await ask("POST", f"/admin/queue/{action}", {"queue": "mail"})
+    described_queue = {"queue": "mail", "metadata": {"team": "post"}}
+    await ask("PUT", "/admin/queue/metadata", described_queue)
+    await ask("GET", "/admin/queue/metadata?queue=mail")
     await ask("POST", "/admin/queue/scale", {"queue": "mail", "max_workers": 3})
     bulk = {"action": "cancel", "filter": "queue:mail"}
     await ask("POST", "/admin/queue/bulk", {**bulk, "dry_run": True})
