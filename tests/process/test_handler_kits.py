@@ -26,7 +26,7 @@ from support.ports import free_port
 KITS = Path(__file__).parents[2] / "examples" / "handlers"
 WITHIN = 30.0
 NODE, GO = shutil.which("node"), shutil.which("go")
-GO_NEEDED = (1, 22)
+GO_NEEDED = (1, 19)
 
 
 def compiles(go: str | None) -> bool:
@@ -54,7 +54,7 @@ SERVICES = [
         "/handle",
         id="go",
         # Without anything in its cache the compiler has its own library to build first.
-        marks=[pytest.mark.skipif(not compiles(GO), reason="Go 1.22 is not installed here"), pytest.mark.timeout(400)],
+        marks=[pytest.mark.skipif(not compiles(GO), reason="Go 1.19 is not installed here"), pytest.mark.timeout(400)],
     ),
     pytest.param([sys.executable, str(KITS / "python_grpc" / "service.py")], "grpc", "/RunStream", id="python_grpc"),
 ]
@@ -65,8 +65,8 @@ def built(command: list[str], folder: Path) -> list[str]:
     if command[0] != GO:
         return command
     program = str(folder / "service")
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GO111MODULE": "off"}
-    subprocess.run([GO, "build", "-o", program, command[1]], check=True, env=environment, timeout=300)
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+    subprocess.run([GO, "build", "-o", program, command[1]], check=True, env=environment, timeout=300, cwd=folder)
     return [program]
 
 

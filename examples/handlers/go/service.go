@@ -61,6 +61,11 @@ func (s service) isOurs(header http.Header, body []byte) bool {
 
 // ServeHTTP runs one job; Idempotency-Key is the same for every attempt of it.
 func (s service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Patterns such as "POST /handle" need Go 1.22, and a go.mod that says so.
+	if r.Method != http.MethodPost {
+		http.Error(w, "jobs are posted", http.StatusMethodNotAllowed)
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	if err != nil {
 		return // whoever sent it has gone, or it is too large: tried again
@@ -101,7 +106,7 @@ func resize(w http.ResponseWriter, r *http.Request, width, height int64) {
 	lines := json.NewEncoder(w)
 	say := func(line map[string]any) {
 		lines.Encode(line)
-		http.NewResponseController(w).Flush()
+		w.(http.Flusher).Flush()
 	}
 	say(map[string]any{"t": "log", "level": "info", "msg": fmt.Sprintf("resizing to %d x %d", width, height)})
 	for _, percent := range []int{25, 75} {
@@ -125,7 +130,7 @@ func main() {
 	if len(os.Args) > 1 {
 		port = os.Args[1]
 	}
-	http.Handle("POST /handle", service{key})
+	http.Handle("/handle", service{key})
 	server := http.Server{Addr: "127.0.0.1:" + port, ReadHeaderTimeout: 5 * time.Second}
 	log.Fatal(server.ListenAndServe())
 }
