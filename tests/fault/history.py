@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -117,20 +118,16 @@ class History:
 
     def taken_back(self, faults: list[float]) -> tuple[list[float], list[float]]:
         """Return for each rescue how long after its fault it came, and how long after it the job ran again."""
+        begun: dict[int, list[float]] = defaultdict(list)
+        for effect in self.effects:
+            if effect.phase == "begin":
+                begun[effect.job_id].append(effect.at)
         seen, again = [], []
         for rescue in self.rescues():
             fault = max((at for at in faults if at <= rescue.at), default=rescue.at)
             seen.append(rescue.at - fault)
-            again += [
-                effect.at - fault
-                for effect in self.effects
-                if effect.job_id == rescue.job_id and effect.phase == "begin" and effect.at > rescue.at
-            ][:1]
+            again += [at - fault for at in begun[rescue.job_id] if at > rescue.at][:1]
         return seen, sorted(again)
-
-    def next_term(self, after: float) -> float:
-        """Return how many seconds ``after`` a moment the next term began."""
-        return min(term.at for term in self.terms if term.at > after) - after
 
 
 def is_rescue(change: Change) -> bool:

@@ -79,8 +79,14 @@ class Lab:
 
     def works_again(self, within: float = 20.0) -> float:
         """Wait until one more job begins than until now, and return when that was."""
-        before = self.effects("begin")
-        eventually_sync(lambda: self.effects("begin") > before, within=within)
+        with psycopg.connect(self.witnesses, autocommit=True) as conn:
+            seen = conn.execute("SELECT coalesce(max(seq), 0) FROM effect").fetchone()
+
+            def one_more() -> bool:
+                query = "SELECT FROM effect WHERE seq > %s AND phase = 'begin' LIMIT 1"
+                return conn.execute(query, seen).fetchone() is not None
+
+            eventually_sync(one_more, within=within)
         return time.time()
 
     def leader(self) -> str | None:
@@ -124,8 +130,15 @@ class Lab:
 
     def next_term(self, after: float, *, within: float = 40.0) -> float:
         """Wait for the first term that begins ``after`` a moment, and return how many seconds after it that was."""
-        eventually_sync(lambda: any(term.at > after for term in self.history().terms), within=within, every=0.1)
-        return self.history().next_term(after)
+        began: list[float] = []
+
+        def next_began() -> bool:
+            rows = self.rows("SELECT extract(epoch FROM at)::float8 FROM fault.term ORDER BY at")
+            began[:] = [at for (at,) in rows if at > after]
+            return bool(began)
+
+        eventually_sync(next_began, within=within, every=0.1)
+        return began[0] - after
 
     def history(self) -> History:
         """Return what was witnessed so far."""
