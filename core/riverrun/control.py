@@ -40,8 +40,8 @@ def ask(server_id: str, command: str, *, timeout: timedelta = timedelta(seconds=
     for folder in runtime_folders():
         try:
             return _ask(folder / f"{server_id}.sock", command, timeout)
-        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
-            continue
+        except (FileNotFoundError, NotADirectoryError, ConnectionError):
+            continue  # a daemon that leaves while it is asked is gone too
         except (OSError, ValueError) as error:
             raise RiverrunError(f"the daemon {server_id} did not answer {command}: {error}") from error
     raise NotFound("daemon", f"{server_id} on this host (for this user)")
@@ -54,6 +54,8 @@ def _ask(path: Path, command: str, timeout: timedelta) -> dict[str, object]:
         sock.sendall(json.dumps({"command": command}).encode() + b"\n")
         with sock.makefile("rb") as answers:
             line = answers.readline(LINE_LIMIT)
+    if not line:
+        raise ConnectionResetError("it left without an answer")
     answer = json.loads(line)
     if not isinstance(answer, dict):
         raise ValueError("the answer is not an object")  # noqa: TRY004 - it came from outside

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS = 1.0
 ANSWER_SECONDS = 12.0
 """The server itself gives a statement up after 10 s."""
+LAST_SECONDS = 5.0
+"""So long may the last words take to be written when the executor stops."""
 OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 2.0, 5.0, 5.0, 60.0
 YOUNG = 6
 """A job is made to look young when it has run for so small a part of the time after which it is taken for stuck."""
@@ -156,13 +158,23 @@ class Control:
                 await asyncio.sleep(seconds)
 
     async def last_words(self) -> None:
-        """Write the figures gathered since the last beat and give back what nobody runs; at the end of a drain."""
-        async with await connect(self._dsn, name=f"riverrun/executor/{self._queue}/control") as conn:
-            if told := self._executor.take_events():
-                await self._statements.run(conn, told)
-            await self._report(conn)
-            await self._reconcile(conn, lost_after=timedelta())
-            await self._statements.run(conn, leases.drop(self._incarnation))
+        """Write the figures gathered since the last beat and give back what nobody runs; at the end of a drain.
+
+        A database that is away is not waited for: what was claimed is rescued when the lease has run out.
+        """
+        try:
+            async with await connect(self._dsn, name=f"riverrun/executor/{self._queue}/control") as conn:
+                with deadline(conn, LAST_SECONDS):
+                    await self._say_last_words(conn)
+        except (DatabaseUnavailable, psycopg.Error) as error:
+            log.warning("last_words_lost", extra={"queue": self._queue, "error": first_line(error)})
+
+    async def _say_last_words(self, conn: AsyncConnection[Any]) -> None:
+        if told := self._executor.take_events():
+            await self._statements.run(conn, told)
+        await self._report(conn)
+        await self._reconcile(conn, lost_after=timedelta())
+        await self._statements.run(conn, leases.drop(self._incarnation))
 
     async def _beat(self, conn: AsyncConnection[Any]) -> None:
         if notes := self._executor.take_notes():

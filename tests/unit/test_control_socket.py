@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from riverrun.errors import Conflict
+from riverrun.control import ask
+from riverrun.errors import Conflict, NotFound
 from riverrun_supervisor.control import ControlSocket
 
 CLAIM = """
@@ -52,3 +55,26 @@ def test_who_had_the_place_before_the_machine_was_started_is_not_vouched_for(tmp
     (tmp_path / "host.lock").write_text("4711 00000000-0000-0000-0000-000000000000\n")
 
     assert place(tmp_path).claim() is None
+
+
+@pytest.mark.parametrize("unread", [False, True], ids=["it has read the question", "it has not"])
+def test_a_daemon_that_leaves_while_it_is_asked_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unread: bool
+) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as leaving:
+        leaving.bind(str(tmp_path / "host.sock"))
+        leaving.listen()
+        thread = threading.Thread(target=_take_one_and_leave, args=(leaving, unread))
+        thread.start()
+
+        with pytest.raises(NotFound):
+            ask("host", "status")
+        thread.join()
+
+
+def _take_one_and_leave(leaving: socket.socket, unread: bool) -> None:
+    conn, _ = leaving.accept()
+    if not unread:
+        conn.recv(100)
+    conn.close()  # what was sent and not read makes the kernel reset the connection
