@@ -155,3 +155,14 @@ def test_a_kit_refuses_what_somebody_else_signed(
         refused = ended(client, {"width": 640, "height": 480})
 
     assert "401" in refused.errors[0].error
+
+
+@pytest.mark.parametrize(("command", "protocol", "path"), SERVICES[:-1])
+def test_a_kit_that_has_no_secret_does_not_serve(tmp_path: Path, command: list[str], protocol: str, path: str) -> None:
+    start = [*built(command, tmp_path), str(free_port())]
+    environment = {**os.environ, "HANDLER_SECRET": ""}
+
+    done = subprocess.run(start, env=environment, timeout=WITHIN, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1, f"{protocol} {path}"
+    assert "HANDLER_SECRET" in done.stderr

@@ -58,8 +58,11 @@ async def resize(request: web.Request, width: int, height: int) -> web.StreamRes
 
 def main(port: int) -> None:
     """Listen on a port of this machine until told to stop."""
+    secret = os.environ.get("HANDLER_SECRET", "")
+    if not secret:
+        sys.exit("HANDLER_SECRET: the secret that was shown when the handler was registered is needed")
     app = web.Application(client_max_size=16 * 1024 * 1024)
-    app[SIGNATURES] = Webhook(os.environ["HANDLER_SECRET"])
+    app[SIGNATURES] = Webhook(secret)
     app.router.add_post("/handle", handle)
     web.run_app(app, host="127.0.0.1", port=port, handler_cancellation=True, print=None)
 

@@ -22,6 +22,8 @@ from fastapi.responses import StreamingResponse
 
 KEY = base64.b64decode(os.environ.get("HANDLER_SECRET", "").removeprefix("whsec_"))
 TOLERANCE_SECONDS = 300
+if not KEY:  # with an empty key anybody could sign
+    sys.exit("HANDLER_SECRET: the secret that was shown when the handler was registered is needed")
 
 app = FastAPI()
 

@@ -4,10 +4,17 @@
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const KEY = Buffer.from((process.env.HANDLER_SECRET ?? "").replace(/^whsec_/, ""), "base64");
 const TOLERANCE_SECONDS = 300;
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+// With an empty key anybody could sign.
+if (KEY.length === 0) {
+  console.error("HANDLER_SECRET: the secret that was shown when the handler was registered is needed");
+  process.exit(1);
+}
 
 /** Whether the request was signed with our secret, not long ago. */
 function isOurs(headers, body) {
@@ -48,11 +55,14 @@ async function handle(request, response) {
   if (pixels > 100_000_000) return response.writeHead(200, { "Job-Outcome": "snooze", "Retry-After": "60" }).end();
   // Again in half a minute, and the attempt counts.
   if (pixels > 50_000_000) return response.writeHead(503, { "Retry-After": "30" }).end("no room for a picture of this size");
+  // The connection closes when the job is cancelled, runs out of time, or its executor stops.
+  const over = new AbortController();
+  response.once("close", () => over.abort());
   response.writeHead(200, { "Content-Type": "application/x-ndjson" });
   const say = (line) => response.write(`${JSON.stringify(line)}\n`);
   say({ t: "log", level: "info", msg: `resizing to ${width} x ${height}` });
   for (const pct of [25, 75]) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await sleep(10, undefined, { signal: over.signal }); // throws when it is over
     say({ t: "progress", pct, note: `${pct} %` });
   }
   say({ t: "output", data: { pixels } });
