@@ -88,14 +88,14 @@ async def rotate_secret(request: web.Request) -> web.Response:
 async def pause(request: web.Request) -> web.Response:
     """Let no job of a kind be claimed."""
     body = validated(HandlerNameBody, await read_object(request), lenient=is_lenient(request))
-    await run(request, registry.pause(body.task_type))
+    await run(request, registry.pause(body.task_type, revision=revision_wanted(request)))
     return _respond(await run(request, registry.handler(body.task_type)))
 
 
 async def resume(request: web.Request) -> web.Response:
     """Let jobs of a kind be claimed again, and take its service for well."""
     body = validated(HandlerNameBody, await read_object(request), lenient=is_lenient(request))
-    await run(request, registry.resume(body.task_type))
+    await run(request, registry.resume(body.task_type, revision=revision_wanted(request)))
     return _respond(await run(request, registry.handler(body.task_type)))
 
 

@@ -147,29 +147,46 @@ def pause_crashing(kind: str) -> Steps[bool]:
     return bool((yield Query("handler_pause_crashing", {"kind": kind, "most": MOST_QUARANTINED})))
 
 
-def resume(kind: str) -> Steps[bool]:
+def resume(kind: str, *, revision: int | None = None) -> Steps[bool]:
     """Let jobs of ``kind`` be claimed again; return whether it was paused.
 
+    Args:
+        kind: The kind of job.
+        revision: Do it only if this is still the handler's revision.
+
     Raises:
         NotFound: Nothing is registered for it.
+        StaleRevision: ``revision`` is not its revision any more.
     """
-    rows = yield Query("handler_resume", {"kind": kind})
-    if not rows:
-        raise NotFound("handler", kind)
+    was_paused = yield from _pausing("handler_resume", kind, revision, {})
     yield Query("handler_health_forget", {"kind": kind})
-    return bool(rows[0][0])
+    return was_paused
 
 
-def pause(kind: str, *, reason: str = "") -> Steps[bool]:
+def pause(kind: str, *, reason: str = "", revision: int | None = None) -> Steps[bool]:
     """Let no job of ``kind`` be claimed until it is resumed; return whether it was not paused before.
 
+    Args:
+        kind: The kind of job.
+        reason: Why, if nobody asked for it.
+        revision: Do it only if this is still the handler's revision.
+
     Raises:
         NotFound: Nothing is registered for it.
+        StaleRevision: ``revision`` is not its revision any more.
     """
-    rows = yield Query("handler_pause", {"kind": kind, "reason": reason[:1000]})
+    return (yield from _pausing("handler_pause", kind, revision, {"reason": reason[:1000]}))
+
+
+def _pausing(statement: str, kind: str, revision: int | None, said: Mapping[str, str]) -> Steps[bool]:
+    """Pause or resume; return whether it was the other way before."""
+    rows = yield Query(statement, {"kind": kind, "revision": revision, **said})
     if not rows:
         raise NotFound("handler", kind)
-    return bool(rows[0][0])
+    changed, before = rows[0]
+    if revision is not None and before != revision:
+        raise StaleRevision(f"the handler of {kind}", before)
+    return bool(changed)
 
 
 def rotate_secret(kind: str, *, keep: timedelta, revision: int | None = None) -> Steps[str]:

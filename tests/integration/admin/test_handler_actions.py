@@ -96,6 +96,25 @@ async def test_a_handler_is_paused_and_resumed_and_a_trial_of_a_paused_one_is_re
     assert [answer.status for answer in unknown] == [404] * 3
 
 
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+async def test_a_handler_is_not_paused_or_resumed_when_somebody_was_faster(
+    admin: Admin, conn: AsyncConnection[TupleRow], verb: str
+) -> None:
+    old = f'"{(await register(admin))["version"]}"'
+    if verb == "resume":
+        await admin.post("/admin/handler/pause", KIND)
+    changed = await admin.request("PUT", "/admin/handler/update", json={**KIND, "timeout": 9})
+    paused = await value(conn, "SELECT paused_at FROM riverrun_handler")
+
+    stale = await admin.post(f"/admin/handler/{verb}", KIND, headers={"If-Match": old})
+    kept = await value(conn, "SELECT paused_at FROM riverrun_handler")
+    fits = await admin.post(f"/admin/handler/{verb}", KIND, headers={"If-Match": changed.headers["ETag"]})
+
+    assert (stale.status, stale.json["code"], fits.status) == (412, "version-mismatch", 200)
+    assert kept == paused
+    assert (fits.json["paused_at"] is None) == (verb == "resume")
+
+
 async def test_a_trial_runs_one_job_and_tells_how_it_ended(admin: Admin, database: str, service: FaultServer) -> None:
     await register(admin, endpoint_url=service.url())
     nobody = await admin.post("/admin/handler/test", {**KIND, "wait_s": 0})
