@@ -89,6 +89,19 @@ async def test_one_that_is_not_well_twice_in_a_row_is_left_alone(
     assert {request.path for request in service.received} == {"/health"}
 
 
+async def test_what_is_told_of_it_leaves_out_the_query_of_its_address(
+    service: FaultServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched = Watched(service.url(), health_url=service.url("/health?token=sesame"))
+    service.script = Script(status=503)
+
+    await watched.asked(2)
+    await watched.close()
+
+    (told,) = [vars(record)["error"] for record in caplog.records if record.getMessage() == "breaker_changed"]
+    assert told == f"{service.url('/health')} says that it is not well"
+
+
 async def test_a_health_url_outside_the_configured_networks_is_never_asked(service: FaultServer) -> None:
     watched = Watched("http://10.1.2.3:8080/", "10.0.0.0/8", health_url=service.url("/health"))
 

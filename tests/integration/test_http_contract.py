@@ -22,7 +22,7 @@ from riverrun.outcome import Completed, Failed, Interrupted, Outcome, Snoozed
 from riverrun.registration import Registration
 from riverrun.store.registry import RegisteredHandler
 from riverrun.webhook import Credentials, new_secret
-from riverrun_executor.handlers.http import HttpHandlers
+from riverrun_executor.handlers.http import LAST_WORDS_SECONDS, HttpHandlers
 from riverrun_executor.handlers.http_outcome import RESULT_TYPE
 from riverrun_executor.handlers.surroundings import Surroundings
 from support.attempts import claimed, context_of, surroundings
@@ -304,25 +304,45 @@ async def test_a_certificate_whose_time_is_over_is_not_trusted(tmp_path: Path, a
     assert service.received == []
 
 
-async def test_a_service_is_told_that_an_attempt_was_given_up(service: FaultServer) -> None:
-    service.scripts["/slow"] = Script(delay=60)
+async def give_up(services: HttpHandlers, service: FaultServer, reason: str) -> None:
+    """Begin an attempt by a service that does not answer, and stop it."""
+    said = call_settings({"cancel_url": service.url("/cancel")})
+    registration = Registration("email", "E", "http", service.url("/slow"), settings=said)
+    handler = services.connect(RegisteredHandler(registration, None, 1, AT, AT))
     job = claimed()
     context = context_of(job)
-    services = HttpHandlers(surroundings())
-    said = call_settings({"cancel_url": service.url("/cancel")})
-    registered = RegisteredHandler(
-        Registration("email", "E", "http", service.url("/slow"), settings=said), None, 1, AT, AT
-    )
-    attempt = asyncio.create_task(services.connect(registered).run(job, context), name="attempt")
+    attempt = asyncio.create_task(handler.run(job, context), name="attempt")
     await eventually(lambda: service.received, within=WITHIN)
-
-    context.stopped_by = "timeout"
+    context.stopped_by = reason
     attempt.cancel()
-    await eventually(lambda: len(service.received) == 2, within=WITHIN)
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+
+
+@pytest.mark.parametrize("reason", ["cancel", "timeout", "shutdown"])
+async def test_a_service_is_told_that_an_attempt_was_given_up_although_its_executor_ends(
+    service: FaultServer, reason: str
+) -> None:
+    service.scripts = {"/slow": Script(delay=60), "/cancel": Script(delay=0.2)}
+    services = HttpHandlers(surroundings())
+
+    await give_up(services, service, reason)
     await services.close()
 
-    assert service.received[1].path == "/cancel"
-    assert json.loads(service.received[1].body) == {"job_id": 7, "attempt": 2, "reason": "timeout"}
+    assert [request.path for request in service.received] == ["/slow", "/cancel"]
+    assert json.loads(service.received[1].body) == {"job_id": 7, "attempt": 2, "reason": reason}
+    assert service.dropped == 1  # the job's own request; the other one was answered
+
+
+async def test_a_cancel_url_that_does_not_answer_holds_no_executor_up(service: FaultServer) -> None:
+    service.script = Script(delay=60)
+    services = HttpHandlers(surroundings())
+
+    await give_up(services, service, "shutdown")
+    async with asyncio.timeout(LAST_WORDS_SECONDS + 1.0):
+        await services.close()
+
+    await eventually(lambda: service.dropped == 2, within=WITHIN)
 
 
 @pytest.mark.parametrize(

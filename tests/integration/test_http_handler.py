@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,15 @@ import orjson
 import pytest
 from aiohttp.abc import ResolveResult
 
+from riverrun.calls import call_settings
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, Snoozed
 from riverrun.registration import Registration
 from riverrun.store.registry import RegisteredHandler
+from riverrun_executor.breaker import THRESHOLD
 from riverrun_executor.handlers.http import MAX_ANSWER_BYTES, HttpHandlers
+from riverrun_executor.handlers.http_request import MAX_BODY_BYTES
 from support.attempts import claimed, context_of, surroundings
 from support.eventually import eventually
 from support.http_server import FaultServer, Script, fault_server
@@ -43,10 +47,10 @@ async def services() -> AsyncIterator[HttpHandlers]:
 
 
 async def post(
-    services: HttpHandlers, url: str, job: ClaimedJob | None = None, context: Context | None = None
+    services: HttpHandlers, url: str, job: ClaimedJob | None = None, context: Context | None = None, **settings: Any
 ) -> Outcome:
-    """Run one attempt of ``job`` by the service at ``url``."""
-    registration = Registration("email", "EmailHandler", "http", url)
+    """Run one attempt of ``job`` by the service at ``url``, which is registered with ``settings``."""
+    registration = Registration("email", "EmailHandler", "http", url, settings=call_settings(settings))
     at = datetime(2026, 1, 1, tzinfo=UTC)
     handler = services.connect(RegisteredHandler(registration, None, 1, at, at))
     job = job or claimed()
@@ -180,8 +184,9 @@ async def test_retry_after_never_shortens_the_delay_of_the_policy(service: Fault
     assert timedelta(seconds=230) <= outcome.retry_in <= timedelta(seconds=282)
 
 
-async def test_no_redirect_is_followed(service: FaultServer, services: HttpHandlers) -> None:
-    service.script = Script(status=307, headers={"Location": service.url("/elsewhere")})
+@pytest.mark.parametrize("target", ["/elsewhere", "http://169.254.169.254/latest/meta-data", "//[::ffff:a9fe:a9fe]/"])
+async def test_no_redirect_is_followed(service: FaultServer, services: HttpHandlers, target: str) -> None:
+    service.script = Script(status=307, headers={"Location": target})
 
     assert await post(services, service.url()) == Failed("HTTP 307", error_type="http_3xx")
     assert [request.path for request in service.received] == ["/handle"]
@@ -259,6 +264,37 @@ async def test_a_compressed_answer_is_never_unpacked(service: FaultServer, servi
     assert context.all_notes() is None
 
 
+@pytest.mark.parametrize(("setting", "outcome"), [("discard", Discarded), ("retry", Failed)])
+async def test_a_job_too_large_to_be_posted_ends_and_says_nothing_about_the_service(
+    service: FaultServer, setting: str, outcome: type[Outcome]
+) -> None:
+    around = surroundings()
+    services = HttpHandlers(around)
+    job = claimed(json.dumps({"text": "x" * MAX_BODY_BYTES}))
+
+    outcomes = [await post(services, service.url(), job, client_errors=setting) for _ in range(THRESHOLD)]
+    await services.close()
+
+    assert {type(each) for each in outcomes} == {outcome}
+    assert "the request would be larger than 4194304 bytes" in str(outcomes[0])
+    assert around.breakers.of("email").state == "closed"
+    assert service.received == []
+
+
+@pytest.mark.parametrize(
+    "script", [Script(raw=b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), Script(fault="reset"), Script(body=b"half", fault="close")]
+)
+async def test_no_failure_repeats_the_query_of_an_address(
+    service: FaultServer, services: HttpHandlers, script: Script
+) -> None:
+    service.script = script
+
+    outcome = await post(services, service.url("/handle?token=sesame"))
+
+    assert isinstance(outcome, Failed)
+    assert "sesame" not in outcome.error
+
+
 async def test_where_nobody_listens_the_connection_fails(services: HttpHandlers) -> None:
     url = f"http://127.0.0.1:{free_port()}/handle"
 
@@ -291,16 +327,16 @@ async def test_a_forbidden_address_in_the_url_is_not_called(services: HttpHandle
 class Names:
     """Stands for the name service: what a name means is up to whoever owns it, and may change at any time."""
 
-    def __init__(self, *addresses: str) -> None:
-        self._addresses = addresses
+    def __init__(self) -> None:
+        self.addresses: tuple[str, ...] = ()
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> Any:
         """Return the addresses, as the resolver of the system does."""
-        if not self._addresses:
+        if not self.addresses:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [
             ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)
-            for address in self._addresses
+            for address in self.addresses
         ]
 
     async def close(self) -> None:
@@ -310,9 +346,11 @@ class Names:
 @pytest.fixture
 def name_means(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let every name mean the given addresses."""
+    names = Names()
+    monkeypatch.setattr("riverrun_executor.handlers.http_connection.ThreadedResolver", lambda: names)
 
     def means(*addresses: str) -> None:
-        monkeypatch.setattr("riverrun_executor.handlers.http_connection.ThreadedResolver", lambda: Names(*addresses))
+        names.addresses = addresses
 
     return means
 
@@ -326,7 +364,9 @@ async def test_of_a_names_addresses_only_the_allowed_are_called(
     assert service.received[0].headers["Host"] == f"handlers.example:{service.port}"
 
 
-@pytest.mark.parametrize("addresses", [("169.254.169.254",), ("0.0.0.0", "100.100.100.200")])
+@pytest.mark.parametrize(
+    "addresses", [("169.254.169.254",), ("0.0.0.0", "100.100.100.200"), ("::ffff:169.254.169.254", "fe80::1")]
+)
 async def test_a_name_that_means_a_forbidden_address_is_not_called(
     service: FaultServer, services: HttpHandlers, name_means: Any, addresses: tuple[str, ...]
 ) -> None:
@@ -338,6 +378,23 @@ async def test_a_name_that_means_a_forbidden_address_is_not_called(
     assert outcome.error_type == "dns"
     assert "handlers.example resolves only to addresses that are not allowed" in outcome.error
     assert service.received == []
+
+
+async def test_a_name_that_comes_to_mean_a_forbidden_address_is_called_no_more(
+    service: FaultServer, services: HttpHandlers, name_means: Any
+) -> None:
+    url = service.url(host="handlers.example")
+    service.script = Script(headers={"Connection": "close"})
+    name_means("127.0.0.1")
+    allowed = await post(services, url)
+    name_means("169.254.169.254")
+
+    outcome = await post(services, url)
+
+    assert allowed == Completed()
+    assert isinstance(outcome, Failed)
+    assert "handlers.example resolves only to addresses that are not allowed" in outcome.error
+    assert len(service.received) == 1
 
 
 async def test_a_name_that_nobody_knows_is_told_as_such(services: HttpHandlers, name_means: Any) -> None:

@@ -19,12 +19,13 @@ from prometheus_client import Counter
 from riverrun.calls import Tls
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
-from riverrun.outcome import Failed, Interrupted, Outcome
+from riverrun.outcome import Discarded, Failed, Interrupted, Outcome
 from riverrun.retry import RIVER_BACKOFF, retry_delay
 from riverrun.store.registry import RegisteredHandler
+from riverrun.tasks import end
 from riverrun.telemetry import metrics
 from riverrun_executor.breaker import Breaker, Fault
-from riverrun_executor.handlers import http_request
+from riverrun_executor.handlers import http_failure, http_request
 from riverrun_executor.handlers.http_connection import (
     UnusableSettings,
     open_session,
@@ -38,6 +39,8 @@ from riverrun_executor.handlers.surroundings import Surroundings
 
 MAX_ANSWER_BYTES = 1024 * 1024
 ILL_TIMES = 2
+LAST_WORDS_SECONDS = 1.0
+"""For so long an executor that ends waits for services that it tells of it."""
 
 WORKED = Policy(timedelta())
 """Of an answer that is a success, which asks for no delay."""
@@ -45,10 +48,12 @@ WORKED = Policy(timedelta())
 UNUSABLE = "settings"
 """The handler's settings name what this host does not have; no fault of the job or the service."""
 
+UNSENDABLE = "request_too_large"
+"""The job is too large for any request; no fault of the service, which never hears of it."""
+
 _GATEWAY = frozenset({502, 503, 504})
 _MISCONFIGURED = frozenset({401, 403, 404, 405})
 _THROTTLED = frozenset({429, 503})
-_UNREACHED = frozenset({"connect", "dns", "tls"})
 
 
 class HttpHandlers:
@@ -90,14 +95,13 @@ class HttpHandlers:
 
     async def check(self) -> None:
         """Ask all services that name a health URL whether they are well."""
-        watched = [handler for handler in self._connected.values() if handler.has_health]
-        await asyncio.gather(*(handler.check() for handler in watched))
+        await asyncio.gather(*(handler.check() for handler in list(self._connected.values())))
 
     async def close(self) -> None:
-        """Close all connections."""
-        for task in list(self._background):
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        """Close all connections, once services were told of the attempts that were given up."""
+        if self._background:
+            await asyncio.wait(self._background, timeout=LAST_WORDS_SECONDS)
+        await end(list(self._background))
         for session in self._sessions.values():
             await session.close()
 
@@ -129,8 +133,8 @@ class HttpHandler:
             return Interrupted()
         started = time.perf_counter()
         try:
-            if self._breaker.is_probing and self.has_health and not await self._service.is_well():
-                await self._breaker.failed(Fault.UNREACHED, f"{self._settings.health_url} says that it is not well")
+            if self._breaker.is_probing and self._service.has_health and not await self._service.is_well():
+                await self._breaker.failed(Fault.UNREACHED, self._service.not_well)
                 return Interrupted()
             answer = await self._post(job, context)
             self._count(answer, started)
@@ -148,7 +152,7 @@ class HttpHandler:
         sent = http_request.body(job, context, form)
         if len(sent) > http_request.MAX_BODY_BYTES:
             return Failed(
-                f"the request would be larger than {http_request.MAX_BODY_BYTES} bytes", error_type="too_large"
+                f"the request would be larger than {http_request.MAX_BODY_BYTES} bytes", error_type=UNSENDABLE
             )
         try:
             fields = self._service.headers(http_request.headers(job, context, form))
@@ -162,7 +166,8 @@ class HttpHandler:
         except UnusableSettings as error:
             return Failed(str(error), error_type=UNUSABLE)
         except (aiohttp.ClientError, OSError) as error:
-            return Failed(f"{self._url.origin()}: {type(error).__name__}: {error}", error_type=_error_type(error))
+            said = f"{self._url.origin()}: {http_failure.told(error)}"
+            return Failed(said, error_type=http_failure.error_type(error))
 
     async def _read(self, response: aiohttp.ClientResponse, context: Context) -> Answer | Failed:
         if response.ok and response.content_type in STREAMS:
@@ -178,12 +183,7 @@ class HttpHandler:
     async def _judge(self, answer: Answer | Failed, job: ClaimedJob, context: Context) -> Outcome:
         """Return the outcome, after the breaker has learnt what the answer says about the service."""
         if isinstance(answer, Failed):
-            if answer.error_type == UNUSABLE:
-                self._breaker.unusable(answer.error)
-                return Interrupted()
-            if await self._breaker.failed(_fault_of(answer.error_type), answer.error):
-                return Interrupted()
-            return self._with_delay(answer, job)
+            return await self._judge_failure(answer, job)
         now = datetime.now(UTC)
         reading = read(answer, now=now, policy=WORKED if answer.status < 300 else self._policy(job))
         if reading.beside and (refused := keep(context, **reading.beside)):
@@ -196,6 +196,19 @@ class HttpHandler:
             context.limit_seconds = None  # from here on it is the lease that decides
             await self._callbacks.silence(job, reading.lease)
         return self._with_delay(reading.outcome, job)
+
+    async def _judge_failure(self, failed: Failed, job: ClaimedJob) -> Outcome:
+        """Return the outcome of an exchange that came to nothing."""
+        if failed.error_type == UNUSABLE:
+            self._breaker.unusable(failed.error)
+            return Interrupted()
+        if failed.error_type == UNSENDABLE:
+            self._breaker.broken_off()
+            if self._settings.client_errors == "discard":
+                return Discarded(failed.error, error_type=UNSENDABLE)
+        elif await self._breaker.failed(http_failure.fault_of(failed.error_type), failed.error):
+            return Interrupted()
+        return self._with_delay(failed, job)
 
     def _policy(self, job: ClaimedJob) -> Policy:
         delay = retry_delay(self._backoff, errors=job.error_count, rng=self._random)
@@ -236,19 +249,14 @@ class HttpHandler:
         if self._settings.cancel_url is not None:
             self._owner.tell(self._service.call_off(job, context.stopped_by), f"calling off job {job.id}")
 
-    @property
-    def has_health(self) -> bool:
-        """Whether the service can be asked how it is."""
-        return self._settings.health_url is not None
-
     async def check(self) -> None:
         """Ask the service how it is; leave it alone when it was not well twice in a row."""
-        if await self._service.is_well():
+        if not self._service.has_health or await self._service.is_well():
             self._ill = 0
             return
         self._ill += 1
         if self._ill >= ILL_TIMES:
-            self._breaker.open(f"{self._settings.health_url} says that it is not well")
+            self._breaker.open(self._service.not_well)
 
     def _count(self, answer: Answer | Failed, started: float) -> None:
         code = answer.error_type if isinstance(answer, Failed) else str(answer.status)
@@ -259,25 +267,3 @@ class HttpHandler:
             )
         counter.inc()
         self._durations.observe(time.perf_counter() - started)
-
-
-def _fault_of(error_type: str) -> Fault:
-    """Return what a failed exchange says about the service."""
-    if error_type in _UNREACHED:
-        return Fault.UNREACHED
-    return Fault.GATEWAY if error_type == "reset" else Fault.ERROR
-
-
-def _error_type(error: BaseException) -> str:
-    """Return the one word that metrics and the job's errors use for a failed exchange."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return "dns"
-        case aiohttp.ClientSSLError() | aiohttp.ClientConnectorSSLError() | aiohttp.ClientConnectorCertificateError():
-            return "tls"
-        case aiohttp.ServerTimeoutError() | aiohttp.ConnectionTimeoutError() | aiohttp.ClientConnectorError():
-            return "connect"
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | aiohttp.ClientOSError() | OSError():
-            return "reset"
-        case _:
-            return "protocol"

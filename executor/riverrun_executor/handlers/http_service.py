@@ -95,6 +95,11 @@ class Service:
         """Whether the service can be asked how it is."""
         return self.settings.health_url is not None
 
+    @property
+    def not_well(self) -> str:
+        """What is told when the answer is no, without the query of its address, which may hold a secret."""
+        return f"{URL(self.settings.health_url or '').with_query(None)} says that it is not well"
+
     async def is_well(self) -> bool:
         """Ask the service how it is."""
         status = await self._status("GET", URL(self.settings.health_url or ""), seconds=CONNECT_SECONDS)
