@@ -35,7 +35,8 @@ ANSWER_SECONDS = 12.0
 """The server itself gives a statement up after 10 s."""
 LAST_SECONDS = 5.0
 """So long may the last words take to be written when the executor stops."""
-OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 2.0, 5.0, 5.0, 60.0
+OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 1.5, 5.0, 5.0, 60.0
+"""Changes are to be obeyed within two seconds; half a second is left for reading them."""
 YOUNG = 6
 """A job is made to look young when it has run for so small a part of the time after which it is taken for stuck."""
 LOST_AFTER = timedelta(seconds=2)
@@ -188,7 +189,8 @@ class Control:
                 await task(conn)
 
     async def _rest(self) -> None:
-        await happened(self._now, within=BEAT_SECONDS)
+        next_due = min(due for every, due in self._due.values() if every)
+        await happened(self._now, within=min(BEAT_SECONDS, max(0.0, next_due - time.monotonic())))
         self._now.clear()
 
     async def _obey(self, conn: AsyncConnection[Any]) -> None:

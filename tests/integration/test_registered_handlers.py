@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from riverrun import AsyncClient, Job, JobState
+from riverrun.database.statements import Steps
 from riverrun.registration import registration
-from riverrun.store import registry
+from riverrun.store import attempts, registry
 from riverrun_executor.proto.riverrun.v1.handler_pb2 import Progress, RunEvent, RunResult
 from support import handlers
 from support.contexts import settings_for
@@ -21,7 +25,7 @@ from support.http_server import FaultServer, Script, fault_server
 
 WITHIN = 10.0
 OBEYED = 3.0
-"""An executor looks every two seconds; the rest is for a slow machine."""
+"""Two seconds are promised; the rest is for a slow machine."""
 
 
 @pytest.fixture
@@ -166,6 +170,27 @@ async def _no_more(client: AsyncClient, service: FaultServer) -> bool:
     before = len(service.received)
     job = await attempted(client, (await client.enqueue("noop", {}, priority=1)).job.id)
     return job.state == JobState.COMPLETED and len(service.received) == before
+
+
+async def test_an_executor_looks_for_changes_every_two_seconds_whatever_else_it_has_to_write(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def noted(queue: str, **said: Any) -> Steps[attempts.Directives]:
+        looks.append(time.monotonic())
+        return directives(queue, **said)
+
+    directives = attempts.directives
+    monkeypatch.setattr(attempts, "directives", noted)
+
+    async with running_executor(settings_for(database)) as executor:
+        until = time.monotonic() + WITHIN
+        while len(looks) < 4 and time.monotonic() < until:
+            executor.executor._services_changed()
+            await asyncio.sleep(0.95)  # so that the beat before the look is due comes just too early
+
+    assert max(later - earlier for earlier, later in itertools.pairwise(looks[:4])) < 2.0
 
 
 async def test_without_a_registration_and_a_function_a_kind_is_unknown(
