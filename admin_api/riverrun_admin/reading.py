@@ -15,6 +15,9 @@ from riverrun_admin.scope import narrowed
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
 
+SEARCH_SECONDS = 0.1
+"""How long a list goes on looking; then it gives what it has found, and where to go on."""
+
 
 async def read_job(request: web.Request, job_id: int) -> Job:
     """Return one job as the sender may see it, and as their transaction has left it.
@@ -36,8 +39,9 @@ async def read_page(
     cursor: str | None = None,
     order: listing.Order | None = None,
 ) -> Page:
-    """Return one page of jobs as the sender may see them; see `listing.page`."""
+    """Return one page of jobs as the sender may see them; see `listing.page`. A long search is given in parts."""
     served_by = services(request)
     seen = await narrowed(request, wanted)
-    page = await served_by.database.run(listing.page(seen, limit=limit, cursor=cursor, order=order))
+    steps = listing.page(seen, limit=limit, cursor=cursor, order=order, seconds=SEARCH_SECONDS)
+    page = await served_by.database.run(steps)
     return replace(page, jobs=[served_by.mask.job(job) for job in page.jobs])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from psycopg import AsyncConnection
@@ -20,6 +23,7 @@ from support.jobs import insert
 
 STATEMENTS = Statements()
 BIG = 100_000
+LONG_AGO = datetime(2001, 2, 3, tzinfo=UTC)
 STATE_SETS = [
     (),
     ("completed",),
@@ -66,11 +70,19 @@ async def _fill(conn: AsyncConnection[TupleRow], jobs: int) -> None:
     await conn.execute("SET plan_cache_mode = force_custom_plan")
 
 
-async def _walk(conn: AsyncConnection[TupleRow], wanted: JobFilter, limit: int) -> list[int]:
+async def _walk(
+    conn: AsyncConnection[TupleRow],
+    wanted: JobFilter,
+    limit: int,
+    *,
+    order: listing.Order | None = None,
+    seconds: float = math.inf,
+) -> list[int]:
     ids: list[int] = []
     cursor: str | None = None
     while True:
-        page = await STATEMENTS.run(conn, listing.page(wanted, limit=limit, cursor=cursor))
+        steps = listing.page(wanted, limit=limit, cursor=cursor, order=order, seconds=seconds)
+        page = await STATEMENTS.run(conn, steps)
         ids += [job.id for job in page.jobs]
         cursor = page.next_cursor
         if cursor is None:
@@ -130,6 +142,44 @@ async def test_jobs_that_arrive_meanwhile_move_nothing(
 
     assert len(ids) == len(set(ids))
     assert [job_id for job_id in ids if job_id in set(before)] == before
+
+
+@pytest.mark.parametrize("order", [None, *listing.ORDERS])
+@pytest.mark.parametrize("states", STATE_SETS, ids="+".join)
+async def test_a_search_that_goes_on_bit_by_bit_finds_every_job_once(
+    conn: AsyncConnection[TupleRow],
+    states: tuple[str, ...],
+    order: listing.Order | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await _fill(conn, 1000)
+    monkeypatch.setattr(listing, "LOOKED_AT", 30)
+    wanted = JobFilter(states=_states(states), tags=("tag7", "tag16", "tag33"))
+
+    at_once = await _walk(conn, wanted, 1000, order=order)
+    in_bits = await _walk(conn, wanted, 2, order=order, seconds=0)
+
+    rows = await conn.execute(
+        "SELECT id FROM river_job WHERE (%(all)s OR state::text = ANY (%(states)s)) AND tags && %(tags)s::varchar[]",
+        {"all": not states, "states": list(states), "tags": list(wanted.tags)},
+    )
+    assert sorted(at_once) == sorted(row[0] for row in await rows.fetchall())
+    assert in_bits == at_once
+
+
+async def test_a_search_without_time_left_says_where_to_go_on(
+    conn: AsyncConnection[TupleRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _fill(conn, 100)
+    monkeypatch.setattr(listing, "LOOKED_AT", 10)
+    wanted = JobFilter(kinds=("none",))
+
+    hasty = await STATEMENTS.run(conn, listing.page(wanted, seconds=0))
+    patient = await STATEMENTS.run(conn, listing.page(wanted))
+
+    assert hasty.jobs == []
+    assert hasty.next_cursor is not None
+    assert patient == listing.Page([], None)
 
 
 async def test_a_cursor_that_was_changed_or_is_of_another_filter_is_refused(conn: AsyncConnection[TupleRow]) -> None:
@@ -199,13 +249,40 @@ class TestPlans:
                     assert _buffers(plan) < (3_000 if states == ("running",) else 1_000), (states, queues, plan)
                     assert "Seq Scan on river_job" not in plan, (states, queues, plan)
 
+    @pytest.mark.parametrize("order", [None, *listing.ORDERS])
+    async def test_a_search_for_what_is_not_there_looks_at_some_thousand_jobs(
+        self, big: AsyncConnection[TupleRow], order: listing.Order | None
+    ) -> None:
+        searched = (
+            {"kinds": ("none",)}, {"tags": ("none",)}, {"args": '{"to": "nobody"}'}, {"metadata": '{"of": "nobody"}'},
+            {"error": "none"}, {"queues": ("none",), "priorities": (9,)}, {"created_before": LONG_AGO},
+        )  # fmt: skip
+        for states in STATE_SETS:
+            for fields in searched:
+                wanted = replace(JobFilter(states=_states(states)), **fields)
+
+                plan = await _plan(big, next(listing.page(wanted, order=order)))
+
+                assert _most_rows(plan) <= listing.LOOKED_AT + 1_000, (states, fields, plan)
+                assert "Seq Scan on river_job" not in plan, (states, fields, plan)
+
+    async def test_a_time_that_the_order_goes_by_is_found_at_once(self, big: AsyncConnection[TupleRow]) -> None:
+        long_ago = (
+            JobFilter(states=_states(("completed", "discarded")), finalized_before=LONG_AGO),
+            JobFilter(states=_states(("scheduled", "retryable")), scheduled_before=LONG_AGO),
+        )
+        for wanted in long_ago:
+            plan = await _plan(big, next(listing.page(wanted)))
+
+            assert _buffers(plan) < 20, plan
+
     async def test_counts_are_bounded_walks_of_an_index(self, big: AsyncConnection[TupleRow]) -> None:
         for queue in (None, "mail", "default", "unknown"):
             plan = await _plan(big, next(listing.count_states(queue=queue)))
 
             assert "Seq Scan on river_job" not in plan, plan
             # A state with about as many jobs as the cap may be read and sorted; a larger one is walked up to the cap.
-            assert max(int(rows) for rows in re.findall(r"actual time=\S+ rows=(\d+)", plan)) < 2.5 * listing.CAP, plan
+            assert _most_rows(plan) < 2.5 * listing.CAP, plan
 
     async def test_the_oldest_due_job_costs_a_probe_for_each_priority(self, big: AsyncConnection[TupleRow]) -> None:
         plan = await _plan(big, Query("queue_list"))
@@ -218,6 +295,11 @@ async def _plan(conn: AsyncConnection[TupleRow], query: object) -> str:
     params: Mapping[str, object] = {"schema": None, **query.params}
     cursor = await conn.execute(b"EXPLAIN (ANALYZE, BUFFERS) " + STATEMENTS.text(query.name), params)
     return "\n".join(row[0] for row in await cursor.fetchall())
+
+
+def _most_rows(plan: str) -> int:
+    """Return the most rows that a node of a plan gave in one loop."""
+    return max(int(rows) for rows in re.findall(r"actual time=\S+ rows=(\d+)", plan))
 
 
 def _buffers(plan: str) -> int:

@@ -25,7 +25,8 @@ _SHOWN_APART = frozenset({"output", "riverrun:progress", "river:log"})
 async def jobs_page(request: web.Request) -> web.Response:
     """Return one page of the jobs that the query asks for."""
     wanted = job_filter(request)
-    found = await read_page(request, wanted, limit=rows_wanted(request), cursor=request.query.get("cursor") or None)
+    rows = rows_wanted(request)
+    found = await read_page(request, wanted, limit=rows, cursor=request.query.get("cursor") or None)
     snapshot = await snapshot_seen(request)
     query = request.rel_url.query.copy()
     for name in ("cursor", "notice", *CHOICES):
@@ -45,6 +46,7 @@ async def jobs_page(request: web.Request) -> web.Response:
         jobs=found.jobs,
         counts=snapshot.statistics.states,
         next_cursor=found.next_cursor,
+        searching=found.next_cursor is not None and len(found.jobs) < rows,
         on_first_page="cursor" not in request.query,
         filtered=bool(query.keys() - {"state", "filter"}),
         wanted=wanted,

@@ -9,12 +9,17 @@ Each set of states has the order in which people look for such jobs, and the ind
     any other set                     id, newest first                  job_list_newest.sql
 
 Whoever asks for ``newest`` or ``oldest`` gets every set by id, in either direction (job_list_oldest.sql).
+
+No index knows kinds, tags or what is inside a job. So a statement looks at no more than `LOOKED_AT` jobs in their
+order, gives those that match and, marked, the last one that it looked at; from there the next one goes on.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import math
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +27,7 @@ from typing import Literal, TypeAlias
 
 import orjson
 
-from riverrun.database.statements import Query, Steps
+from riverrun.database.statements import Query, Row, Steps
 from riverrun.errors import InvalidInput
 from riverrun.job import Job, JobState
 from riverrun.store.rows import job_from
@@ -32,8 +37,8 @@ CAP = 10_000
 
 LARGEST_PAGE = 1_000
 
-LOOKED_BACK = 100_000
-"""No index knows what is inside a job: of jobs in any state, only so many of the newest ids are looked into."""
+LOOKED_AT = 10_000
+"""How many jobs one statement looks at: few enough for some milliseconds, wherever in the table they are."""
 
 _FINAL = frozenset({JobState.CANCELLED, JobState.COMPLETED, JobState.DISCARDED})
 _DUE = frozenset({JobState.RETRYABLE, JobState.SCHEDULED})
@@ -84,16 +89,24 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some jobs in their order, and where the next ones begin; ``next_cursor`` is None on the last page."""
+    """Some jobs in their order, and where to go on; ``next_cursor`` is None when there is nothing beyond."""
 
     jobs: list[Job]
     next_cursor: str | None
 
 
-def page(wanted: JobFilter, *, limit: int = 50, cursor: str | None = None, order: Order | None = None) -> Steps[Page]:
+def page(
+    wanted: JobFilter,
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+    order: Order | None = None,
+    seconds: float = math.inf,
+) -> Steps[Page]:
     """Return up to ``limit`` jobs (1 to 1,000) after ``cursor``, which an earlier page of the same filter gave.
 
-    Without an ``order`` they come in the order in which people look for jobs of such states.
+    Without an ``order`` they come in the order in which people look for jobs of such states. A search that is not done
+    after ``seconds`` gives what it has found, maybe nothing, and a cursor to go on from.
 
     Raises:
         InvalidInput: ``limit`` is out of range, or ``cursor`` was not given by a page of this filter and order.
@@ -102,9 +115,47 @@ def page(wanted: JobFilter, *, limit: int = 50, cursor: str | None = None, order
         raise InvalidInput("limit", limit, f"a whole number from 1 to {LARGEST_PAGE}")
     statement = f"job_list_{order}" if order else _statement(wanted)
     after = _read_cursor(cursor, statement, wanted) if cursor is not None else _Position(None, None, None)
-    rows = yield Query(statement, {**filter_params(wanted), **_position_params(after), "rows": limit + 1})
-    jobs = [job_from(row) for row in rows[:limit]]
-    return Page(jobs, _write_cursor(jobs[-1], statement, wanted) if len(rows) > limit else None)
+    until = time.monotonic() + seconds
+    jobs: list[Job] = []
+    while True:
+        rows = yield Query(
+            statement,
+            {
+                **filter_params(wanted),
+                **_position_params(after),
+                "looked": _looked(statement, wanted),
+                "rows": limit - len(jobs) + 1,
+            },
+        )
+        found, last = _looked_at(rows)
+        jobs += found
+        if len(jobs) > limit:
+            return Page(jobs[:limit], _write_cursor(jobs[limit - 1], statement, wanted))
+        if last is None:
+            return Page(jobs, None)
+        if time.monotonic() >= until:
+            return Page(jobs, _write_cursor(last, statement, wanted))
+        after = _position(last, statement)
+
+
+def _looked(statement: str, wanted: JobFilter) -> int:
+    """Return how many jobs the statement may look at; it takes the finalized ones state by state."""
+    return LOOKED_AT // len(wanted.states) if statement == "job_list_finalized" else LOOKED_AT
+
+
+def _looked_at(rows: Sequence[Row]) -> tuple[list[Job], Job | None]:
+    """Return the jobs that match, and the last one that was looked at if there may be more beyond it.
+
+    Where several stretches were looked at, only what comes before the end of the first one to end is complete.
+    """
+    found = []
+    for *columns, matches, last_looked in rows:
+        job = job_from(columns)
+        if matches:
+            found.append(job)
+        if last_looked:
+            return found, job
+    return found, None
 
 
 def count(wanted: JobFilter) -> Steps[Count | None]:
@@ -171,12 +222,10 @@ def filter_params(wanted: JobFilter) -> Mapping[str, object]:
         name: list(value) or None if isinstance(value, tuple) else value for name, value in asdict(wanted).items()
     }
     states = [str(state) for state in wanted.states]
-    looks_inside = wanted.args is not None or wanted.metadata is not None or wanted.error is not None
     return {
         **fields,
         "states": states or None,
         "state": states[0] if states else None,
-        "newest": LOOKED_BACK if looks_inside else None,
     }
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from riverrun.database.statements import Row
+from collections.abc import Sequence
+from typing import Any
+
 from riverrun.job import AttemptError, Job, JobState, decode_json
 
 JOB_COLUMNS = 18
 
 
-def job_from(row: Row) -> Job:
+def job_from(row: Sequence[Any]) -> Job:
     """Return the job in the first 18 columns of ``row``, as ``parts/job_whole.sql`` lists them."""
     return Job(
         id=row[0],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -11,6 +12,8 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 from yarl import URL
 
+from riverrun.store import listing
+from riverrun_admin import reading
 from riverrun_admin.pages.view import CHOICES
 from support.admin import Admin
 from support.jobs import ago, insert, job
@@ -196,6 +199,28 @@ async def test_a_list_leads_from_page_to_page(admin: Admin, conn: AsyncConnectio
         path = "/admin/queue/jobs" + found[1].replace("&amp;", "&") if found else None
 
     assert len(seen) == len(set(seen)) == 7
+
+
+async def test_a_long_search_is_shown_in_parts(
+    admin: Admin, conn: AsyncConnection[TupleRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "LOOKED_AT", 3)
+    monkeypatch.setattr(reading, "SEARCH_SECONDS", 0.0)
+    for number in range(5):
+        await insert(conn, kind="wanted" if number == 0 else "other")
+
+    first = await admin.page("/admin/queue/jobs?kind=wanted")
+    further = re.search(r'rel="next" href="([^"]+)">Search on<', first.text)
+    assert further is not None
+    second = await admin.page("/admin/queue/jobs" + unescape(further[1]))
+    told = await admin.get("/admin/queue/jobs?kind=wanted")
+
+    assert "The search is not done" in first.text
+    assert "No job matches" not in first.text
+    assert 'class="kind">wanted' in second.text
+    assert "The search is not done" not in second.text
+    assert (told.json["data"], told.json["count"]) == ([], {"value": 0, "relation": "gte"})
+    assert told.json["next_cursor"] is not None
 
 
 async def test_forms_pause_scale_and_resume_a_queue(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
