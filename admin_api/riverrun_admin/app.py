@@ -16,6 +16,7 @@ from aiohttp import web
 from riverrun.telemetry import metrics
 from riverrun_admin.auditing import note_refused, record_changes
 from riverrun_admin.forms import bulk as bulk_forms
+from riverrun_admin.forms import change as change_forms
 from riverrun_admin.forms import handler as handler_forms
 from riverrun_admin.forms import job as job_forms
 from riverrun_admin.forms import queue as queue_forms
@@ -23,7 +24,7 @@ from riverrun_admin.forms import schedule as schedule_forms
 from riverrun_admin.forms import token as token_forms
 from riverrun_admin.negotiation import prefers_html
 from riverrun_admin.pages.login import login_page
-from riverrun_admin.pages.render import error_page
+from riverrun_admin.pages.refusal import refused_page
 from riverrun_admin.pages.texts import language_of
 from riverrun_admin.problems import problem_of
 from riverrun_admin.roles import check_every_route_has_a_role
@@ -72,7 +73,8 @@ _HEADERS = {
 
 _PARTS = (
     queue, queue_metadata, callback, events, jobs, changes, bulk, error, handler, schedule, server, session, token,
-    audit, reference, health, pages, queue_forms, job_forms, schedule_forms, handler_forms, bulk_forms, token_forms,
+    audit, reference, health, pages, queue_forms, change_forms, job_forms, schedule_forms, handler_forms, bulk_forms,
+    token_forms,
 )  # fmt: skip
 
 
@@ -140,7 +142,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         note_refused(request, problem)
         problem = problem.said_in(language_of(request))
         if prefers_html(request):
-            return login_page(request) if problem.status == 401 else error_page(request, problem)
+            return login_page(request) if problem.status == 401 else await refused_page(request, problem)
         return problem.response(request[_REQUEST_ID])
 
 

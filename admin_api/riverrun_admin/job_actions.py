@@ -1,4 +1,4 @@
-"""Cancel, retry and delete jobs, one by one answers for the API and for the forms of the pages alike."""
+"""Cancel, retry, change and delete jobs, one by one answers for the API and for the forms of the pages alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from riverrun.errors import Conflict, JobFinalized, JobRunning, NotFound, Riverr
 from riverrun.job import Job, JobState
 from riverrun.store import changing, jobs
 from riverrun.store.changing import JobChange
-from riverrun_admin.scope import theirs
+from riverrun_admin.auditing import LARGEST_KEPT, note
+from riverrun_admin.documents import job_document
+from riverrun_admin.reading import read_job
+from riverrun_admin.scope import check_queue_is_theirs, theirs
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run, transaction
 
@@ -71,6 +74,38 @@ async def change(request: web.Request, ids: Sequence[int], wanted: JobChange) ->
         else changing.refusal(job_id, found[job_id].state if job_id in found else None)
         for job_id in ids
     }
+
+
+async def change_one(request: web.Request, job_id: int, wanted: JobChange, *, named: Collection[str]) -> Job:
+    """Change one job that waits and return it; what was there before is kept in the record of changes.
+
+    Args:
+        request: Whose sender wants it.
+        job_id: Which job.
+        wanted: What shall be different.
+        named: What the API calls the fields of ``wanted`` that say something; they are recorded.
+
+    Raises:
+        NotFound, JobRunning, JobFinalized, UniqueConflict: It was not changed.
+        Problem: 403, the sender's token is not for the queue that it shall go to.
+    """
+    if wanted.queue is not None:
+        check_queue_is_theirs(request, wanted.queue)
+    before = await read_job(request, job_id)
+    outcome = (await change(request, [job_id], wanted))[job_id]
+    if isinstance(outcome, RiverrunError):
+        raise outcome
+    after = await read_job(request, job_id)
+    old, new = (_recorded(job, named) for job in (before, after))
+    if len(after.args_text) > LARGEST_KEPT and "task_params" in new:
+        new["task_params"] = {"cut": f"{len(after.args_text)} characters"}
+    note(request, before=old, after=new)
+    return after
+
+
+def _recorded(job: Job, named: Collection[str]) -> dict[str, object]:
+    document = {**job_document(job), "task_params": job.args_text}  # its text has every digit
+    return {name: document.get(name) for name in dict.fromkeys((*named, "scheduled_at", "state"))}
 
 
 async def delete(request: web.Request, ids: Sequence[int]) -> dict[int, Outcome]:

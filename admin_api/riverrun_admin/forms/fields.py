@@ -34,6 +34,10 @@ class Fields:
         """Return all values of a field."""
         return self._given.get(name, [])
 
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return what stands between the commas of a field."""
+        return tuple(word.strip() for word in self.text(name).split(",") if word.strip())
+
     def last(self) -> dict[str, str]:
         """Return the last value of every field, with the white space around it."""
         return {name: values[-1] for name, values in self._given.items()}

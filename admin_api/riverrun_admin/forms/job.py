@@ -77,7 +77,7 @@ async def enqueue(request: web.Request) -> web.StreamResponse:
         "priority": fields.number("priority"),
         "max_attempts": fields.number("max_attempts"),
         "delay_s": fields.seconds("delay_s"),
-        "tags": tuple(tag.strip() for tag in fields.text("tags").split(",") if tag.strip()),
+        "tags": fields.words("tags"),
     }
     results, _ = await enqueueing.enqueue(request, [validated(EnqueueBody, given)])
     leave(request, f"queue/jobs/{results[0].job.id}", "enqueued")

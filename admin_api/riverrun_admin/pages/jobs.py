@@ -9,9 +9,12 @@ from typing import Any
 from aiohttp import web
 
 from riverrun.job import FINALIZED, Job, JobState
+from riverrun.masking import HIDDEN
+from riverrun.store.changing import WAITING
 from riverrun_admin.documents import encoded, safe
 from riverrun_admin.filters import job_filter, rows_wanted
 from riverrun_admin.pages.copies import copies
+from riverrun_admin.pages.refusal import NOT_REFUSED, Refused
 from riverrun_admin.pages.render import page
 from riverrun_admin.pages.timeline import timeline
 from riverrun_admin.pages.view import CHOICES
@@ -57,14 +60,22 @@ async def jobs_page(request: web.Request) -> web.Response:
     )
 
 
-async def job_page(request: web.Request, job_id: int) -> web.Response:
-    """Return one job with its life, arguments, metadata, output, log and errors."""
+async def job_page(
+    request: web.Request, job_id: int, *, refused: Refused = NOT_REFUSED, status: int = 200
+) -> web.Response:
+    """Return one job with its life, arguments, metadata, output, log and errors, and why a form on it was refused."""
     job = await read_job(request, job_id)
+    snapshot = await snapshot_seen(request)
     metadata = {name: value for name, value in job.metadata.items() if name not in _SHOWN_APART}
     return page(
         request,
         "job",
+        status=status,
+        address=f"queue/jobs/{job_id}",
         job=job,
+        refused=refused,
+        queues=[queue.name for queue in snapshot.statistics.queues],
+        args_hidden=HIDDEN in job.args_text,
         events=timeline(job),
         progress=_progress(job),
         log=_log(job),
@@ -73,6 +84,7 @@ async def job_page(request: web.Request, job_id: int) -> web.Response:
         can_cancel=job.state not in FINALIZED,
         can_retry=job.state in _RETRYABLE_BY_HAND,
         can_delete=job.state is not JobState.RUNNING,
+        can_change=job.state in (JobState.AVAILABLE, *WAITING),
         cancel_requested=job.state is JobState.RUNNING and "cancel_attempted_at" in job.metadata,
         waited=_seconds(job.scheduled_at, job.attempted_at),
         ran=_seconds(job.attempted_at, job.finalized_at),

@@ -65,8 +65,16 @@ SCRIPT_TEXTS = tuple(key for key in catalog("en") if key.startswith(("keys.", "l
 """What the modules say; a page brings it along in its own language."""
 
 
-def page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
-    """Return the page of ``template``, in the language of the reader."""
+def page(request: web.Request, template: str, *, status: int = 200, address: str = "", **values: Any) -> web.Response:
+    """Return the page of ``template``, in the language of the reader.
+
+    Args:
+        request: Who reads it.
+        template: Name of the file.
+        status: HTTP status.
+        address: Where below ``/admin/`` the page stands, when the request was for something else.
+        values: What the template needs.
+    """
     view = view_of(request)
     text = translator(view["lang"])
     notice = request.query.get("notice")
@@ -93,7 +101,9 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
             is_open=services(request).door.is_open,
             caller=caller,
             notice=notice if notice in NOTICES else None,
-            view_link=lambda name, value: f"?{_with(request, name, value)}",
+            view_link=lambda name, value: (
+                f"{base_of(request) + address if address else ''}?{_with(request, name, value)}"
+            ),
             searched=request.query.get("filter", ""),
             span=formats.spans(text),
             moment=formats.moments(text, datetime.now(UTC)),

@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
-from riverrun.errors import InvalidInput, RiverrunError
+from riverrun.errors import InvalidInput
 from riverrun.masking import check_shown
 from riverrun.store.changing import JobChange
 from riverrun_admin import job_actions
-from riverrun_admin.auditing import note
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.documents import job_document, respond
 from riverrun_admin.filters import is_lenient
 from riverrun_admin.job_actions import Outcome
 from riverrun_admin.models import JobChangeBody, JobIdsBody, MoveBody, ReprioritizeBody, SnoozeBody
-from riverrun_admin.reading import read_job
 from riverrun_admin.routes.jobs import respond_for_each
 from riverrun_admin.rules import validated
 from riverrun_admin.scope import check_queue_is_theirs
@@ -56,16 +54,8 @@ async def update(request: web.Request) -> web.Response:
     if not given:
         raise InvalidInput("job_id", body.job_id, "something to change beside it", code="required")
     check_shown(body.task_params or "", "task_params")
-    if body.queue is not None:
-        check_queue_is_theirs(request, body.queue)
-    before = await read_job(request, body.job_id)
     wanted = JobChange(**{_FIELDS.get(name, name): value for name, value in given.items()})
-    outcome = (await job_actions.change(request, [body.job_id], wanted))[body.job_id]
-    if isinstance(outcome, RiverrunError):
-        raise outcome
-    old = {**job_document(before), "task_params": before.args_text}  # its text has every digit
-    note(request, before={name: old.get(name) for name in (*given, "scheduled_at", "state")})
-    return respond(job_document(await read_job(request, body.job_id)))
+    return respond(job_document(await job_actions.change_one(request, body.job_id, wanted, named=given.keys())))
 
 
 async def _change(request: web.Request, body: JobIdsBody, wanted: JobChange) -> web.Response:

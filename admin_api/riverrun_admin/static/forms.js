@@ -1,4 +1,4 @@
-// Send the small forms without leaving the page: what was done, or why not, is told in a corner.
+// Send the small forms without leaving the page: what was done, or why not, is told in a corner or beside the form.
 import { sent } from "./hold.js";
 import { text } from "./texts.js";
 
@@ -22,6 +22,7 @@ async function send(form, button, live) {
     const answer = await fetch(address, { method: "POST", headers: { Accept: "text/html" }, body: new URLSearchParams(new FormData(form)) });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const note = page.querySelector("#notice, #problem");
+    if (said(form, answer.ok ? "" : (page.querySelector(".refusal:not([hidden])") ?? note)?.textContent.trim())) return;
     toast(note?.textContent.trim() ?? text("script.failed"), answer.ok ? note?.className ?? "note good" : "note bad");
     if (!answer.ok) return;
     sent(form);
@@ -35,6 +36,16 @@ async function send(form, button, live) {
   } finally {
     if (button) button.disabled = false;
   }
+}
+
+/** Say beside `form` why it was refused, or nothing any more; return whether it has a place for that and needs it. */
+function said(form, reason) {
+  const place = form.querySelector(".refusal");
+  if (!place) return false;
+  place.textContent = reason ?? text("script.failed");
+  place.hidden = place.textContent === "";
+  if (!place.hidden) form.querySelector("input:not([type=hidden]), select, textarea").focus();
+  return !place.hidden;
 }
 
 /** Show a sentence in the corner for a while. */

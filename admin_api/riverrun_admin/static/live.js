@@ -14,7 +14,7 @@ export function startLive() {
   const main = document.getElementById("content");
   const button = document.getElementById("live");
   const every = document.body.dataset.refresh === "off" ? 0 : 1000 * Number(document.body.dataset.refresh);
-  const editable = main.querySelector("form.form textarea") !== null;
+  const editable = main.querySelector("form.form:not([data-quiet]) textarea") !== null;
   const view = { shown: keyed(main), waiting: null, held: false, failures: 0, last: 0, timer: 0, asking: false };
 
   function show(state) {

@@ -190,12 +190,12 @@ def _act(bulk: Bulk, ids: list[int]) -> Steps[int]:
             states = yield from jobs.delete(ids)
             return sum(state is not JobState.RUNNING for state in states.values())
         case _:
-            changed = yield from changing.change(ids, _change(bulk))
+            changed = yield from changing.change(ids, change_of(bulk.params))
             return sum(each.done for each in changed.values())
 
 
-def _change(bulk: Bulk) -> JobChange:
-    params = bulk.params
+def change_of(params: Mapping[str, Any]) -> JobChange:
+    """Return what an action that changes jobs sets, by what `check_action` has returned."""
     return JobChange(delay=params.get("delay_s"), priority=params.get("priority"), queue=params.get("queue"))
 
 
