@@ -59,6 +59,28 @@ def test_a_release_starts_on_no_tables_but_its_own_and_says_what_to_run(empty_la
     empty_lab.conclude("U3", f"each of {latest()} versions of the tables up, down and up again")
 
 
+def test_a_release_goes_on_on_the_tables_of_the_next_one_until_a_step_ends_it(lab: Lab) -> None:
+    """U1: the tables become those of the next release while this one works, and its processes are started anew."""
+    (host,) = lab.hosts("a", more=EACH_SECOND)
+    with lab.producer(rate=30, args=lambda n: {"ms": n % 5 * 50}):
+        lab.works_again()
+        _become(lab, latest() + 1, "ALTER TABLE riverrun_executor ADD COLUMN lane text", "add_lanes")
+        seen = [_next_leader(lab, host)]
+        host.send(signal.SIGKILL, "executor")
+        lab.works_again()
+        assert host.stop() == 0
+        host.start().ready()
+        lab.works_again()
+    lab.settle(40)
+    lab.conclude("U1", "this release on the tables of the next one", seen_after=seen, target=10.0,
+        note="seen: another leader, with the start of its process")  # fmt: skip
+
+    _become(lab, latest() + 2, "ALTER TABLE riverrun_executor DROP COLUMN lane", f"drop_lanes_ends_{latest():03}")
+    ended = lab.fleet.host("ended", roles=("executor",))
+    assert ended.wait(30) != 0
+    assert "made by a newer release" in ended.said()
+
+
 def test_two_releases_side_by_side_keep_every_promise(empty_lab: Lab, tmp_path: Path) -> None:
     """U1: the previous release runs, the tables become those of this one, and both lead in turn."""
     if reason := releases.absent():
@@ -143,10 +165,18 @@ def _claims(dsn: str) -> Iterator[list[float]]:
         thread.join(10)
 
 
+def _become(lab: Lab, version: int, change: str, name: str) -> None:
+    """Do to the tables what a step of a newer release does."""
+    with psycopg.connect(lab.database) as conn:
+        conn.execute(change.encode())
+        conn.execute("INSERT INTO riverrun_migration VALUES (%s, %s)", (version, f"{version:03}_{name}"))
+
+
 def _next_leader(lab: Lab, host: Host) -> float:
     """Kill the scheduler of a host if it leads; return how many seconds later another did."""
     sessions = "pg_stat_activity WHERE application_name = 'riverrun/scheduler' AND datname = current_database()"
-    lab.until(f"(SELECT count(*) = 2 FROM {sessions} AND backend_start < now() - interval '1 second')", within=40)
+    followed = f"(SELECT count(*) = {len(lab.fleet.hosts)} FROM {sessions} AND backend_start < now() - interval '1 s')"
+    lab.until(followed, within=40)
     if lab.leader() != host.name:
         return 0.0
     return lab.next_term(host.send(signal.SIGKILL, "scheduler"))

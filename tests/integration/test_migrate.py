@@ -19,6 +19,7 @@ from support.river_database import create_river
 from support.schema_dump import dump_schema
 
 NAMES = tuple(step.name for step in numbered())
+NEWER = f"at version {latest() + 1}, made by a newer release.*queuectl migrate down .*--to {latest()}"
 
 pytestmark = pytest.mark.every_postgres
 
@@ -248,14 +249,32 @@ async def test_check_names_the_command_for_an_older_schema(conn: AsyncConnection
         await check(conn)
 
 
-async def test_a_newer_schema_is_refused_by_all(conn: AsyncConnection[TupleRow]) -> None:
+async def test_a_newer_schema_that_does_without_this_release_is_refused_by_all(conn: AsyncConnection[TupleRow]) -> None:
     await migrate.up(conn)
-    await conn.execute("INSERT INTO riverrun_migration (version, name) VALUES (%s, 'later')", [latest() + 1])
+    await _migrated_by_a_newer_release(conn, f"{latest() + 1:03}_drop_lanes_ends_{latest():03}")
 
-    refusal = f"at version {latest() + 1}, made by a newer release.*queuectl migrate down .*--to {latest()}"
     for call in (check(conn), migrate.up(conn), migrate.down(conn, to=0)):
-        with pytest.raises(SchemaError, match=refusal):
+        with pytest.raises(SchemaError, match=NEWER):
             await call
+
+
+@pytest.mark.parametrize("name", ["add_lanes", f"drop_lanes_ends_{latest() - 1:03}"], ids=["expands", "contracts"])
+async def test_a_newer_schema_that_this_release_survives_is_worked_on_and_left_as_it_is(
+    conn: AsyncConnection[TupleRow], name: str
+) -> None:
+    await migrate.up(conn)
+    await _migrated_by_a_newer_release(conn, f"{latest() + 1:03}_{name}")
+
+    await check(conn)
+    assert await migrate.up(conn) == ()
+    found = await status(conn)
+    assert (found.version, found.pending, found.problem) == (latest() + 1, (), None)
+    with pytest.raises(SchemaError, match=NEWER):
+        await migrate.down(conn, to=0)
+
+
+async def _migrated_by_a_newer_release(conn: AsyncConnection[TupleRow], name: str) -> None:
+    await conn.execute("INSERT INTO riverrun_migration (version, name) VALUES (%s, %s)", [latest() + 1, name])
 
 
 async def test_check_is_one_statement(empty_database: str) -> None:

@@ -27,7 +27,7 @@ from riverrun.database.migration_files import (
     river_tables,
 )
 from riverrun.database.migrator_lock import LOCK_TIMEOUT, milliseconds, only_migrator, pause
-from riverrun.database.schema_check import Status, schema_name, status
+from riverrun.database.schema_check import Status, newer, schema_name, status
 from riverrun.database.sql_files import sql_folder
 from riverrun.errors import Conflict, DatabaseUnavailable, InvalidInput, RiverrunError, SchemaError
 
@@ -90,7 +90,9 @@ async def down(
     if drop_river and target:
         raise InvalidInput("to", to, "0 when River's tables are dropped as well")
     async with _alone(conn, schema, patience) as found:
-        if found.problem and (drop_river or found.version > found.latest):
+        if found.version > found.latest:
+            raise SchemaError(newer(found.schema, found.version))
+        if found.problem and drop_river:
             raise SchemaError(found.problem)
         steps = [step for step in reversed(numbered()) if target < step.version <= found.version]
         if found.has_history and target == 0:

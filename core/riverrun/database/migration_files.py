@@ -3,6 +3,10 @@
 river.{up,down}.sql         River's own tables, recorded by rows of river_migration
 history.{up,down}.sql       the table riverrun_migration
 NNN_what.{up,down}.sql      Riverrun's line, each recorded by a row of riverrun_migration
+
+Releases that run survive a step, and may be started on what it leaves. One that takes away what an older release needs
+says so in its name, by which that release knows as well: after 021_drop_lanes_ends_017 no release works any more whose
+own tables are those of 017 or before.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Tells what is in a database before anybody works on it: nothing, River's tables, Riverrun's, or something foreign.
 
-Every role calls ``check`` at its start and works on no schema but the one of its own release.
+Every role calls ``check`` at its start. It works on the tables of its own release, and on those of a newer one that
+does not end it: hosts are upgraded one after the other, and a process that dies meanwhile must be started again.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _RIVER_JOB = {
     "tags": "_varchar", "unique_key": "bytea", "unique_states": "bit",
 }  # fmt: skip
 _RIVER_TABLES = ("river_job", "river_leader", "river_notification", "river_queue")
+_ENDED = sql.SQL("coalesce(max(substring(name FROM '_ends_([0-9]+)$')::int), 0)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +74,26 @@ async def status(conn: AsyncConnection[TupleRow], schema: str | None = None) -> 
     for relation, column, type_name in await (await conn.execute(query, {"schema": name})).fetchall():
         tables.setdefault(relation, {})[column] = type_name
     river = await _river_versions(conn, name, tables.get("river_migration", {}))
-    own = await _own_version(conn, name) if "riverrun_migration" in tables else 0
-    problem = _problem(name, tables, river, own)
     has_history = "riverrun_migration" in tables
+    own, ended = await _own_versions(conn, name) if has_history else (0, 0)
+    problem = newer(name, own) if ended >= latest() else _problem(name, tables, river)
     steps = missing_steps(has_river=bool(river), has_history=has_history, version=own, to=latest())
     pending = () if problem else tuple(step.name for step in steps)
     return Status(name, river, own, latest(), pending, problem, has_history)
 
 
 async def check(conn: AsyncConnection[TupleRow], schema: str | None = None) -> None:
-    """Return if the schema is the one that this release works on; one statement when it is.
+    """Return if the schema is one that this release works on; one statement when it is.
 
     Raises:
         InvalidInput: ``schema`` is not a name that River's clients can use.
-        SchemaError: The tables are missing, older, newer or not River's; the message ends with the command to run.
+        SchemaError: The tables are missing, older, too new or not River's; the message ends with the command to run.
     """
     prefix = sql.SQL("") if schema is None else sql.Identifier(checked_schema(schema)) + sql.SQL(".")
     query = sql.SQL(
-        "SELECT (SELECT max(version) FROM {prefix}riverrun_migration),"
-        " (SELECT max(version) FROM {prefix}river_migration WHERE line = 'main')"
-    ).format(prefix=prefix)
+        "SELECT max(version), {ended}, (SELECT max(version) FROM {prefix}river_migration WHERE line = 'main')"
+        " FROM {prefix}riverrun_migration"
+    ).format(prefix=prefix, ended=_ENDED)
     try:
         row = await (await conn.execute(query)).fetchone()
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
@@ -100,7 +102,8 @@ async def check(conn: AsyncConnection[TupleRow], schema: str | None = None) -> N
         raise SchemaError(
             f"{error.diag.message_primary}; grant this role SELECT on riverrun_migration and river_migration"
         ) from error
-    if row is None or row[0] != latest() or not OLDEST_RIVER_VERSION <= (row[1] or 0) <= NEWEST_RIVER_VERSION:
+    own, ended, river = row or (0, 0, 0)
+    if not ended < latest() <= (own or 0) or not OLDEST_RIVER_VERSION <= (river or 0) <= NEWEST_RIVER_VERSION:
         raise SchemaError(_unusable(await status(conn, schema)))
 
 
@@ -130,21 +133,26 @@ async def _river_versions(conn: AsyncConnection[TupleRow], schema: str, columns:
     return tuple(row[0] for row in await (await conn.execute(query)).fetchall())
 
 
-async def _own_version(conn: AsyncConnection[TupleRow], schema: str) -> int:
-    query = sql.SQL("SELECT max(version) FROM {}").format(sql.Identifier(schema, "riverrun_migration"))
+async def _own_versions(conn: AsyncConnection[TupleRow], schema: str) -> tuple[int, int]:
+    """Return the version of our tables, and the newest one whose release cannot work on them any more."""
+    table = sql.Identifier(schema, "riverrun_migration")
+    query = sql.SQL("SELECT coalesce(max(version), 0), {} FROM {}").format(_ENDED, table)
     row = await (await conn.execute(query)).fetchone()
-    return (row[0] if row else None) or 0
+    return row[0] if row else 0, row[1] if row else 0
 
 
-def _problem(schema: str, tables: dict[str, dict[str, str]], river: tuple[int, ...], own: int) -> str | None:
+def newer(schema: str, version: int) -> str:
+    """Return one sentence on why tables of a newer release are not touched, with the command to run."""
+    return (
+        f'schema "{schema}" has Riverrun\'s tables at version {version}, made by a newer release; this one works on'
+        f" {latest()}; install the newer release, or run with it: {command('down', schema)} --to {latest()}"
+    )
+
+
+def _problem(schema: str, tables: dict[str, dict[str, str]], river: tuple[int, ...]) -> str | None:
     """Return one sentence on why these tables cannot be worked on, or ``None``."""
     where = f'schema "{schema}"'
     elsewhere = f"rename what is there, or choose another schema: {command('up', 'SCHEMA')}"
-    if own > latest():
-        return (
-            f"{where} has Riverrun's tables at version {own}, made by a newer release; this one works on"
-            f" {latest()}; install the newer release, or run with it: {command('down', schema)} --to {latest()}"
-        )
     if "river_migration" not in tables:
         foreign = sorted(set(tables) & {*_RIVER_TABLES})
         return f"{where} has {', '.join(foreign)} but no river_migration: not River's; {elsewhere}" if foreign else None
