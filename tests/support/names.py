@@ -14,7 +14,12 @@ from riverrun.telemetry.metrics import REGISTRY
 from riverrun_cli.main import queuectl
 
 ROOT = Path(__file__).parents[2]
-VARIABLES_THAT_ARE_NO_SETTINGS = {"RIVERRUN_CONFIG", "RIVERRUN_TEST_POSTGRES", "RIVERRUN_TEST_RIVER_GO"}
+VARIABLES_THAT_ARE_NO_SETTINGS = {
+    "RIVERRUN_CONFIG",
+    "RIVERRUN_TEST_POSTGRES",
+    "RIVERRUN_TEST_RIVER_GO",
+    "RIVERRUN_TEST_RIVER_UI",
+}
 
 
 def is_setting(path: Sequence[str]) -> bool:

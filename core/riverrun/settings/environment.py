@@ -19,6 +19,7 @@ RESERVED = frozenset(
         "RIVERRUN_INCARNATION",
         "RIVERRUN_TEST_POSTGRES",
         "RIVERRUN_TEST_RIVER_GO",
+        "RIVERRUN_TEST_RIVER_UI",
     }
 )
 """Variables that are no settings: the configuration file, what a supervisor tells its children, the tests' server."""

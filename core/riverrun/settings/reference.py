@@ -43,7 +43,7 @@ _FOOT = """
 ## Variables that are no settings
 
 {reserved}: the path of the configuration file, what a supervisor
-tells the processes that it starts, the version of PostgreSQL that the tests run on, and the River client beside them.
+tells the processes that it starts, the version of PostgreSQL that the tests run on, and River's programs beside them.
 """
 
 
