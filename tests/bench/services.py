@@ -145,7 +145,7 @@ async def _bare(handlers: HttpHandlers | GrpcHandlers, url: str) -> Callable[[],
     job = claimed(kind=KIND)
     context = context_of(job)
     if isinstance(handlers, HttpHandlers):
-        session = await handlers.session(None)
+        session = handlers.connections.session
         sent, headers = http_request.body(job, context, "envelope"), http_request.headers(job, context, "envelope")
 
         async def post() -> None:

@@ -22,6 +22,7 @@ from riverrun.outcome import Completed, Failed, Interrupted, Outcome, Snoozed
 from riverrun.registration import Registration
 from riverrun.store.registry import RegisteredHandler
 from riverrun.webhook import Credentials, new_secret
+from riverrun_executor.handlers import http_connection
 from riverrun_executor.handlers.http import LAST_WORDS_SECONDS, HttpHandlers
 from riverrun_executor.handlers.http_outcome import RESULT_TYPE
 from riverrun_executor.handlers.surroundings import Surroundings
@@ -302,6 +303,46 @@ async def test_a_certificate_whose_time_is_over_is_not_trusted(tmp_path: Path, a
     assert outcome.error_type == "tls"
     assert "expired" in outcome.error
     assert service.received == []
+
+
+async def test_certificates_that_were_renewed_are_used_without_a_restart(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_connection, "FILES_SECONDS", 0.0)
+    services = HttpHandlers(surroundings())
+    ours = files(tmp_path, authority, "executor", expired=True)
+
+    async with fault_server(tls=server_context(files(tmp_path, authority, "localhost"))) as service:
+        url = service.url(host="localhost", scheme="https")
+        said = Registration("email", "E", "http", url, settings=call_settings({"tls": ours}))
+        handler = services.connect(RegisteredHandler(said, None, 1, AT, AT))
+        expired = await asyncio.wait_for(handler.run(claimed(), context_of(claimed())), WITHIN)
+        files(tmp_path, authority, "executor")
+        renewed = [await asyncio.wait_for(handler.run(claimed(), context_of(claimed())), WITHIN) for _ in range(2)]
+    await services.close()
+
+    assert isinstance(expired, Failed)
+    assert renewed == [Completed()] * 2
+    assert len({request.port for request in service.received}) == 1  # and connections are kept as before
+
+
+async def test_certificates_that_were_taken_away_give_the_job_back(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_connection, "FILES_SECONDS", 0.0)
+    services = HttpHandlers(surroundings())
+    ours = files(tmp_path, authority, "executor")
+
+    async with fault_server(tls=server_context(files(tmp_path, authority, "localhost"))) as service:
+        said = call_settings({"tls": ours})
+        registration = Registration("email", "E", "http", service.url(host="localhost", scheme="https"), settings=said)
+        handler = services.connect(RegisteredHandler(registration, None, 1, AT, AT))
+        worked = await asyncio.wait_for(handler.run(claimed(), context_of(claimed())), WITHIN)
+        Path(ours["key_file"]).unlink()
+        lacking = await asyncio.wait_for(handler.run(claimed(), context_of(claimed())), WITHIN)
+    await services.close()
+
+    assert (worked, lacking) == (Completed(), Interrupted())
 
 
 async def give_up(services: HttpHandlers, service: FaultServer, reason: str) -> None:

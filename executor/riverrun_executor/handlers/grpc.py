@@ -7,7 +7,6 @@ import random
 import re
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from functools import partial
 from time import perf_counter
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
@@ -23,10 +22,10 @@ from riverrun.retry import RIVER_BACKOFF, retry_delay
 from riverrun.store.registry import RegisteredHandler
 from riverrun.telemetry import metrics
 from riverrun_executor.breaker import Fault
-from riverrun_executor.handlers.grpc_endpoint import Endpoint, NotReachable, credentials
+from riverrun_executor.handlers.grpc_endpoint import Endpoint, NotReachable
 from riverrun_executor.handlers.grpc_outcome import read_result, read_status
 from riverrun_executor.handlers.grpc_request import fields, request
-from riverrun_executor.handlers.http_connection import UnusableSettings, header_values
+from riverrun_executor.handlers.host_files import UnusableSettings, header_values
 from riverrun_executor.handlers.service_notes import keep, log_line
 from riverrun_executor.handlers.surroundings import Surroundings
 from riverrun_executor.proto.riverrun.v1.handler_pb2 import RunResult
@@ -60,8 +59,7 @@ class GrpcHandlers:
         origin, tls = f"{parts.scheme}://{parts.netloc}", said.settings.tls
         endpoint = self._endpoints.get((origin, tls))
         if endpoint is None:
-            secure = partial(credentials, tls) if parts.scheme == "grpcs" else None
-            endpoint = Endpoint(origin, self._surroundings.egress, secure)
+            endpoint = Endpoint(origin, self._surroundings.egress, tls)
             self._endpoints[origin, tls] = endpoint
         handler = GrpcHandler(registered, endpoint, self._surroundings, stream=parts.path == STREAM_PATH)
         self._connected[said.kind] = handler

@@ -13,7 +13,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from riverrun import __version__
 from riverrun.calls import Tls
 from riverrun.egress import Egress
-from riverrun_executor.handlers.http_connection import UnusableSettings
+from riverrun_executor.handlers.host_files import UnusableSettings, stamp
 from riverrun_executor.proto.riverrun.v1.handler_pb2 import RunEvent, RunRequest, RunResult
 
 CONNECT_SECONDS = 5.0
@@ -96,15 +96,17 @@ class Endpoint:
     Args:
         url: ``grpc://host:port`` or, with TLS, ``grpcs://host:port``.
         egress: Where calls may go.
-        credentials: Gives those of the TLS connection, from files; ``None`` with ``grpc``.
+        tls: Certificates; ``None``: what this system trusts.
     """
 
-    def __init__(self, url: str, egress: Egress, credentials: Callable[[], grpc.ChannelCredentials] | None) -> None:
+    def __init__(self, url: str, egress: Egress, tls: Tls | None) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 0
         self._authority = parts.netloc
         self._egress = egress
-        self._credentials = credentials
+        self._is_secure = parts.scheme == "grpcs"
+        self._tls = tls
+        self._stamp: Sequence[object] = ()
         self._addresses: Sequence[str] = ()
         self._service: Service | None = None
         self._fresh_until = 0.0
@@ -131,7 +133,7 @@ class Endpoint:
             await self._service.channel.close()
 
     async def _resolved(self, known: Service | None) -> Service:
-        """Return the service that is known, or another one if it has moved."""
+        """Return the service that is known, or another one if it has moved or its certificates were replaced."""
         try:
             addresses = await self._allowed_addresses()
         except NotReachable as error:
@@ -139,11 +141,20 @@ class Endpoint:
                 self._service = None
                 raise
             addresses = self._addresses  # the name server is away; the service need not be
+        present = await self._stamped()
         self._fresh_until = time.monotonic() + RESOLVE_SECONDS
-        if known is None or addresses != self._addresses:
-            self._addresses = addresses
-            known = self._service = Service(await self._opened(addresses))
+        if known is None or (addresses, present) != (self._addresses, self._stamp):
+            self._service = None
+            known = Service(await self._opened(addresses))
+            self._service, self._addresses, self._stamp = known, addresses, present
         return known
+
+    async def _stamped(self) -> Sequence[object]:
+        """Return what tells whether the certificates were replaced."""
+        if not self._is_secure:
+            return ()
+        with _as_unusable():
+            return await asyncio.to_thread(stamp, self._tls)
 
     async def _allowed_addresses(self) -> Sequence[str]:
         if not self._egress.admits_host(self._host):
@@ -170,9 +181,10 @@ class Endpoint:
     async def _opened(self, addresses: Sequence[str]) -> grpc.aio.Channel:
         target = _target([ip_address(address) for address in addresses], self._port)
         options = [*OPTIONS, ("grpc.default_authority", self._authority)]
-        if self._credentials is None:
+        if not self._is_secure:
             return grpc.aio.insecure_channel(target, options=options)
-        credentials = await asyncio.to_thread(self._credentials)
+        with _as_unusable():
+            credentials = await asyncio.to_thread(_credentials, self._tls)
         return grpc.aio.secure_channel(target, credentials, options=options)
 
 
@@ -184,20 +196,21 @@ def _target(addresses: Sequence[IPv4Address | IPv6Address], port: int) -> str:
     return "ipv6:" + ",".join(f"[{address}]:{port}" for address in sixes)
 
 
-def credentials(files: Tls | None) -> grpc.ChannelCredentials:
-    """Return what a TLS connection needs; without ``files`` this system's authorities, not those gRPC brings along.
-
-    Raises:
-        UnusableSettings: One of the files cannot be read.
-    """
+def _credentials(files: Tls | None) -> grpc.ChannelCredentials:
+    """Return what a TLS connection needs; without ``files`` this system's authorities, not those gRPC brings along."""
     authorities = ssl.get_default_verify_paths().cafile if files is None or files.ca_file is None else files.ca_file
+    trusted = _contents(authorities)
+    if files is None or files.cert_file is None:
+        return grpc.ssl_channel_credentials(trusted)
+    return grpc.ssl_channel_credentials(
+        trusted, _contents(files.key_file or files.cert_file), _contents(files.cert_file)
+    )
+
+
+@contextlib.contextmanager
+def _as_unusable() -> Iterator[None]:
     try:
-        trusted = _contents(authorities)
-        if files is None or files.cert_file is None:
-            return grpc.ssl_channel_credentials(trusted)
-        return grpc.ssl_channel_credentials(
-            trusted, _contents(files.key_file or files.cert_file), _contents(files.cert_file)
-        )
+        yield
     except OSError as error:
         raise UnusableSettings(f"tls: the files cannot be used on this host: {type(error).__name__}") from error
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 import time
 from collections.abc import Collection, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,6 @@ from typing import Any
 import aiohttp
 from prometheus_client import Counter
 
-from riverrun.calls import Tls
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
 from riverrun.outcome import Discarded, Failed, Interrupted, Outcome
@@ -26,11 +24,8 @@ from riverrun.tasks import end
 from riverrun.telemetry import metrics
 from riverrun_executor.breaker import Breaker, Fault
 from riverrun_executor.handlers import http_failure, http_request
-from riverrun_executor.handlers.http_connection import (
-    UnusableSettings,
-    open_session,
-    tls_context,
-)
+from riverrun_executor.handlers.host_files import UnusableSettings
+from riverrun_executor.handlers.http_connection import Connections
 from riverrun_executor.handlers.http_outcome import GONE, Answer, Policy, Reading, read, retry_after
 from riverrun_executor.handlers.http_service import Service
 from riverrun_executor.handlers.http_stream import STREAMS, follow
@@ -61,7 +56,7 @@ class HttpHandlers:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self.surroundings = surroundings
-        self._sessions: dict[Tls | None, aiohttp.ClientSession] = {}
+        self.connections = Connections(surroundings.egress)
         self._connected: dict[str, HttpHandler] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -74,18 +69,6 @@ class HttpHandlers:
         """Forget the services of all kinds but these."""
         for kind in self._connected.keys() - set(kinds):
             del self._connected[kind]
-
-    async def session(self, tls: Tls | None) -> aiohttp.ClientSession:
-        """Return the session whose connections use these certificates.
-
-        Raises:
-            UnusableSettings: They cannot be used on this host.
-        """
-        if tls not in self._sessions:
-            context: ssl.SSLContext | None = None if tls is None else await tls_context(tls)
-            if tls not in self._sessions:
-                self._sessions[tls] = open_session(self.surroundings.egress, context)
-        return self._sessions[tls]
 
     def tell(self, word: Coroutine[Any, Any, None], name: str) -> None:
         """Say something to a service without waiting for it."""
@@ -102,8 +85,7 @@ class HttpHandlers:
         if self._background:
             await asyncio.wait(self._background, timeout=LAST_WORDS_SECONDS)
         await end(list(self._background))
-        for session in self._sessions.values():
-            await session.close()
+        await self.connections.close()
 
 
 class HttpHandler:
@@ -113,7 +95,7 @@ class HttpHandler:
         said = registered.registration
         self._kind = said.kind
         self._settings = said.settings
-        self._service = Service(said, owner.surroundings, owner.session)
+        self._service = Service(said, owner.surroundings, owner.connections)
         self._url = self._service.url
         self._owner = owner
         self._breaker: Breaker = owner.surroundings.breakers.of(said.kind)
@@ -157,11 +139,10 @@ class HttpHandler:
         try:
             fields = self._service.headers(http_request.headers(job, context, form))
             fields |= self._service.proofs(job, sent)
-            session = await self._service.session()
             if not self._service.is_admitted:
                 allowed = self._owner.surroundings.egress.allowed
                 return Failed(f"{self._url.host} is not allowed; expected {allowed}", error_type="connect")
-            async with session.post(self._url, data=sent, headers=fields, allow_redirects=False) as response:
+            async with await self._service.request("POST", self._url, sent, fields) as response:
                 return await self._read(response, context)
         except UnusableSettings as error:
             return Failed(str(error), error_type=UNUSABLE)

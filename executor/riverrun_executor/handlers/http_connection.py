@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fnmatch
-import os
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from riverrun import __version__
-from riverrun.calls import FromEnvironment, FromFile, Header, Tls
+from riverrun.calls import Tls
 from riverrun.egress import Egress
+from riverrun_executor.handlers import host_files
+from riverrun_executor.handlers.host_files import UnusableSettings
 
 CONNECT_SECONDS = 5.0
 KEEPALIVE_SECONDS = 15.0
-MAX_SECRET_BYTES = 16 * 1024
-
-
-class UnusableSettings(Exception):
-    """What a handler's settings name is not there, or may not be used, on this host; never repeats a secret."""
+FILES_SECONDS = 30.0
+"""For so long certificates are used before somebody looks whether their files were replaced."""
 
 
 class GuardedResolver(AbstractResolver):
@@ -55,14 +53,37 @@ class GuardedResolver(AbstractResolver):
         """Nothing is kept open."""
 
 
-def open_session(egress: Egress, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
-    """Return a session whose connections are kept for the next request; ``tls`` in place of the system's trust."""
+class Connections:
+    """The connections of an executor to HTTP services; they are kept for the next request.
+
+    Attributes:
+        certificates: What connections are opened with.
+    """
+
+    def __init__(self, egress: Egress) -> None:
+        self._egress = egress
+        self._session: aiohttp.ClientSession | None = None
+        self.certificates = Certificates()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The session of all requests."""
+        if self._session is None:
+            self._session = _open_session(self._egress)
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+
+def _open_session(egress: Egress) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         limit=0,
         keepalive_timeout=KEEPALIVE_SECONDS,
         resolver=GuardedResolver(egress),
         use_dns_cache=False,
-        ssl=True if tls is None else tls,
     )
     return aiohttp.ClientSession(
         connector=connector,
@@ -75,17 +96,52 @@ def open_session(egress: Egress, tls: ssl.SSLContext | None) -> aiohttp.ClientSe
     )
 
 
-async def tls_context(files: Tls) -> ssl.SSLContext:
-    """Return a context made of the named files.
+class Certificates:
+    """The TLS contexts of services; a new one is made when the files that it is made of were replaced.
 
-    Raises:
-        UnusableSettings: One of them cannot be read or is not what it should be.
+    What is on its way ends with the certificates that it began with.
     """
-    try:
-        return await asyncio.to_thread(_load, files)
-    except (OSError, ssl.SSLError) as error:
-        # The text of the error has no contents, but libraries differ: only its type is told.
-        raise UnusableSettings(f"tls: the files cannot be used on this host: {type(error).__name__}") from error
+
+    def __init__(self) -> None:
+        self._made: dict[Tls, _Made] = {}
+        self._making = asyncio.Lock()
+
+    async def context(self, files: Tls | None) -> ssl.SSLContext | bool:
+        """Return what a connection is opened with; True, without ``files``: what this system trusts.
+
+        Raises:
+            UnusableSettings: One of the files cannot be read or is not what it should be.
+        """
+        if files is None:
+            return True
+        if not self._is_fresh(files):
+            async with self._making:
+                if not self._is_fresh(files):
+                    self._made[files] = await self._renewed(files)
+        return self._made[files].context
+
+    def _is_fresh(self, files: Tls) -> bool:
+        return files in self._made and time.monotonic() < self._made[files].fresh_until
+
+    async def _renewed(self, files: Tls) -> _Made:
+        try:
+            stamp = await asyncio.to_thread(host_files.stamp, files)
+            known = self._made.get(files)
+            same = known is not None and known.stamp == stamp
+            context = known.context if known and same else await asyncio.to_thread(_load, files)
+        except (OSError, ssl.SSLError) as error:
+            # The text of the error has no contents, but libraries differ: only its type is told.
+            raise UnusableSettings(f"tls: the files cannot be used on this host: {type(error).__name__}") from error
+        return _Made(context, stamp, time.monotonic() + FILES_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A TLS context, what its files were like, and until when they need not be looked at."""
+
+    context: ssl.SSLContext
+    stamp: Sequence[tuple[int, int, int]]
+    fresh_until: float
 
 
 def _load(files: Tls) -> ssl.SSLContext:
@@ -94,34 +150,3 @@ def _load(files: Tls) -> ssl.SSLContext:
         # Without a password: OpenSSL would ask for one on the terminal.
         context.load_cert_chain(files.cert_file, files.key_file, password=partial(str, ""))
     return context
-
-
-def header_values(headers: Mapping[str, Header], *, allowed: Sequence[str]) -> dict[str, str]:
-    """Return header fields with the secrets they name.
-
-    Args:
-        headers: As they were registered.
-        allowed: Patterns of the variables and files that may be named.
-
-    Raises:
-        UnusableSettings: A secret is not there or may not be used.
-    """
-    return {name: value if isinstance(value, str) else _found(name, value, allowed) for name, value in headers.items()}
-
-
-def _found(name: str, reference: FromEnvironment | FromFile, allowed: Sequence[str]) -> str:
-    place = reference.env if isinstance(reference, FromEnvironment) else reference.file
-    if not any(fnmatch.fnmatchcase(place, pattern) for pattern in allowed):
-        raise UnusableSettings(f"headers.{name}: {place} is not in handlers.secrets of this host")
-    if isinstance(reference, FromEnvironment):
-        value = os.environ.get(place, "")
-    else:
-        try:
-            with Path(place).open("rb") as file:
-                value = file.read(MAX_SECRET_BYTES).decode()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UnusableSettings(f"headers.{name}: {place} cannot be read: {type(error).__name__}") from error
-    value = value.strip()
-    if not value or not value.isprintable():
-        raise UnusableSettings(f"headers.{name}: {place} holds nothing that a header field can carry")
-    return reference.prefix + value

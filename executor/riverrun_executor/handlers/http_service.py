@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from types import MappingProxyType
 
 import aiohttp
 from yarl import URL
 
-from riverrun.calls import Tls
 from riverrun.claimed_job import ClaimedJob
 from riverrun.registration import Registration
 from riverrun.telemetry import metrics
 from riverrun_executor.handlers import http_request
-from riverrun_executor.handlers.http_connection import CONNECT_SECONDS, UnusableSettings, header_values
+from riverrun_executor.handlers.host_files import UnusableSettings, header_values
+from riverrun_executor.handlers.http_connection import CONNECT_SECONDS, Connections
 from riverrun_executor.handlers.surroundings import Surroundings
 
 SECRETS_SECONDS = 60.0
@@ -32,30 +33,35 @@ class Service:
     Args:
         said: Its registration.
         surroundings: Where it may be, and what requests to it are signed with.
-        session: Gives the session for its certificates.
+        connections: To services.
     """
 
-    def __init__(
-        self,
-        said: Registration,
-        surroundings: Surroundings,
-        session: Callable[[Tls | None], Awaitable[aiohttp.ClientSession]],
-    ) -> None:
+    def __init__(self, said: Registration, surroundings: Surroundings, connections: Connections) -> None:
         self.kind = said.kind
         self.settings = said.settings
         self.url = URL(said.endpoint_url or "")
         self._surroundings = surroundings
-        self._session = session
+        self._connections = connections
         self._headers: dict[str, str] = {}
         self._headers_until = 0.0
 
-    async def session(self) -> aiohttp.ClientSession:
-        """Return the session with its certificates.
+    async def request(
+        self,
+        method: str,
+        url: URL,
+        body: bytes | None,
+        fields: Mapping[str, str],
+        limit: aiohttp.ClientTimeout | None = None,
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Begin a request with the certificates of the registration; ``limit`` in place of the attempt's own.
 
         Raises:
-            UnusableSettings: They cannot be used on this host.
+            UnusableSettings: The certificates cannot be used on this host.
         """
-        return await self._session(self.settings.tls)
+        tls = await self._connections.certificates.context(self.settings.tls)
+        return self._connections.session.request(
+            method, url, data=body, headers=fields, allow_redirects=False, ssl=tls, timeout=limit
+        )
 
     @cached_property
     def is_admitted(self) -> bool:
@@ -110,12 +116,10 @@ class Service:
     ) -> int | None:
         """Return the status of an answer whose body does not matter; None when there is none."""
         try:
-            session, headers = await self.session(), self.headers(fields)
             if not self.admits(url):
                 return None
             limit = aiohttp.ClientTimeout(total=seconds)
-            request = session.request(method, url, data=body, headers=headers, allow_redirects=False, timeout=limit)
-            async with request as response:
+            async with await self.request(method, url, body, self.headers(fields), limit) as response:
                 return response.status
         except (aiohttp.ClientError, OSError, UnusableSettings):
             return None

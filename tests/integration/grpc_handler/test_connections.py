@@ -238,6 +238,28 @@ async def test_a_service_may_ask_who_calls(
     assert len(service.received) == 1
 
 
+async def test_certificates_that_were_renewed_are_used_without_a_restart(
+    services: GrpcHandlers, names: Names, trusted: Authority, tmp_path: Path
+) -> None:
+    ours = Authority()
+    tls = {name: str(tmp_path / name) for name in ("ca_file", "cert_file", "key_file")}
+
+    def write(mine: Certificate) -> None:
+        contents = {"ca_file": trusted.certificate, "cert_file": mine.certificate, "key_file": mine.key}
+        for name, content in contents.items():
+            Path(tls[name]).write_bytes(content)
+
+    async with secure_service(trusted.vouch("payments.internal"), clients=ours.certificate) as service:
+        url = service.url(host="payments.internal", scheme="grpcs")
+        write(ours.vouch("riverrun", expired=True))
+        expired = await call(services, url, tls=tls)
+        write(ours.vouch("riverrun"))
+        renewed = await call(services, url, tls=tls)
+
+    assert isinstance(expired, Failed)
+    assert renewed == Completed()
+
+
 async def test_metadata_of_the_registration_come_along_with_their_secrets(
     service: FaultService, services: GrpcHandlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
