@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import TypeVar
 
 import psycopg
 
@@ -15,13 +17,18 @@ from riverrun.database.embedded import EmbeddedPostgres
 from riverrun.database.migrate import up
 from riverrun.database.pooler import refuse_shared_sessions
 from riverrun.database.schema_check import check
-from riverrun.errors import DatabaseUnavailable, SchemaError
+from riverrun.errors import ConfigError, DatabaseUnavailable, SchemaError
 from riverrun.settings.connection import url_from_conninfo
 from riverrun.settings.schema import ADDRESS_KEYS, Settings
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 NAME = "riverrun/supervisor/start"
+
+KEEP_SECONDS = 2.0
+"""How often it is looked whether the embedded server still runs."""
 
 
 class Embedded:
@@ -29,6 +36,7 @@ class Embedded:
 
     def __init__(self, settings: Settings) -> None:
         self._postgres = EmbeddedPostgres(settings.embedded.data_dir)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedded")  # a stop waits for the start before it
         self._schema = settings.postgresql.schema_name
         self._reason = "--dev" if settings.database_configured else "no database is configured"
 
@@ -45,15 +53,29 @@ class Embedded:
             DatabaseUnavailable: It does not start.
             SchemaError: Its tables come from a newer release.
         """
-        await asyncio.to_thread(self._postgres.start)
+        await self._in_thread(self._postgres.start)
         fields = {"data_dir": str(self._postgres.data_dir), "because": self._reason}
         log.info("embedded_database_started", extra=fields)
         async with await connect(self.dsn, name=NAME, session={"statement_timeout": "0"}) as conn:
             await up(conn, self._schema)
 
+    async def keep(self) -> None:
+        """Start it again whenever it is gone, until cancelled: it was killed, or whoever started it has left."""
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            if await self._in_thread(self._postgres.running):
+                continue
+            try:
+                await self.start()
+            except (ConfigError, SchemaError, DatabaseUnavailable, psycopg.Error) as error:
+                log.warning("embedded_database_not_started", extra={"error": first_line(error)})
+
     async def stop(self) -> None:
         """Stop it, unless another process started it."""
-        await asyncio.to_thread(self._postgres.stop)
+        await self._in_thread(self._postgres.stop)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 def pointed_at(dsn: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -166,6 +166,8 @@ class Supervisor:
             if not self.settings.river.poll_only:
                 dsn, schema = self.settings.dsn(), self.settings.postgresql.schema_name
                 services.append(group.create_task(pass_on(dsn, schema, crew.tell), name="listen"))
+            if self._configuration.embedded is not None:
+                services.append(group.create_task(self._configuration.embedded.keep(), name="embedded database"))
             if self._configuration.request.dev:
                 services.append(group.create_task(self._sources.watch(self._renew_executors), name="sources"))
             await self._leaving.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import psycopg
@@ -64,6 +66,21 @@ def test_a_second_start_joins_and_its_stop_leaves_the_server_running(embedded: E
     assert (embedded.owns, second.owns) == (True, False)
     assert second.running()
     assert second.dsn() == embedded.dsn()
+
+
+def test_who_waits_to_join_starts_the_server_when_its_owner_leaves_instead(home: Path) -> None:
+    second = EmbeddedPostgres(home)
+    with ThreadPoolExecutor(1) as thread, (home / "owner.lock").open("w") as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        started = thread.submit(second.start)
+        assert wait([started], timeout=1.0).not_done
+
+        owner.close()
+        started.result(timeout=20)
+
+    assert second.owns
+    assert second.running()
+    second.stop()
 
 
 def test_starting_what_runs_changes_nothing(embedded: EmbeddedPostgres) -> None:

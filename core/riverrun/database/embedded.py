@@ -79,10 +79,8 @@ class EmbeddedPostgres:
         """
         with self._explained():
             self._make_data_dir()
-            if self._take_lock():
+            if self._take_lock() or not self._join():
                 self._start_own()
-            else:
-                self._join()
             self._make_database()
 
     def stop(self) -> None:
@@ -126,9 +124,12 @@ class EmbeddedPostgres:
             log=self.data_dir / "postgresql.log",
         )
 
-    def _join(self) -> None:
+    def _join(self) -> bool:
+        """Wait for the owner's server; return False when the owner has left instead, which makes it ours."""
         deadline = time.monotonic() + JOIN_SECONDS
         while not self.running():
+            if self._take_lock():
+                return False
             if time.monotonic() > deadline:
                 owner = (self.data_dir / "owner.lock").read_text(encoding="ascii").strip()
                 raise DatabaseUnavailable(
@@ -136,6 +137,7 @@ class EmbeddedPostgres:
                     "stop that process, or choose another folder with RIVERRUN_EMBEDDED__DATA_DIR"
                 )
             time.sleep(0.05)
+        return True
 
     def _take_lock(self) -> bool:
         """Return whether the server is ours to start and stop, from now until `stop` or the end of this process."""
