@@ -6,7 +6,8 @@
 --   index: riverrun_job_live_index; river_job_state_and_finalized_at_index, hence the IS NOT NULL
 -- The ORDER BY is that of the index and keeps the planner to a walk that LIMIT can end. States are literals and the
 -- queue is a parameter of a custom plan, because for a joined value the planner expects an average state or queue,
--- and would sort a whole large one.
+-- and would sort a whole large one. Whether a last state has cap jobs is known from the index alone; only a smaller one is
+-- looked into for its queues.
 SELECT
     CASE WHEN 'available' = ANY (%(states)s::text[]) THEN (
         SELECT count(*)
@@ -19,40 +20,79 @@ SELECT
         ) AS counted
     ) END AS available,
     CASE WHEN 'cancelled' = ANY (%(states)s::text[]) THEN (
-        SELECT CASE WHEN %(queue)s::text IS NULL THEN count(*)
-            WHEN count(*) < %(cap)s::int THEN count(*) FILTER (WHERE queue = %(queue)s::text)
+        SELECT CASE
+            WHEN %(queue)s::text IS NULL THEN everywhere.jobs
+            WHEN everywhere.jobs < %(cap)s::int THEN (
+                SELECT count(*) FILTER (WHERE queue = %(queue)s::text)
+                FROM (
+                    SELECT queue
+                    FROM river_job
+                    WHERE state = 'cancelled' AND finalized_at IS NOT NULL
+                    ORDER BY finalized_at
+                    LIMIT %(cap)s::int
+                ) AS counted
+            )
         END
         FROM (
-            SELECT queue
-            FROM river_job
-            WHERE state = 'cancelled' AND finalized_at IS NOT NULL
-            ORDER BY finalized_at
-            LIMIT %(cap)s::int
-        ) AS counted
+            SELECT count(*) AS jobs
+            FROM (
+                SELECT
+                FROM river_job
+                WHERE state = 'cancelled' AND finalized_at IS NOT NULL
+                ORDER BY finalized_at
+                LIMIT %(cap)s::int
+            ) AS counted
+        ) AS everywhere
     ) END AS cancelled,
     CASE WHEN 'completed' = ANY (%(states)s::text[]) THEN (
-        SELECT CASE WHEN %(queue)s::text IS NULL THEN count(*)
-            WHEN count(*) < %(cap)s::int THEN count(*) FILTER (WHERE queue = %(queue)s::text)
+        SELECT CASE
+            WHEN %(queue)s::text IS NULL THEN everywhere.jobs
+            WHEN everywhere.jobs < %(cap)s::int THEN (
+                SELECT count(*) FILTER (WHERE queue = %(queue)s::text)
+                FROM (
+                    SELECT queue
+                    FROM river_job
+                    WHERE state = 'completed' AND finalized_at IS NOT NULL
+                    ORDER BY finalized_at
+                    LIMIT %(cap)s::int
+                ) AS counted
+            )
         END
         FROM (
-            SELECT queue
-            FROM river_job
-            WHERE state = 'completed' AND finalized_at IS NOT NULL
-            ORDER BY finalized_at
-            LIMIT %(cap)s::int
-        ) AS counted
+            SELECT count(*) AS jobs
+            FROM (
+                SELECT
+                FROM river_job
+                WHERE state = 'completed' AND finalized_at IS NOT NULL
+                ORDER BY finalized_at
+                LIMIT %(cap)s::int
+            ) AS counted
+        ) AS everywhere
     ) END AS completed,
     CASE WHEN 'discarded' = ANY (%(states)s::text[]) THEN (
-        SELECT CASE WHEN %(queue)s::text IS NULL THEN count(*)
-            WHEN count(*) < %(cap)s::int THEN count(*) FILTER (WHERE queue = %(queue)s::text)
+        SELECT CASE
+            WHEN %(queue)s::text IS NULL THEN everywhere.jobs
+            WHEN everywhere.jobs < %(cap)s::int THEN (
+                SELECT count(*) FILTER (WHERE queue = %(queue)s::text)
+                FROM (
+                    SELECT queue
+                    FROM river_job
+                    WHERE state = 'discarded' AND finalized_at IS NOT NULL
+                    ORDER BY finalized_at
+                    LIMIT %(cap)s::int
+                ) AS counted
+            )
         END
         FROM (
-            SELECT queue
-            FROM river_job
-            WHERE state = 'discarded' AND finalized_at IS NOT NULL
-            ORDER BY finalized_at
-            LIMIT %(cap)s::int
-        ) AS counted
+            SELECT count(*) AS jobs
+            FROM (
+                SELECT
+                FROM river_job
+                WHERE state = 'discarded' AND finalized_at IS NOT NULL
+                ORDER BY finalized_at
+                LIMIT %(cap)s::int
+            ) AS counted
+        ) AS everywhere
     ) END AS discarded,
     CASE WHEN 'pending' = ANY (%(states)s::text[]) THEN (
         SELECT count(*)

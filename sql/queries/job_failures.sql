@@ -19,8 +19,7 @@ WITH failed AS MATERIALIZED (
     (
         SELECT id, state, kind, queue, errors[array_upper(errors, 1)] AS error
         FROM river_job
-        WHERE state IN ('retryable', 'scheduled')
-            AND state = 'retryable'
+        WHERE state = 'retryable'
             AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
         ORDER BY scheduled_at, id
         LIMIT %(most)s::int

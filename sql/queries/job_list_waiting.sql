@@ -33,7 +33,7 @@ chosen AS (
     WHERE queue IS NOT NULL AND (%(queues)s::text[] IS NULL OR queue = ANY (%(queues)s::text[]))
 ),
 reach AS (
-    SELECT greatest(%(looked)s::bigint / greatest(count(*), 1), %(rows)s::bigint) AS jobs FROM chosen
+    SELECT greatest(%(looked)s::bigint / greatest(count(*), 1), 10) AS jobs FROM chosen
 ),
 page AS MATERIALIZED (
     SELECT listed.id, listed.priority, listed.scheduled_at, listed.matches, listed.last_looked

@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from riverrun.database.statements import Query, Statements
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
-from riverrun.store import listing
+from riverrun.store import failures, listing
 from riverrun.store.listing import JobFilter
 from support.jobs import insert
 
@@ -283,6 +283,47 @@ class TestPlans:
             assert "Seq Scan on river_job" not in plan, plan
             # A state with about as many jobs as the cap may be read and sorted; a larger one is walked up to the cap.
             assert _most_rows(plan) < 2.5 * listing.CAP, plan
+
+    async def test_jobs_of_a_queue_among_too_many_finished_ones_are_not_looked_for(
+        self, big: AsyncConnection[TupleRow]
+    ) -> None:
+        counts = listing.count_states((JobState.COMPLETED,), queue="mail")
+
+        plan = await _plan(big, next(counts))
+
+        # What is not visible to all yet is looked up; but no more than whether it is there.
+        assert "Index Only Scan using river_job_state_and_finalized_at_index" in plan, plan
+        assert "never executed" in plan, plan
+
+    async def test_many_queues_are_counted_less_far(self, big: AsyncConnection[TupleRow]) -> None:
+        states = _states(("available", "scheduled"))
+        many = [f"queue-{number}" for number in range(998)]
+
+        few = await STATEMENTS.run(big, listing.count_queues(["mail", "default", "none"], states))
+        among_many = await STATEMENTS.run(big, listing.count_queues(["mail", "default", *many], states))
+        plan = await _plan(big, next(listing.count_queues(["mail", "default", *many], states)))
+
+        assert few["mail"] == {
+            JobState.AVAILABLE: listing.Count(10_000, "gte"),
+            JobState.SCHEDULED: listing.Count(2_000, "eq"),
+        }
+        assert few["default"][JobState.AVAILABLE] == listing.Count(8_000, "eq")
+        assert set(few["none"].values()) == {listing.Count(0, "eq")}
+        assert among_many["mail"] == dict.fromkeys(states, listing.Count(200, "gte"))
+        assert _most_rows(plan) <= 1_000, plan
+        assert "Seq Scan on river_job" not in plan, plan
+
+    async def test_failures_are_read_no_further_than_they_are_grouped(self, big: AsyncConnection[TupleRow]) -> None:
+        await big.execute(
+            "UPDATE river_job SET state = 'retryable', finalized_at = NULL WHERE state = 'completed' AND id % 7 = 0"
+        )
+        await big.execute("VACUUM ANALYZE river_job")
+
+        plan = await _plan(big, next(failures.groups()))
+
+        # Five thousand discarded jobs may be read and sorted; of 12,000 retryable ones the first are read.
+        assert _most_rows(plan) < 10_000, plan
+        assert "Seq Scan on river_job" not in plan, plan
 
     async def test_the_oldest_due_job_costs_a_probe_for_each_priority(self, big: AsyncConnection[TupleRow]) -> None:
         plan = await _plan(big, Query("queue_list"))

@@ -123,11 +123,8 @@ def queues() -> Steps[list[QueueStatistics]]:
     rows = yield Query("queue_list")
     summaries = yield Query("minute_summary", {"minutes": HISTOGRAM_MINUTES})
     by_queue = {summary[0]: summary for summary in summaries}
-    found = []
-    for row in rows:
-        counts = yield from listing.count_states(_SHOWN, queue=row[0])
-        found.append(_queue(row, counts, by_queue.get(row[0])))
-    return found
+    counts = yield from listing.count_queues([row[0] for row in rows], _SHOWN)
+    return [_queue(row, counts[row[0]], by_queue.get(row[0])) for row in rows]
 
 
 def servers() -> Steps[list[Server]]:
