@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("kind", "type", "name", "url", "timeout", "retries", "state", "reason")
 _WIDE = ("settings", "description", "args_schema", "paused_at", "revision", "updated_at")
+NOT_COMPLETED = 8
 _NAMES = {
     "task_type": "KIND",
     "handler_type": "--type",
@@ -171,9 +172,10 @@ def rotate_secret(access: Access, /, *, kind: str, keep: float, output: str) -> 
 @output_option
 @with_database
 def test(access: Access, /, *, kind: str, args: str, queue: str, wait: float, output: str) -> None:
-    """Run one job of KIND, with a single attempt, and show how it ended."""
+    """Run one job of KIND, with a single attempt, and show how it ended; exit code 8 when it did not complete."""
     from riverrun import trial  # noqa: PLC0415
     from riverrun.errors import Conflict  # noqa: PLC0415
+    from riverrun.job import JobState  # noqa: PLC0415
     from riverrun.store import jobs, registry  # noqa: PLC0415
 
     with named(args="ARGS", queue="--queue"), access.client() as client:
@@ -188,6 +190,8 @@ def test(access: Access, /, *, kind: str, args: str, queue: str, wait: float, ou
     error = job.errors[-1].error if job.errors else None
     found = {"id": job.id, "state": str(job.state), "output": job.metadata.get("output"), "error": error}
     write_record(found, output=output, identity="id")
+    if job.finalized_at is not None and job.state != JobState.COMPLETED:
+        click.get_current_context().exit(NOT_COMPLETED)
 
 
 @handler.command

@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 import psycopg
@@ -22,16 +21,16 @@ from riverrun.database.schema_check import Status
 from riverrun.database.schema_check import status as schema_status
 from riverrun.database.schema_script import script
 from riverrun.errors import DatabaseUnavailable, InvalidInput
-from riverrun.settings.schema import Settings
+from riverrun_cli.database import Access, with_database
 from riverrun_cli.noun import NounGroup
-from riverrun_cli.options import config_option, database_options, resolve_settings
 
 
 @click.group(cls=NounGroup)
 def migrate() -> None:
     """Create, change or remove the tables that jobs live in.
 
-    The database is the configured one, unless --database-url or DATABASE_URL names another.
+    The database is the configured one, unless --database-url or DATABASE_URL names another; without any, the embedded
+    one if it runs.
     """
 
 
@@ -43,61 +42,48 @@ def _version(_ctx: click.Context, _param: click.Parameter, value: int | None) ->
 
 
 @migrate.command
-@config_option
-@database_options
 @click.option("--to", type=int, callback=_version, metavar="N", help="Stop at version N; 0 makes River's tables only.")
-def up(config: Path | None, *, database_url: str | None, schema: str | None, to: int | None) -> None:
+@with_database
+def up(access: Access, /, *, to: int | None) -> None:
     """Create the tables, or bring them to this release's version; running daemons and clients go on."""
-    settings = _settings(config, database_url, schema)
 
     async def run() -> tuple[str, ...]:
-        async with _connection(settings.dsn()) as conn:
-            return await migrator.up(conn, settings.postgresql.schema_name, to=to)
+        async with _connection(access.dsn) as conn:
+            return await migrator.up(conn, access.settings.postgresql.schema_name, to=to)
 
     _report("applied", asyncio.run(run()))
 
 
 @migrate.command
-@config_option
-@database_options
 @click.option("--to", type=int, callback=_version, metavar="N", help="Go down to version N; without it, by one step.")
 @click.option("--drop-river", is_flag=True, help="With --to 0: remove River's tables as well, with every job.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def down(
-    config: Path | None,
-    *,
-    database_url: str | None,
-    schema: str | None,
-    to: int | None,
-    drop_river: bool,
-    yes: bool,
-) -> None:
+@with_database
+def down(access: Access, /, *, to: int | None, drop_river: bool, yes: bool) -> None:
     """Undo migrations, newest first. Down to 0 leaves a plain River database with its jobs."""
     if drop_river and to != 0:
         raise click.UsageError("--drop-river needs --to 0: River's tables go last")
-    settings = _settings(config, database_url, schema)
+    dsn, schema = access.dsn, access.settings.postgresql.schema_name
 
     async def run() -> tuple[str, ...]:
-        async with _connection(settings.dsn()) as conn:
-            found = await schema_status(conn, settings.postgresql.schema_name)
+        async with _connection(dsn) as conn:
+            found = await schema_status(conn, schema)
             target = max(min(found.version, found.latest) - 1, 0) if to is None else to
-            return await migrator.down(conn, settings.postgresql.schema_name, to=target, drop_river=drop_river)
+            return await migrator.down(conn, schema, to=target, drop_river=drop_river)
 
     _confirm("Remove tables, with the data in them?", yes=yes)
     _report("undone", asyncio.run(run()))
 
 
 @migrate.command
-@config_option
-@database_options
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def status(config: Path | None, *, database_url: str | None, schema: str | None, output: str) -> None:
+@with_database
+def status(access: Access, /, *, output: str) -> None:
     """Show what is in the database and which steps `up` would run."""
-    settings = _settings(config, database_url, schema)
 
     async def run() -> Status:
-        async with _connection(settings.dsn()) as conn:
-            return await schema_status(conn, settings.postgresql.schema_name)
+        async with _connection(access.dsn) as conn:
+            return await schema_status(conn, access.settings.postgresql.schema_name)
 
     found = asyncio.run(run())
     if output == "json":
@@ -113,16 +99,11 @@ def status(config: Path | None, *, database_url: str | None, schema: str | None,
 
 
 @migrate.command
-@config_option
-@database_options
 @click.option("--to", type=int, callback=_version, metavar="N", help="Stop at version N; 0 makes River's tables only.")
-def sql(config: Path | None, *, database_url: str | None, schema: str | None, to: int | None) -> None:
+@with_database
+def sql(access: Access, /, *, to: int | None) -> None:
     """Print the whole schema as a script for psql; needs no database."""
-    click.echo(script(_settings(config, database_url, schema).postgresql.schema_name, to=to), nl=False)
-
-
-def _settings(config: Path | None, database_url: str | None, schema: str | None) -> Settings:
-    return resolve_settings(config, database_url=database_url, schema=schema).settings
+    click.echo(script(access.settings.postgresql.schema_name, to=to), nl=False)
 
 
 @asynccontextmanager

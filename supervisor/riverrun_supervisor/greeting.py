@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from riverrun.settings.schema import Settings
 from riverrun_supervisor.plan import ChildPlan
 
+EXAMPLES = "riverrun.examples"
+"""The module whose handlers run the job below."""
+
 _JOB = {"task_type": "email", "task_params": {"to": "user@example.com", "subject": "Test"}, "queue": "email"}
 
 
@@ -20,11 +23,14 @@ def greet(settings: Settings, plans: Iterable[ChildPlan], *, dev: bool) -> None:
 
 def greeting(settings: Settings) -> str:
     """Return the text of it."""
-    url = f"http://{_reachable(settings.admin.host)}:{settings.admin.port}"
-    token = " -H 'Authorization: Bearer <token>'" if settings.admin.tokens else ""
+    admin = settings.admin
+    url = f"{'https' if admin.tls_cert else 'http'}://{_reachable(admin.host)}:{admin.port}"
+    dashboard = f"\n  Dashboard    {url}/admin/queue/dashboard\n"
+    if EXAMPLES not in settings.handlers.modules:  # nobody would run that job
+        return dashboard
+    token = " -H 'Authorization: Bearer <token>'" if admin.tokens or admin.require_token else ""
     return (
-        f"\n  Dashboard    {url}/admin/queue/dashboard"
-        f"\n  Enqueue      curl -X POST {url}/admin/queue/enqueue{token} \\"
+        f"{dashboard}  Enqueue      curl -X POST {url}/admin/queue/enqueue{token} \\"
         f"\n                 -H 'Content-Type: application/json' -d '{json.dumps(_JOB)}'\n"
     )
 

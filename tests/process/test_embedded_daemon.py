@@ -1,9 +1,11 @@
-"""A daemon on the embedded PostgreSQL works on when that server ends, whoever had started it."""
+"""The embedded PostgreSQL as daemons and the shell find it, and when it ends under a daemon, whoever had started it."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -14,14 +16,29 @@ from support.daemons import Daemon
 from support.eventually import eventually
 
 
-@pytest.mark.parametrize("whose", ["its own, killed", "another's, stopped"])
-async def test_jobs_run_again_after_the_embedded_server_was_gone(daemon: Daemon, whose: str) -> None:
+def configure(daemon: Daemon) -> EmbeddedPostgres:
+    """Let the daemon keep its embedded server in its own folder; return what finds that."""
     daemon.folder.chmod(0o755)  # when root runs the tests the server has another account
     daemon.configure(
         "queues: {default: {}}",
         f"embedded: {{data_dir: {daemon.folder / 'data'}}}\nhandlers: {{modules: [riverrun.examples]}}\n",
     )
-    postgres = EmbeddedPostgres(daemon.folder / "data")
+    return EmbeddedPostgres(daemon.folder / "data")
+
+
+async def test_migrate_finds_the_embedded_database_that_runs(daemon: Daemon) -> None:
+    configure(daemon)
+    await (await daemon.start("--dev", "--role", "executor", module="riverrun_supervisor")).ready()
+
+    command = [sys.executable, "-m", "riverrun_cli.main", "migrate", "status", "--config", str(daemon.config)]
+    found = subprocess.run(command, capture_output=True, check=True, text=True, timeout=30)
+
+    assert "pending   none" in found.stdout
+
+
+@pytest.mark.parametrize("whose", ["its own, killed", "another's, stopped"])
+async def test_jobs_run_again_after_the_embedded_server_was_gone(daemon: Daemon, whose: str) -> None:
+    postgres = configure(daemon)
     if whose == "another's, stopped":
         postgres.start()
     await (await daemon.start("--dev", "--role", "executor", module="riverrun_supervisor")).ready()

@@ -17,6 +17,7 @@ from riverrun.settings.connection import url_from_conninfo
 
 def migrate(*args: str, url: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "PYTHONPATH"}} | environ
+    env["RIVERRUN_EMBEDDED__DATA_DIR"] = "/nowhere"  # one that runs here for somebody else is none of ours
     if url is not None:
         env["DATABASE_URL"] = url_from_conninfo(url)
     return subprocess.run(
@@ -117,7 +118,7 @@ def test_no_server_is_one_sentence_and_exit_code_6_without_the_password() -> Non
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["up"], "no database is configured; set database_url"),
+        (["up"], "no database is named: set DATABASE_URL"),
         (["up", "--database-url", "htp:user:hunter2"], "database_url: this value is not allowed; expected postgres://"),
         (
             ["up", "--database-url", "postgres://u:hunter2@h/d?nonsense=1"],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from support.eventually import eventually_sync
 from support.queries import Table
 from support.queuectl import Queuectl
 
@@ -217,6 +219,21 @@ def test_a_trial_of_a_handler_is_refused_while_it_is_paused_and_waits_for_an_exe
     assert (tried["state"], tried["error"]) == ("available", None)
     (job,) = queuectl.json("job", "list")
     assert (job["kind"], job["max_attempts"]) == ("fax", 1)
+
+
+@pytest.mark.parametrize(("state", "code"), [("completed", 0), ("discarded", 8)])
+def test_the_exit_code_of_a_trial_says_whether_it_completed(
+    queuectl: Queuectl, table: Table, state: str, code: int
+) -> None:
+    queuectl("handler", "register", "fax", "--type", "http", "--url", "http://localhost:8080/handle")
+    with ThreadPoolExecutor(1) as thread:
+        trial = thread.submit(queuectl, "handler", "test", "fax", "--wait", "20")
+        end = "UPDATE river_job SET state = %s::text::river_job_state, finalized_at = now() RETURNING id"
+        eventually_sync(lambda: table.execute(end, [state]).fetchall() != [], within=10)
+
+        done = trial.result()
+
+    assert (done.returncode, state in done.stdout) == (code, True)
 
 
 @pytest.mark.parametrize("option", ["--url", "--health-url", "--cancel-url"])

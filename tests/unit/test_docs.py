@@ -139,7 +139,7 @@ def test_both_languages_name_the_same_settings_and_commands(english: str, chines
 
 
 def test_the_readme_shows_what_the_daemon_greets_with() -> None:
-    settings = load(None, environ={}, flags={}).settings
+    settings = load(ROOT / "config.example.yaml", environ={}, flags={}).settings
 
     assert greeting(settings).strip("\n") in (ROOT / "README.md").read_text(encoding="utf-8")
 
