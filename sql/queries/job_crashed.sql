@@ -8,7 +8,7 @@
 --   index: riverrun_job_live_index (state)
 -- A job is never charged for running beside one that crashes: it is given back with its attempt. From its second crash
 -- on it waits as pending, which nothing claims but the isolated executor of its queue; a crash there is its own. A kill
--- by hand there proves nothing and costs an attempt, so that a job which kills its own process comes to an end as well.
+-- by hand there proves nothing; its 25th crash does, so that a job which kills its own process comes to an end as well.
 WITH held AS MATERIALIZED (
     SELECT
         id,
@@ -32,7 +32,7 @@ decided AS (
         crashes,
         CASE
             WHEN cancelled THEN 'cancelled'
-            WHEN %(counts)s::bool AND %(alone)s::bool AND (NOT %(by_hand)s::bool OR attempt >= max_attempts)
+            WHEN %(counts)s::bool AND %(alone)s::bool AND (NOT %(by_hand)s::bool OR crashes >= greatest(max_attempts, 25))
                 THEN 'discarded'
             WHEN crashes >= 2 OR %(alone)s::bool THEN 'pending'
             ELSE 'available'
@@ -42,7 +42,6 @@ decided AS (
 UPDATE river_job AS job
 SET state = decided.state,
     attempt = CASE
-        WHEN %(counts)s::bool AND %(alone)s::bool THEN job.attempt
         WHEN decided.state IN ('available', 'pending') THEN greatest(job.attempt - 1, 0)
         ELSE job.attempt
     END,

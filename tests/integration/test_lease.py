@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
 
 from riverrun import AsyncClient, JobState
 from riverrun.database.statements import Statements
@@ -223,13 +224,23 @@ async def _is(client: AsyncClient, job_id: int, state: JobState) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("by_hand", "attempt", "state"), [(True, 1, "pending"), (True, 2, "discarded"), (False, 1, "discarded")]
+    ("by_hand", "crashes", "max_attempts", "state", "attempt"),
+    [
+        (True, 2, 1, "pending", 0),
+        (True, 23, 1, "pending", 0),
+        (True, 24, 25, "discarded", 1),
+        (True, 24, 100, "pending", 0),
+        (False, 2, 25, "discarded", 1),
+    ],
 )
-async def test_a_kill_by_hand_costs_a_job_that_ran_alone_an_attempt_and_no_more(
-    conn: Connection, by_hand: bool, attempt: int, state: str
+async def test_a_kill_by_hand_costs_a_job_that_ran_alone_nothing_until_it_has_crashed_too_often(
+    conn: Connection, by_hand: bool, crashes: int, max_attempts: int, state: str, attempt: int
 ) -> None:
     job_id = await running_job(conn)
-    await conn.execute("UPDATE river_job SET attempt = %s, max_attempts = 2", (attempt,))
+    await conn.execute(
+        "UPDATE river_job SET attempt = 1, max_attempts = %s, metadata = %s",
+        (max_attempts, Jsonb({"riverrun:crashes": crashes})),
+    )
 
     death = Death("executor died", alone=True, by_hand=by_hand)
     rescued, done = await Statements().run(conn, leases.settle(OURS, death))

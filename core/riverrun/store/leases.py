@@ -127,7 +127,7 @@ def settle(incarnation: str, death: Death) -> Steps[tuple[list[RescuedJob], bool
 
     A job that overran ends like one that timed out. The others are given back with their attempt; from its second
     crash on a job is ``pending`` until the isolated executor of its queue claims it, and ``discarded`` if it crashes
-    there. If that one was killed by hand, the job has used up an attempt and waits for the next one.
+    there. If that one was killed by hand, the job waits for the next one, up to its 25th crash or as many as attempts.
 
     Returns:
         The jobs, and whether none is left; those that are locked just now are.
