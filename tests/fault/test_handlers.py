@@ -78,7 +78,7 @@ def test_a_handler_that_holds_everything_up_is_told_and_nothing_runs_twice(lab: 
     lab.settle(90)
 
     witnessed = lab.conclude(
-        fault, f"{kind} for {size(14, 60)} s", seen_after=[alarm], target=11.0, note="seen: shown as not answering"
+        fault, f"{kind} for {size(14, 60)} s", seen_after=[alarm], target=10.0, note="seen: shown as not answering"
     )
     assert not witnessed.rescues()
 

@@ -46,12 +46,20 @@ MUTATIONS = [
         "",
         "tests/integration/test_executor.py::test_a_stale_attempt_cannot_finish_a_newer_one",
     ),
-    Mutation(
-        "the fence of complete",
-        "sql/queries/job_complete.sql",
-        r"\n +AND attempted_at = [^\n]*",
-        "",
-        "tests/fault/test_statements.py::test_a_stale_attempt_writes_nothing_whichever_part_of_its_fence_has_changed",
+    *(
+        Mutation(
+            f"{part} in the fence of {statement}",
+            f"sql/queries/job_{statement}.sql",
+            pattern,
+            "",
+            "tests/fault/test_statements.py::test_a_stale_attempt_writes_nothing_whichever_part_of_its_fence_has_changed",
+        )
+        for statement, part, pattern in (
+            ("complete", "the start", r"\n +AND (job\.)?attempted_at = [^\n]*"),
+            ("complete_in", "the number", r"\n +AND attempt = [^\n]*"),
+            ("save_in", "the executor", r"\n +AND attempted_by[^\n]*"),
+            ("progress", "the start", r"\n +AND job\.attempted_at = [^\n]*"),
+        )
     ),
     Mutation(
         "the fence of a rescue",
@@ -100,7 +108,7 @@ MUTATIONS = [
         "sql/queries/job_crashed.sql",
         r"NOT %\(by_hand\)s::bool OR ",
         "NOT %(by_hand)s::bool OR true OR ",
-        "tests/integration/test_lease.py::test_a_kill_by_hand_costs_a_job_that_ran_alone_an_attempt_and_no_more",
+        "tests/integration/test_lease.py::test_a_kill_by_hand_costs_a_job_that_ran_alone_nothing_until_it_has_crashed_too_often",
     ),
     Mutation(
         "the generation in what a leader writes",
