@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -18,7 +18,7 @@ from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
 from riverrun.database.deadline import deadline
-from riverrun.database.statements import Statements
+from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.job_log import job_fields
 from riverrun.outcome import Completed, Failed
@@ -33,12 +33,15 @@ from riverrun_executor.slots import Slots
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 MAX_BATCH = 500
 LINGER_SECONDS = 0.002
 """How long the first ending of a batch waits for its neighbours."""
 
-ANSWER_SECONDS = 12.0
-"""The server itself gives a statement up after 10 s."""
+ANSWER_SECONDS = 3.6
+"""The server gives a wait for a lock up after 3 s; a connection that is silent for longer is taken for dead. If it was
+only slow, what it wrote is found to be our own."""
 
 SLOWEST = 50_000
 """Bytes of output that any network carries within a second."""
@@ -150,10 +153,9 @@ class Finalizer:
             await asyncio.sleep(LINGER_SECONDS)
         batch = list(itertools.islice(self._endings.values(), MAX_BATCH))
         started = time.perf_counter()
-        with deadline(conn, ANSWER_SECONDS + sum(len(ending.notes_json or "") for ending in batch) / SLOWEST):
-            states = await self._write(conn, batch)
-            if len(states) < len(batch):
-                states |= await self._own_ends(conn, [ending for ending in batch if ending.job.id not in states])
+        states = await self._write(conn, batch)
+        if len(states) < len(batch):
+            states |= await self._own_ends(conn, [ending for ending in batch if ending.job.id not in states])
         metrics.completion_flush.observe(time.perf_counter() - started)
         metrics.completion_batch_jobs.observe(len(batch))
         if not self._settle(batch, states):
@@ -184,10 +186,11 @@ class Finalizer:
                 others.append((ending.job, self._finalization(ending)))
         states: dict[int, str] = {}
         if plain:
-            done = await self._statements.run(conn, attempts.complete(plain, self._incarnation))
+            done = await self._ask(conn, attempts.complete(plain, self._incarnation))
             states.update(dict.fromkeys(done, "completed"))
         if others:
-            states.update(await self._statements.run(conn, attempts.finalize(others, self._incarnation)))
+            size = sum(len(final.error_json or "") + len(final.metadata_patch_json or "") for _, final in others)
+            states.update(await self._ask(conn, attempts.finalize(others, self._incarnation), carries=size))
         return states
 
     def _finalization(self, ending: Ending) -> Finalization:
@@ -212,15 +215,21 @@ class Finalizer:
         What the handler left is kept with a job that somebody else finalized meanwhile, as River does.
         """
         wanted = [(ending.job, self._finalization(ending)) for ending in missing]
-        states = await self._statements.run(conn, attempts.own_end(wanted, self._incarnation))
+        states = await self._ask(conn, attempts.own_end(wanted, self._incarnation))
         left = [
             (job, final.metadata_patch_json)
             for job, final in wanted
             if final.metadata_patch_json is not None and states.get(job.id) != "running"
         ]
         if left:
-            await self._statements.run(conn, attempts.leave(left, self._incarnation))
+            size = sum(len(patch) for _, patch in left)
+            await self._ask(conn, attempts.leave(left, self._incarnation), carries=size)
         return states
+
+    async def _ask(self, conn: AsyncConnection[Any], steps: Steps[T], *, carries: int = 0) -> T:
+        """Run an operation that carries so many bytes, give or take; break the connection when it stays silent."""
+        with deadline(conn, ANSWER_SECONDS + carries / SLOWEST):
+            return await self._statements.run(conn, steps)
 
     def _settle(self, batch: Sequence[Ending], states: dict[int, str]) -> bool:
         """Forget what is written, keep what is locked, say what was no longer ours; return whether any was settled."""

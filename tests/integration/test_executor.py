@@ -15,6 +15,7 @@ from support import handlers
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
+from support.proxy import Proxy
 
 pytestmark = pytest.mark.every_postgres
 
@@ -358,6 +359,21 @@ async def test_a_killed_connection_costs_no_job(client: AsyncClient, database: s
             await eventually(lambda job_id=job.id: _is(client, job_id, JobState.COMPLETED), within=10)
 
     assert [(await client.get(job.id)).attempt for job in jobs] == [1] * 5
+
+
+async def test_what_has_ended_is_written_soon_although_the_old_connections_stay_open_and_carry_nothing(
+    client: AsyncClient, database: str
+) -> None:
+    with Proxy(database) as proxy:
+        async with running_executor(settings_for(proxy.dsn)) as executor:
+            job = (await client.enqueue("gate", {})).job
+            await eventually(executor.executor.running, within=10)
+            proxy.half_open()
+            handlers.gate.open()
+
+            await eventually(lambda: _is(client, job.id, JobState.COMPLETED), within=8)
+
+    assert (await client.get(job.id)).attempt == 1
 
 
 async def test_a_handler_is_stopped_when_a_crash_of_the_server_has_undone_its_claim(
