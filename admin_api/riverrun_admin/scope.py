@@ -108,7 +108,7 @@ async def bulk_seen(request: web.Request, bulk_id: int) -> Bulk:
     Raises:
         NotFound: There is none, or it is about a queue that the sender's token is not for.
     """
-    return await run(request, bulk_operations.get(bulk_id, queues=await queues_seen(request)))
+    return await run(request, bulk_operations.get(bulk_id, queues=caller_of(request).queues or None))
 
 
 async def topics_seen(request: web.Request, topics: frozenset[str]) -> frozenset[str]:

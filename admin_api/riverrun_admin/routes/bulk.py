@@ -11,6 +11,7 @@ from riverrun.store.bulk_operations import Bulk
 from riverrun.store.listing import JobFilter
 from riverrun_admin import answers, bulk_actions, queue_actions
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
+from riverrun_admin.callers import caller_of
 from riverrun_admin.database import QueryTimeout
 from riverrun_admin.documents import bulk_document, count, respond
 from riverrun_admin.filters import is_lenient, number_of, refuse_unknown, rows_wanted
@@ -20,7 +21,7 @@ from riverrun_admin.pages.bulk import bulk_page, bulks_page
 from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.problems import Problem
 from riverrun_admin.rules import validated
-from riverrun_admin.scope import NO_QUEUE, bulk_seen, check_queue_is_theirs, narrowed, queues_seen
+from riverrun_admin.scope import NO_QUEUE, bulk_seen, check_queue_is_theirs, narrowed
 from riverrun_admin.services import services
 
 
@@ -56,7 +57,8 @@ async def list_operations(request: web.Request) -> web.Response:
     refuse_unknown(request, frozenset({"limit", "cursor", "lenient", "notice", *CHOICES}))
     wants_page = accepts_page_or_json(request)
     rows = rows_wanted(request)
-    before, queues = number_of(request, "cursor"), await queues_seen(request)
+    # By their patterns: a queue that was emptied is known no more, and its operations are to be found still.
+    before, queues = number_of(request, "cursor"), caller_of(request).queues or None
     steps = bulk_operations.listed(before=before, rows=rows + 1, queues=queues)
     found = await services(request).database.run(steps)
     more = str(found[rows - 1].id) if len(found) > rows else None

@@ -136,13 +136,12 @@ def held() -> Steps[Bulk | None]:
 
 
 def get(bulk_id: int, *, queues: Sequence[str] | None = None) -> Steps[Bulk]:
-    """Return one operation; with ``queues`` only one that names some of these, and no other.
+    """Return one operation; with ``queues``, patterns as of tokens, only one that names such queues and no other.
 
     Raises:
         NotFound: There is none with this id.
     """
-    named = None if queues is None else list(queues)
-    rows = yield Query("bulk_list", {"id": bulk_id, "queues": named, "before": None, "rows": 1})
+    rows = yield Query("bulk_list", {"id": bulk_id, "queues": _like(queues), "before": None, "rows": 1})
     if not rows:
         raise NotFound("bulk operation", bulk_id)
     return _bulk(rows[0])
@@ -150,8 +149,7 @@ def get(bulk_id: int, *, queues: Sequence[str] | None = None) -> Steps[Bulk]:
 
 def listed(*, before: int | None = None, rows: int = 50, queues: Sequence[str] | None = None) -> Steps[list[Bulk]]:
     """Return operations, the newest first, older than the id ``before``; of ``queues`` as ``get``."""
-    named = None if queues is None else list(queues)
-    found = yield Query("bulk_list", {"id": None, "queues": named, "before": before, "rows": rows})
+    found = yield Query("bulk_list", {"id": None, "queues": _like(queues), "before": before, "rows": rows})
     return [_bulk(row) for row in found]
 
 
@@ -197,6 +195,13 @@ def _act(bulk: Bulk, ids: list[int]) -> Steps[int]:
 def change_of(params: Mapping[str, Any]) -> JobChange:
     """Return what an action that changes jobs sets, by what `check_action` has returned."""
     return JobChange(delay=params.get("delay_s"), priority=params.get("priority"), queue=params.get("queue"))
+
+
+def _like(queues: Sequence[str] | None) -> list[str] | None:
+    """Return patterns with ``*`` and ``?`` as LIKE takes them."""
+    if queues is None:
+        return None
+    return [pattern.replace("_", r"\_").replace("*", "%").replace("?", "_") for pattern in queues]
 
 
 def _delay(value: object) -> float:

@@ -173,7 +173,9 @@ async def test_an_operation_on_a_filter_without_queues_keeps_to_theirs(locked: A
 
     await eventually(finished, within=10)
     left = await value(conn, "SELECT array_agg(id) FROM river_job")
+    listed = (await locked.get("/admin/queue/bulk", headers=headers)).json["data"]
     assert (begun.status, left) == (202, [ids["default"]])
+    assert [bulk["bulk_id"] for bulk in listed] == [begun.json["bulk_id"]], "though its queue has no job any more"
 
 
 async def test_jobs_of_other_queues_are_as_if_they_were_not_there(locked: Admin) -> None:
