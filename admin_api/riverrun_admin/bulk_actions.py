@@ -2,24 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
+from riverrun import job_query
+from riverrun.errors import InvalidInput
 from riverrun.job import JobState
 from riverrun.store import bulk_operations
 from riverrun.store.bulk_operations import Bulk
-from riverrun.store.listing import JobFilter
+from riverrun.store.listing import Count, JobFilter
 from riverrun_admin.auditing import note
 from riverrun_admin.callers import caller_of
-from riverrun_admin.scope import bulk_seen, check_queue_is_theirs
+from riverrun_admin.database import QueryTimeout
+from riverrun_admin.problems import Problem
+from riverrun_admin.scope import NO_QUEUE, bulk_seen, check_queue_is_theirs, narrowed
+from riverrun_admin.services import services
 from riverrun_admin.transaction import run
+
+
+async def meant(request: web.Request, line: str | None, ids: Sequence[int] | None) -> tuple[JobFilter, str]:
+    """Return the jobs that a filter or a selection means, in the queues of the sender, and how to say it.
+
+    Raises:
+        InvalidInput: Neither or both are given, or the filter means all jobs.
+        Problem: 403, none of the queues is the sender's.
+    """
+    if (line is None) == (ids is None):
+        raise InvalidInput("filter", line, "exactly one of filter and job_ids", code="required")
+    if ids is not None:
+        found, text = JobFilter(ids=tuple(dict.fromkeys(ids))), f"{len(set(ids))} selected"
+    else:
+        found, text = job_query.parse(line or "", "filter"), line or ""
+        if found == JobFilter():
+            raise InvalidInput("filter", line, "at least one term, such as state:discarded", code="required")
+    seen = await narrowed(request, found)
+    if seen.queues == NO_QUEUE:
+        raise Problem(403, "forbidden", "this token is for none of the queues that the filter names")
+    return seen, text
+
+
+async def trial(request: web.Request, wanted: JobFilter) -> Count | None:
+    """Return how many jobs match, up to 10,000; None when that cannot be said within two seconds."""
+    try:
+        return await services(request).database.run(bulk_operations.count(wanted))
+    except QueryTimeout:
+        return None
 
 
 async def begin(
     request: web.Request, action: str, params: Mapping[str, object], wanted: JobFilter, *, text: str
 ) -> Bulk:
-    """Begin an operation on the jobs ``wanted``, which ``text`` says in the words of a filter."""
+    """Begin an operation on the jobs ``wanted``, which ``text`` says in the words of a filter.
+
+    Raises:
+        Problem: 403, the jobs shall go to a queue that the sender's token is not for.
+    """
+    if "queue" in params:
+        check_queue_is_theirs(request, str(params["queue"]))
     actor = caller_of(request).actor
     bulk = await run(request, bulk_operations.begin(action, params, wanted, filter_text=text, actor=actor))
     note(request, target=f"bulk:{bulk.id}")

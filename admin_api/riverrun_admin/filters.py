@@ -29,17 +29,23 @@ _FILTERS = frozenset(
     }
 )  # fmt: skip
 _OTHERS = frozenset({"limit", "cursor", "order", "lenient", "notice", *CHOICES})
+_TERMS = ("state", "queue", "kind", "tag", "priority", "id")
+_BOUNDS = {"created_after": ">", "created_before": "<"}
 _MOST_VALUES = 100
 _LONGEST_WORDS = 255
 
 
-def job_filter(request: web.Request) -> JobFilter:
+def job_filter(request: web.Request, *, also: frozenset[str] = frozenset()) -> JobFilter:
     """Return which jobs the query asks for; an empty value, as a form sends it, says nothing.
+
+    Args:
+        request: Whose query it is.
+        also: Parameters that are about something else.
 
     Raises:
         InvalidInput: A parameter is not known, or a value not allowed; the field is ``?name``.
     """
-    refuse_unknown(request, _FILTERS | _OTHERS)
+    refuse_unknown(request, _FILTERS | _OTHERS | also)
     line = job_query.parse(request.query.get("filter", ""), "?filter")
     beside = JobFilter(
         states=_values(request, "state", _state),
@@ -54,6 +60,24 @@ def job_filter(request: web.Request) -> JobFilter:
         created_before=_single(request, "created_before", check_time),
     )
     return job_query.merged(line, beside, "?filter")
+
+
+def filter_line(request: web.Request, *, also: frozenset[str] = frozenset()) -> str:
+    """Return what the query of a list asks for as one line, which `riverrun.job_query.parse` reads.
+
+    Raises:
+        InvalidInput: As `job_filter`; or a parameter has no term that says the same.
+    """
+    job_filter(request, also=also)
+    query = request.query
+    for name in ("tags_all", "metadata"):
+        if query.get(name):
+            raise InvalidInput(f"?{name}", query[name], "a term of the filter in its place", code="unknown")
+    terms = [query.get("filter", "").strip()]
+    given = {name: [value for value in query.getall(name, []) if value] for name in _TERMS}
+    terms += [f"{name}:{','.join(values)}" for name, values in given.items() if values]
+    terms += [f"created:{sign}{query[name].replace(' ', 'T')}" for name, sign in _BOUNDS.items() if query.get(name)]
+    return " ".join(filter(None, terms))
 
 
 def order_wanted(request: web.Request) -> listing.Order | None:

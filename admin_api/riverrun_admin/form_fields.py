@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs
 
 from aiohttp import web
@@ -11,6 +12,9 @@ from riverrun_admin.problems import Problem
 
 MOST_FIELDS = 250
 """A list has up to 200 rows to tick."""
+
+# A path below /admin/ and a query; nothing that a browser could take for another host.
+_BACK = re.compile(r"(?:queue|error|handler|schedule|server|audit|token|page)/[A-Za-z0-9_/.%-]+(?:\?[!-~]*)?")
 
 
 async def given_fields(request: web.Request) -> dict[str, list[str]]:
@@ -31,3 +35,8 @@ async def given_fields(request: web.Request) -> dict[str, list[str]]:
 async def form_fields(request: web.Request) -> dict[str, str]:
     """Return the fields of a form; of several with one name the last. Raises as `given_fields`."""
     return {name: values[-1] for name, values in (await given_fields(request)).items()}
+
+
+def page_or(named: str, otherwise: str) -> str:
+    """Return a page below ``/admin/`` that a form or a query has named, or ``otherwise`` when it is none of ours."""
+    return named if _BACK.fullmatch(named) and "//" not in named.partition("?")[0] else otherwise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import Browser, Page, expect
 from psycopg import AsyncConnection
@@ -9,6 +11,7 @@ from psycopg import AsyncConnection
 from support.admin import Admin
 from support.browser import NARROW, open_page
 from support.jobs import insert
+from support.queries import value
 
 WORDS = {
     "en-US": {
@@ -19,6 +22,12 @@ WORDS = {
         "refused": "is not allowed",
         "edit": "Change it",
         "edited": "The job was changed",
+        "matching": "All that match…",
+        "cancel": "Cancel them",
+        "more": "More…",
+        "moves": "Move to queue",
+        "into": "Into the queue",
+        "move": "Move them",
     },
     "zh-CN": {
         "change": "修改此任务",
@@ -28,6 +37,12 @@ WORDS = {
         "refused": "不允许",
         "edit": "修改",
         "edited": "任务已修改",
+        "matching": "所有符合条件的…",
+        "cancel": "取消这些任务",
+        "more": "更多…",
+        "moves": "移动到队列",
+        "into": "移到队列",
+        "move": "移动",
     },
 }
 
@@ -111,3 +126,66 @@ async def test_a_job_is_changed_without_script(fleet: Admin, browser: Browser, d
         await page.get_by_role("button", name="Change it").click()
         await expect(page.locator("#notice")).to_contain_text("The job was changed")
         await expect(page.locator("main pre").first).to_contain_text('"n": 4')
+
+
+@pytest.mark.parametrize("language", WORDS)
+async def test_everything_that_matches_is_cancelled_on_a_phone_and_its_end_is_seen(
+    fleet: Admin, browser: Browser, database: str, language: str
+) -> None:
+    words = WORDS[language]
+    async with open_page(browser, viewport=NARROW, locale=language) as page:
+        await page.goto(f"{fleet.url}/admin/queue/jobs?filter=state:retryable+kind:order_webhook")
+        await page.locator("summary", has_text=words["matching"]).click()
+        assert await has_no_overflow(page)
+        await page.locator('.sheet a[href*="action=cancel"]').click()
+        heading = await page.locator("h1").inner_text()
+        assert await has_no_overflow(page)
+        await page.get_by_role("button", name=words["cancel"]).click()
+
+        await expect(page).to_have_url(re.compile(r"/queue/bulk/\d+"))
+        await expect(page.locator(".title .badge")).to_have_class(re.compile("completed"), timeout=15_000)
+    number = int(re.findall(r"\d+", heading)[0])
+    async with await AsyncConnection.connect(database) as conn:
+        left = await value(conn, "SELECT count(*) FROM river_job WHERE state = 'retryable' AND kind = 'order_webhook'")
+        done = await value(conn, "SELECT changed FROM riverrun_bulk ORDER BY id DESC LIMIT 1")
+    assert (left, done) == (0, number)
+    assert number > 1
+
+
+@pytest.mark.parametrize("language", WORDS)
+async def test_what_is_ticked_by_the_keyboard_is_moved(
+    fleet: Admin, browser: Browser, database: str, language: str
+) -> None:
+    words = WORDS[language]
+    async with open_page(browser, locale=language) as page:
+        await page.goto(f"{fleet.url}/admin/queue/jobs?state=scheduled&queue=images")
+        await page.wait_for_selector("#live:not([hidden])")
+        for key in ("j", "x", "j", "x"):
+            await page.keyboard.press(key)
+        await page.keyboard.press(".")
+        await page.get_by_role("link", name=words["moves"], exact=True).click()
+        await expect(page.locator("h1")).to_contain_text("2")
+        await expect(page.get_by_label(words["into"])).to_be_focused()
+        await page.keyboard.type("email")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile(r"/queue/bulk/\d+"))
+        await expect(page.locator(".title .badge")).to_have_class(re.compile("completed"), timeout=15_000)
+    async with await AsyncConnection.connect(database) as conn:
+        row = await (
+            await conn.execute("SELECT action, changed FROM riverrun_bulk ORDER BY id DESC LIMIT 1")
+        ).fetchone()
+    assert row == ("move", 2)
+
+
+async def test_a_list_is_acted_on_without_script(fleet: Admin, browser: Browser) -> None:
+    async with open_page(browser, java_script_enabled=False) as page:
+        await page.goto(f"{fleet.url}/admin/queue/jobs?state=scheduled")
+        await page.locator("td.tick input").first.check()
+        await page.get_by_role("button", name="More…").click()
+        await page.get_by_role("link", name="Snooze").click()
+        await page.get_by_label("Let it wait for").fill("soon")
+        await page.get_by_role("button", name="Snooze them").click()
+        await expect(page.locator(".refusal:visible")).to_contain_text("delay")
+        await page.get_by_label("Let it wait for").fill("1h")
+        await page.get_by_role("button", name="Snooze them").click()
+        await expect(page.locator("#notice")).to_contain_text("The operation has begun.")

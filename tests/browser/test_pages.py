@@ -25,6 +25,8 @@ PATHS = [
     "server/list",
     "queue/bulk",
     "queue/bulk/1",
+    "page/bulk?action=move&filter=state:scheduled",
+    "page/bulk?action=delete&filter=state:completed",
     "audit/list",
     "audit/verify",
     "token/list",

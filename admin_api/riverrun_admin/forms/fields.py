@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import NoReturn
 from urllib.parse import urlencode
@@ -10,10 +9,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from riverrun.errors import InvalidInput
-from riverrun_admin.form_fields import given_fields
-
-# A path below /admin/ and a query; nothing that a browser could take for another host.
-_BACK = re.compile(r"(?:queue|error|handler|schedule|server|audit|token|page)/[A-Za-z0-9_/.%-]+(?:\?[!-~]*)?")
+from riverrun_admin.form_fields import given_fields, page_or
 
 
 class Fields:
@@ -61,8 +57,7 @@ class Fields:
 
     def back(self, otherwise: str) -> str:
         """Return the page to go back to, below ``/admin/``: the one that the form names, if it is one of ours."""
-        named = self.text("back")
-        return named if _BACK.fullmatch(named) and "//" not in named.partition("?")[0] else otherwise
+        return page_or(self.text("back"), otherwise)
 
 
 async def read_fields(request: web.Request) -> Fields:

@@ -8,11 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
+from riverrun.errors import InvalidInput
 from riverrun.job import FINALIZED, Job, JobState
 from riverrun.masking import HIDDEN
+from riverrun.store.bulk_operations import ACTIONS
 from riverrun.store.changing import WAITING
 from riverrun_admin.documents import encoded, safe
-from riverrun_admin.filters import job_filter, rows_wanted
+from riverrun_admin.filters import filter_line, job_filter, rows_wanted
 from riverrun_admin.pages.copies import copies
 from riverrun_admin.pages.refusal import NOT_REFUSED, Refused
 from riverrun_admin.pages.render import page
@@ -56,8 +58,18 @@ async def jobs_page(request: web.Request) -> web.Response:
         query=request.query,
         link=link,
         here_again=f"queue/jobs{link()}",
+        line=_line(request),
+        actions=ACTIONS,
         seconds_of=_seconds,
     )
+
+
+def _line(request: web.Request) -> str:
+    """Return the filter in one line; none when it cannot be said so."""
+    try:
+        return filter_line(request)
+    except InvalidInput:
+        return ""
 
 
 async def job_page(

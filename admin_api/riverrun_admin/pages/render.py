@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from yarl import URL
 
 from riverrun import __version__
 from riverrun.access import Role
@@ -54,7 +55,7 @@ NAVIGATION = (
 
 _SECTIONS = {
     "job": "jobs", "enqueue": "jobs", "queue": "queues", "schedule": "schedules", "handler": "handlers",
-    "operation": "bulk", "token": "tokens",
+    "operation": "bulk", "bulk_ask": "jobs", "token": "tokens",
 }  # fmt: skip
 """The section to which a page belongs that is none itself."""
 
@@ -72,7 +73,7 @@ def page(request: web.Request, template: str, *, status: int = 200, address: str
         request: Who reads it.
         template: Name of the file.
         status: HTTP status.
-        address: Where below ``/admin/`` the page stands, when the request was for something else.
+        address: Where below ``/admin/`` the page stands, with its query, when the request was for something else.
         values: What the template needs.
     """
     view = view_of(request)
@@ -101,9 +102,7 @@ def page(request: web.Request, template: str, *, status: int = 200, address: str
             is_open=services(request).door.is_open,
             caller=caller,
             notice=notice if notice in NOTICES else None,
-            view_link=lambda name, value: (
-                f"{base_of(request) + address if address else ''}?{_with(request, name, value)}"
-            ),
+            view_link=lambda name, value: _with(request, address, name, value),
             searched=request.query.get("filter", ""),
             span=formats.spans(text),
             moment=formats.moments(text, datetime.now(UTC)),
@@ -150,10 +149,11 @@ def _environment() -> Environment:
     return environment
 
 
-def _with(request: web.Request, name: str, value: str) -> str:
-    """Return the query of ``request`` with one parameter replaced."""
-    query = request.rel_url.query.copy()
+def _with(request: web.Request, address: str, name: str, value: str) -> str:
+    """Return the way to the page of ``request``, or to ``address``, with one parameter of its query replaced."""
+    url = URL(address, encoded=True) if address else request.rel_url
+    query = url.query.copy()
     for dropped in ("notice", *(CHOICES if name in CHOICES else ())):
         query.pop(dropped, None)  # what was chosen before is in a cookie
     query[name] = value
-    return request.rel_url.with_query(query).raw_query_string
+    return f"{base_of(request) + url.path if address else ''}?{url.with_query(query).raw_query_string}"

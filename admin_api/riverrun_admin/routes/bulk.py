@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from riverrun import job_query
 from riverrun.errors import InvalidInput
 from riverrun.store import bulk_operations
 from riverrun.store.bulk_operations import Bulk
-from riverrun.store.listing import JobFilter
-from riverrun_admin import answers, bulk_actions, queue_actions
+from riverrun_admin import bulk_actions, queue_actions
 from riverrun_admin.body import JOB_BODY_BYTES, read_object
 from riverrun_admin.callers import caller_of
-from riverrun_admin.database import QueryTimeout
 from riverrun_admin.documents import bulk_document, count, respond
 from riverrun_admin.filters import is_lenient, number_of, refuse_unknown, rows_wanted
 from riverrun_admin.models import BulkBody, BulkIdBody, OneQueueBody
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.bulk import bulk_page, bulks_page
 from riverrun_admin.pages.view import CHOICES
-from riverrun_admin.problems import Problem
 from riverrun_admin.rules import validated
-from riverrun_admin.scope import NO_QUEUE, bulk_seen, check_queue_is_theirs, narrowed
+from riverrun_admin.scope import bulk_seen
 from riverrun_admin.services import services
 
 
@@ -30,10 +26,10 @@ async def begin(request: web.Request) -> web.Response:
     body = validated(BulkBody, await read_object(request, JOB_BODY_BYTES), lenient=is_lenient(request))
     given = {"delay_s": body.delay_s, "priority": body.priority, "queue": body.queue}
     params = bulk_operations.check_action(body.action, given)
-    wanted, text = _wanted(body)
-    wanted = await _theirs(request, wanted, str(params.get("queue", "")))
+    wanted, text = await bulk_actions.meant(request, body.filter, body.job_ids)
     if body.dry_run:
-        return respond({"action": body.action, "filter": text, "dry_run": True, "count": await _count(request, wanted)})
+        number = count(await bulk_actions.trial(request, wanted))
+        return respond({"action": body.action, "filter": text, "dry_run": True, "count": number})
     return _begun(await bulk_actions.begin(request, body.action, params, wanted, text=text))
 
 
@@ -82,44 +78,9 @@ async def abort(request: web.Request) -> web.Response:
     return respond(bulk_document(await bulk_actions.abort(request, body.bulk_id)))
 
 
-def _wanted(body: BulkBody) -> tuple[JobFilter, str]:
-    """Return the jobs that are meant, and how to say it."""
-    if (body.filter is None) == (body.job_ids is None):
-        raise InvalidInput("filter", body.filter, "exactly one of filter and job_ids", code="required")
-    if body.job_ids is not None:
-        ids = tuple(dict.fromkeys(body.job_ids))
-        return JobFilter(ids=ids), f"{len(ids)} selected"
-    wanted = job_query.parse(body.filter or "", "filter")
-    if wanted == JobFilter():
-        raise InvalidInput("filter", body.filter, "at least one term, such as state:discarded", code="required")
-    return wanted, body.filter or ""
-
-
-async def _theirs(request: web.Request, wanted: JobFilter, target: str) -> JobFilter:
-    """Return ``wanted`` with the queues of the sender alone.
-
-    Raises:
-        Problem: 403, none of them is meant, or the jobs shall go to another one.
-    """
-    if target:
-        check_queue_is_theirs(request, target)
-    seen = await narrowed(request, wanted)
-    if seen.queues == NO_QUEUE:
-        raise Problem(403, "forbidden", "this token is for none of the queues that the filter names")
-    return seen
-
-
 def _begun(bulk: Bulk) -> web.Response:
     headers = {"Location": f"/admin/queue/bulk/{bulk.id}"}
     return respond(bulk_document(bulk), status=202, headers=headers)
-
-
-async def _count(request: web.Request, wanted: JobFilter) -> answers.Number | None:
-    """Return how many jobs match; None when that cannot be said within two seconds."""
-    try:
-        return count(await services(request).database.run(bulk_operations.count(wanted)))
-    except QueryTimeout:
-        return None
 
 
 ROUTES = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from riverrun_admin.pages.assets import static_files, version
+from riverrun_admin.pages.bulk_ask import ask
 from riverrun_admin.pages.enqueue import enqueue_page
 from riverrun_admin.pages.find import find
 from riverrun_admin.pages.handlers import handler_page
@@ -42,6 +43,7 @@ async def problem(request: web.Request) -> web.Response:
 
 ROUTES = (
     web.get("/", root),
+    web.get("/admin/page/bulk", ask),
     web.get("/admin/page/enqueue", enqueue_page),
     web.get("/admin/page/find", find),
     web.get("/admin/page/handler", handler_page),

@@ -7,7 +7,7 @@ const SHOWN_MILLISECONDS = 6000;
 export function startForms(live) {
   document.addEventListener("submit", async (event) => {
     const form = event.target;
-    if (!form.matches("form[data-quiet]")) return;
+    if (!form.matches("form[data-quiet]") || event.submitter?.formMethod === "get") return;
     event.preventDefault();
     const button = event.submitter;
     await send(form, button, live);

@@ -16,6 +16,7 @@ const KEYS = {
   Enter: [() => row()?.querySelector("a")?.click(), "keys.open"],
   r: [() => press("retry"), "keys.retry"],
   C: [() => press("cancel"), "keys.cancel"],
+  ".": [() => more(), "keys.more"],
   u: [() => document.querySelector(".nav a[aria-current]")?.click(), "keys.up"],
   t: [() => turnTheme(), "keys.theme"],
   p: [() => view.toggle(), "keys.hold"],
@@ -80,6 +81,14 @@ function press(action) {
   if (bar && row() && !bar.querySelector("td.tick input:checked")) tick(false);
   const button = bar ? bar.querySelector(`button[formaction$="/${action}"]`) : document.querySelector(`main form[action$="job/${action}"] button`);
   if (button && (!bar || bar.querySelector("td.tick input:checked"))) button.click();
+}
+
+/** Lead to what else can be done: to the ticked rows, to the row that j and k chose, or to the job on the page. */
+function more() {
+  const bar = document.querySelector("#ticked");
+  if (bar && row() && !bar.querySelector("td.tick input:checked")) tick(false);
+  if (bar?.querySelector("td.tick input:checked")) bar.querySelector("[formmethod=get]").click();
+  else document.querySelector("details.changes:not([open]) > summary")?.click();
 }
 
 function focusSearch() {
