@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from copy import copy
 from datetime import timedelta
@@ -201,6 +202,31 @@ async def test_a_service_that_falls_silent_has_its_job_retried(later: Later) -> 
     await eventually(failed, within=WITHIN)
 
     assert (await later.job(job_id)).errors[0].error == "the service was not heard of for 1 s"
+
+
+async def test_every_sign_of_life_begins_the_lease_anew(later: Later) -> None:
+    later.service.script = Script(status=202, headers={"Job-Async": "1"})
+    job_id, token = await later.accepted()
+
+    for _ in range(12):  # three times as long as a service may be silent
+        await asyncio.sleep(1.0)
+        assert (await later.say(job_id, token, t="heartbeat")).status == 200
+    done = await later.say(job_id, token, t="complete")
+
+    assert done.status == 200
+    assert ((await later.job(job_id)).attempt, len(later.service.received)) == (1, 1)
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+async def test_a_callback_without_a_token_is_not_even_read_and_a_large_one_is_refused(later: Later) -> None:
+    job_id, token = await later.accepted()
+    large = {"t": "complete", "output": "x" * 1024 * 1024}
+
+    stranger = await later.admin.post(f"/admin/queue/callback/{job_id}", large)
+    refused = await later.say(job_id, token, **large)
+
+    assert (stranger.status, refused.status) == (403, 413)
+    assert (await later.job(job_id)).state == JobState.RUNNING
 
 
 async def test_a_job_that_waits_for_its_service_can_be_cancelled(later: Later) -> None:

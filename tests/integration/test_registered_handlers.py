@@ -6,9 +6,11 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 from riverrun import AsyncClient, Job, JobState
 from riverrun.database.statements import Steps
@@ -191,6 +193,48 @@ async def test_an_executor_looks_for_changes_every_two_seconds_whatever_else_it_
             await asyncio.sleep(0.95)  # so that the beat before the look is due comes just too early
 
     assert max(later - earlier for earlier, later in itertools.pairwise(looks[:4])) < 2.0
+
+
+async def test_a_running_executor_signs_with_both_secrets_until_the_time_of_the_old_one_is_over(
+    client: AsyncClient, database: str, service: FaultServer
+) -> None:
+    new = registration("call", "Call", "http", endpoint_url=service.url())
+    old_secret = (await client.run(registry.register(new))).signing_secret or ""
+
+    async def signed_by(*secrets: str) -> bool:
+        before = len(service.received)
+        await attempted(client, (await client.enqueue("call", {})).job.id)
+        request = service.received[before]
+        for secret in secrets:
+            Webhook(secret).verify(request.body, {name.lower(): value for name, value in request.headers.items()})
+        return len(request.headers["webhook-signature"].split()) == len(secrets)
+
+    async with running_executor(settings_for(database)):
+        assert await signed_by(old_secret)
+
+        new_secret = await client.run(registry.rotate_secret("call", keep=timedelta(seconds=4)))
+
+        await eventually(lambda: signed_by(old_secret), within=OBEYED, every=0.1)
+        await eventually(lambda: signed_by(new_secret), within=4 + OBEYED, every=0.1)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+async def test_of_a_service_with_a_limit_only_so_many_jobs_are_called_for_at_once(
+    client: AsyncClient, database: str, protocol: str
+) -> None:
+    async with fault_server() if protocol == "http" else fault_service() as service:
+        service.script = Script(delay=60) if protocol == "http" else GrpcScript(delay=60)
+        await register(client, "call", type=protocol, endpoint_url=service.url(""), settings={"concurrency": 2})
+        await client.enqueue_many([{"kind": "call", "args": {}} for _ in range(5)])
+        last = (await client.enqueue("noop", {}, priority=9)).job
+
+        async with running_executor(settings_for(database), slots=10):
+            assert (await attempted(client, last.id)).state == JobState.COMPLETED
+            await eventually(lambda: len(service.received) == 2, within=WITHIN)
+            waiting = (await client.list(kind="call", state=JobState.AVAILABLE)).jobs
+
+        assert len(waiting) == 3
+        assert len(service.received) == 2
 
 
 async def test_without_a_registration_and_a_function_a_kind_is_unknown(

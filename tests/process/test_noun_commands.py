@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from riverrun import Client
+from riverrun.database.statements import Steps
+from riverrun.store import handler_health, registry
 from support.eventually import eventually_sync
 from support.queries import Table
 from support.queuectl import Queuectl
@@ -192,6 +197,43 @@ def test_a_kind_that_was_paused_for_its_crashes_is_resumed(queuectl: Queuectl, t
     assert resumed["revision"] > paused["revision"]
     assert queuectl.json("handler", "resume", "fax") == resumed
     assert queuectl("handler", "resume", "nobody").returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("learnt", "state", "reason"),
+    [
+        ([lambda: handler_health.open_breaker("fax", "nobody listens")], "open", "nobody listens"),
+        ([lambda: handler_health.throttle("fax", timedelta(minutes=5))], "throttled", ""),
+        ([lambda: handler_health.flag("fax", "HTTP 404 from http://fax")], "misconfigured", "HTTP 404 from http://fax"),
+        ([lambda: registry.pause("fax", reason="it is gone")], "paused", "it is gone"),
+        ([], "ok", ""),
+    ],
+    ids=["open", "throttled", "misconfigured", "paused", "ok"],
+)
+def test_how_a_service_is_stands_in_the_list_of_handlers(
+    queuectl: Queuectl, database: str, learnt: list[Callable[[], Steps[bool]]], state: str, reason: str
+) -> None:
+    queuectl("handler", "register", "fax", "--type", "http", "--url", "http://localhost:8080/handle")
+    with Client(database) as client:
+        for each in learnt:
+            client.run(each())
+
+    (listed,) = queuectl.json("handler", "list")
+    table = queuectl("handler", "list").stdout
+
+    assert (listed["state"], listed["reason"]) == (state, reason)
+    assert state in table
+    assert reason in table
+
+
+def test_a_service_that_is_being_tried_is_half_open(queuectl: Queuectl, database: str, table: Table) -> None:
+    queuectl("handler", "register", "fax", "--type", "http", "--url", "http://localhost:8080/handle")
+    with Client(database) as client:
+        client.run(handler_health.open_breaker("fax", "nobody listens"))
+        table.execute("UPDATE riverrun_handler_health SET probe_at = now()")
+        client.run(handler_health.take_probe("fax"))
+
+    assert queuectl.json("handler", "get", "fax")["state"] == "half_open"
 
 
 def test_a_handler_gets_a_new_secret_that_is_shown_once(queuectl: Queuectl, table: Table) -> None:
