@@ -36,6 +36,7 @@ LIVE = frozenset(JobState) - FINALIZED
 
 # orjson turns an integer of more than 64 bits into a float, and without a word.
 _BIG_INTEGER = re.compile(r"[0-9]{19}")
+_SMALL_NUMBER = re.compile(r"[0-9]{1,9}")
 _MOST_INT_DIGITS = 4_000  # Python itself refuses to read an integer of more than 4,300
 
 
@@ -76,20 +77,20 @@ class AttemptError:
 
     @classmethod
     def from_json(cls, element: object) -> AttemptError:
-        """Return the error that ``element``, text or parsed, describes; whatever is not as it should be is left out."""
+        """Return the error that ``element``, text or parsed, describes; what should be text and is not stands as JSON."""
         if isinstance(element, str | bytes):
             # Text that is not JSON stands as the message.
             with contextlib.suppress(ValueError):
                 element = decode_json(element)
         if not isinstance(element, Mapping):
-            message = element if isinstance(element, str) else json.dumps(element, default=repr)
-            return cls(at=None, attempt=0, error=message)
-        attempt, error, trace = (element.get(key) for key in ("attempt", "error", "trace"))
+            return cls(at=None, attempt=0, error=_as_text(element))
+        said = {key: _as_text(value) for key, value in element.items() if value is not None}
+        attempt = said.get("attempt", "")
         return cls(
             at=_time_or_none(element.get("at")),
-            attempt=attempt if isinstance(attempt, int) else 0,
-            error=error if isinstance(error, str) else "",
-            trace=trace if isinstance(trace, str) else "",
+            attempt=int(attempt) if _SMALL_NUMBER.fullmatch(attempt) else 0,
+            error=said.get("error", ""),
+            trace=said.get("trace", ""),
         )
 
 
@@ -156,6 +157,13 @@ def decode_json(text: str | bytes) -> Any:
 def _whole_number(digits: str) -> int | Decimal:
     """Return an integer of any length."""
     return int(digits) if len(digits) <= _MOST_INT_DIGITS else Decimal(digits)
+
+
+def _as_text(value: object) -> str:
+    """Return text as it is, and anything else as JSON without spaces."""
+    return (
+        value if isinstance(value, str) else json.dumps(value, default=repr, ensure_ascii=False, separators=(",", ":"))
+    )
 
 
 def _time_or_none(value: object) -> datetime | None:

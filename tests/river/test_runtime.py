@@ -22,7 +22,7 @@ from support.attempts import claimed
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
-from support.jobs import Row, insert, job
+from support.jobs import Row, insert, job, states
 from support.queries import value
 
 Connection = AsyncConnection[TupleRow]
@@ -274,20 +274,34 @@ async def test_completion_transient_failure_retry(client: AsyncClient, conn: Con
     assert (await job(conn, job_id))["attempt"] == 1
 
 
+ODD_ERRORS = (
+    """{"error": "sparse", "extra": true}""",
+    """{"at": "2024-01-02 03:04:05+00", "attempt": "1", "error": {"message": "boom"}, "trace": ["frame"]}""",
+    "42",
+)
+
+
 async def test_claimed_row_decode_isolation(client: AsyncClient, conn: Connection, database: str) -> None:
     # What no client of ours would write, and what one of another language might have.
-    odd = await insert(conn, kind="noop", args="[1, 2]", metadata='{"snoozes": []}', errors=['{"at": 7}'])
+    await insert(conn, kind="noop", args="[1, 2]", metadata='{"snoozes": []}', errors=['{"at": 7}'])
     await insert(conn, kind="noop", args='"text"', tags=["a,b", ""])
-    plain = (await client.enqueue("noop", {})).job.id
+    await insert(conn, kind="noop", errors=list(ODD_ERRORS))
+    await insert(conn, kind="noop", metadata="[1]")
+    await insert(conn, kind="fail", metadata='"text"', max_attempts=1)
+    await client.enqueue("noop", {})
+    before = await value(conn, "SELECT array_agg(errors::text) FROM river_job WHERE kind = 'noop'")
 
     async with running_executor(settings_for(database)):
-        await eventually(
-            lambda: value(conn, f"SELECT state = 'completed' FROM river_job WHERE id = {plain}"), within=10
-        )
-        await eventually(lambda: value(conn, "SELECT bool_and(state <> 'running') FROM river_job"), within=10)
+        await eventually(lambda: value(conn, "SELECT bool_and(finalized_at IS NOT NULL) FROM river_job"), within=10)
 
-    assert len((await client.list()).jobs) == 3
-    assert (await client.get(odd)).id == odd
+    assert await states(conn) == ["completed"] * 4 + ["discarded", "completed"]
+    assert await value(conn, "SELECT array_agg(errors::text) FROM river_job WHERE kind = 'noop'") == before
+    assert [(await job(conn, job_id))["metadata"] for job_id in (4, 5)] == [[1], "text"]
+    sparse, odd, number = (await client.get(3)).errors
+    assert (sparse.at, sparse.attempt, sparse.error, sparse.trace) == (None, 0, "sparse", "")
+    assert (odd.attempt, odd.error, odd.trace) == (1, '{"message":"boom"}', '["frame"]')
+    assert (number.at, number.attempt, number.error) == (None, 0, "42")
+    assert len((await client.list()).jobs) == 6
 
 
 async def test_database_unavailable_reconnect(client: AsyncClient, conn: Connection, database: str) -> None:

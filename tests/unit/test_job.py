@@ -120,11 +120,12 @@ def test_an_error_without_a_time_is_not_written() -> None:
     ("element", "error"),
     [
         ({"at": "2026-01-02T03:04:05.678912345+01:00"}, AttemptError(AT.replace(hour=2, microsecond=678_912), 0, "")),
-        ({"at": "yesterday", "attempt": "1", "error": None, "trace": 5}, AttemptError(None, 0, "")),
+        ({"at": "yesterday", "attempt": "1", "error": None, "trace": 5}, AttemptError(None, 1, "", "5")),
+        ({"attempt": True, "error": {"why": "ä"}, "trace": ["a"]}, AttemptError(None, 0, '{"why":"ä"}', '["a"]')),
         ({"at": "2026-01-02T03:04:05", "attempt": 2, "error": "e", "more": 1}, AttemptError(None, 2, "e")),
         ('"text"', AttemptError(None, 0, "text")),
         ("not json", AttemptError(None, 0, "not json")),
-        ([1, "a"], AttemptError(None, 0, '[1, "a"]')),
+        ([1, "a"], AttemptError(None, 0, '[1,"a"]')),
         (None, AttemptError(None, 0, "null")),
     ],
 )
