@@ -12,6 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from riverrun import AsyncClient, JobState, Unique
+from riverrun.job import AttemptError, decode_json
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
@@ -109,6 +110,51 @@ async def test_job_row_round_trip_all_fields(client: AsyncClient, peer: RiverPee
     assert len(theirs["unique_states"]) == 6
 
 
+async def test_job_row_round_trip_of_a_row_with_a_past(client: AsyncClient, peer: RiverPeer, conn: Connection) -> None:
+    at = datetime(2026, 1, 2, 3, 4, 6, 123456, tzinfo=UTC)
+    error = AttemptError(at, 3, 'worker failed: escaped "detail"', "frame one\nframe two")
+    numbers = (
+        '{"negative": -9223372036854775808, "big": 123456789012345678901234567890, "small": 0.1000000000000000055511}'
+    )
+    job_id = await insert(
+        conn,
+        kind="with_a_past",
+        state="discarded",
+        args=numbers,
+        metadata=numbers[:-1] + ', "beyond": 1e400}',
+        attempt=3,
+        max_attempts=4,
+        priority=2,
+        queue="priority_jobs",
+        created_at=at - timedelta(days=1),
+        scheduled_at=at - timedelta(hours=1),
+        attempted_at=at,
+        finalized_at=at + timedelta(seconds=1),
+        attempted_by=["go-client", "riverrun-client"],
+        errors=[error.to_json()],
+        tags=["alpha_tag", "beta_tag"],
+        unique_key=b"\xab" * 32,
+        unique_states="11110101",
+    )
+
+    theirs, ours = await peer.get(job_id), await client.get(job_id)
+
+    assert decode_json(theirs["args"]) == ours.args
+    assert decode_json(theirs["metadata"]) == ours.metadata
+    for name in ("created_at", "scheduled_at", "attempted_at", "finalized_at"):
+        assert datetime.fromisoformat(theirs[name]) == getattr(ours, name)
+    for name in ("kind", "state", "attempt", "max_attempts", "priority", "queue"):
+        assert theirs[name] == getattr(ours, name)
+    assert (tuple(theirs["tags"]), tuple(theirs["attempted_by"])) == (ours.tags, ours.attempted_by)
+    assert theirs["unique_key"] == (ours.unique_key or b"").hex()
+    assert ours.errors == (error,)
+    assert [AttemptError.from_json(each) for each in theirs["errors"]] == [error]
+    await client.update(job_id, output="kept")
+    after = json.loads((await peer.get(job_id))["metadata"], parse_int=str, parse_float=str)
+    before = json.loads(theirs["metadata"], parse_int=str, parse_float=str)
+    assert after == {**before, "output": "kept"}
+
+
 UNIQUE: tuple[tuple[dict[str, Any], dict[str, Any], Unique, dict[str, Any]], ...] = (
     ({"by_args": True}, {}, Unique(by_args=True), {}),
     ({"by_args": True, "exclude_kind": True}, {}, Unique(by_args=True, exclude_kind=True), {}),
@@ -150,6 +196,55 @@ async def test_cross_language_unique_conflict(client: AsyncClient, peer: RiverPe
 
     assert theirs["duplicate"] is True
     assert theirs["job"]["id"] == ours.job.id
+
+
+WAITS = (
+    "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%river_job%'"
+    " AND datname = current_database()"
+)
+
+
+@pytest.mark.parametrize(("their_unique", "their_options", "our_unique", "our_options"), UNIQUE)
+async def test_cross_language_unique_conflict_waits_for_our_transaction(  # noqa: PLR0917 - the case, and who meets
+    client: AsyncClient,
+    peer: RiverPeer,
+    conn: Connection,
+    database: str,
+    their_unique: dict[str, Any],
+    their_options: dict[str, Any],
+    our_unique: Unique,
+    our_options: dict[str, Any],
+) -> None:
+    async with await AsyncConnection.connect(database) as own:
+        ours = await client.enqueue("same", {}, conn=own, unique=our_unique, **our_options)
+        asked = asyncio.create_task(peer.ask("insert", kind="same", args={}, unique=their_unique, **their_options))
+        await eventually(lambda: value(conn, WAITS), within=10)
+
+        await own.commit()
+
+        theirs = await asked
+    assert (theirs["duplicate"], theirs["job"]["id"]) == (True, ours.job.id)
+
+
+@pytest.mark.parametrize(("their_unique", "their_options", "our_unique", "our_options"), UNIQUE)
+async def test_cross_language_unique_conflict_waits_for_their_transaction(  # noqa: PLR0917 - the case, and who meets
+    client: AsyncClient,
+    peer: RiverPeer,
+    conn: Connection,
+    their_unique: dict[str, Any],
+    their_options: dict[str, Any],
+    our_unique: Unique,
+    our_options: dict[str, Any],
+) -> None:
+    await peer.ask("begin", name="one")
+    theirs = await peer.ask("insert", kind="same", args={}, tx="one", unique=their_unique, **their_options)
+    asked = asyncio.create_task(client.enqueue("same", {}, unique=our_unique, **our_options))
+    await eventually(lambda: value(conn, WAITS), within=10)
+
+    await peer.ask("commit", name="one")
+
+    ours = await asked
+    assert (ours.duplicate, ours.job.id) == (True, theirs["job"]["id"])
 
 
 async def test_transaction_commit_visibility(client: AsyncClient, peer: RiverPeer) -> None:

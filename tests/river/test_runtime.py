@@ -154,12 +154,17 @@ def test_snooze_once_metadata_transition(before: str, after: int) -> None:
 
 async def test_hard_shutdown_soft_stop_classification(client: AsyncClient, conn: Connection, database: str) -> None:
     settings = settings_for(database, shutdown_wait=timedelta(0))
-    job_id = (await client.enqueue("gate", {})).job.id
+    for kind in ("gate", "sulky"):
+        await client.enqueue(kind, {})
     async with running_executor(settings):
-        await eventually(lambda: value(conn, "SELECT state = 'running' FROM river_job"), within=10)
+        await eventually(lambda: value(conn, "SELECT bool_and(state = 'running') FROM river_job"), within=10)
 
-    row = await job(conn, job_id)
-    assert (row["state"], row["attempt"], row["errors"], row["finalized_at"]) == ("available", 0, None, None)
+    interrupted, failed = await job(conn, 1), await job(conn, 2)
+    assert (interrupted["state"], interrupted["attempt"], interrupted["errors"]) == ("available", 0, None)
+    assert (interrupted["finalized_at"], interrupted["attempted_at"] is None) == (None, False)
+    # Who answers the stop with an error of its own has failed.
+    assert (failed["state"], failed["attempt"]) == ("available", 1)
+    assert [error["error"] for error in failed["errors"]] == ["Unhappy: not like this"]
 
 
 async def test_transactional_completion(client: AsyncClient, conn: Connection, database: str) -> None:

@@ -165,6 +165,15 @@ async def stubborn() -> str:
     return "never told"
 
 
+@riverrun.handler("sulky")
+async def sulky() -> None:
+    """Fail when told to stop."""
+    try:
+        await gate.wait()
+    except asyncio.CancelledError:
+        raise Unhappy("not like this") from None
+
+
 @riverrun.handler("thread_gate")
 def wait_in_thread(ctx: Context) -> str:
     """Wait in a thread until told to stop."""
