@@ -60,6 +60,24 @@ class Event:
     wait_seconds: float = 0.0
 
 
+class News:
+    """Tells what is new about queues: River's clients announce a pause again that was there already."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, EventKind] = {}
+
+    def has(self, event: Event) -> bool:
+        """Return whether an event says something new, and remember it."""
+        if event.kind not in {EventKind.QUEUE_PAUSED, EventKind.QUEUE_RESUMED}:
+            return True
+        if event.queue == "*":
+            known, self._told = self._told, {"*": event.kind}
+            return "*" not in known or set(known.values()) != {event.kind}
+        known_kind = self._told.get(event.queue, self._told.get("*"))
+        self._told[event.queue] = event.kind
+        return known_kind != event.kind
+
+
 def checked_kinds(kinds: Iterable[str]) -> frozenset[EventKind]:
     """Return ``kinds``, all without any; `MISSED` always belongs to them.
 

@@ -77,7 +77,7 @@ class AttemptError:
 
     @classmethod
     def from_json(cls, element: object) -> AttemptError:
-        """Return the error that ``element``, text or parsed, describes; what should be text and is not stands as JSON."""
+        """Return the error that ``element``, text or parsed, describes; what is no text stands there as JSON."""
         if isinstance(element, str | bytes):
             # Text that is not JSON stands as the message.
             with contextlib.suppress(ValueError):

@@ -16,7 +16,7 @@ from riverrun.backoff import Backoff
 from riverrun.database.connect import connect, connect_sync, first_line
 from riverrun.database.statements import Statements
 from riverrun.errors import DatabaseUnavailable
-from riverrun.events import CONTROL_TOPIC, EVENT_TOPIC, Event, EventKind, understood
+from riverrun.events import CONTROL_TOPIC, EVENT_TOPIC, Event, EventKind, News, understood
 from riverrun.store import events
 
 log = logging.getLogger(__name__)
@@ -53,12 +53,12 @@ class Subscription:
                     await self.statements.run(conn, events.subscribe())
                     if lost:
                         yield Event(EventKind.MISSED)
-                    lost = True  # from here on
+                    lost, news = True, News()
                     backoff.reset()
                     while (pause := self._pause(heard)) > 0:
                         async for notification in conn.notifies(timeout=pause):
                             heard = time.monotonic()
-                            for event in self._wanted(notification):
+                            for event in self._wanted(notification, news):
                                 yield event
                         await conn.execute("SELECT")
                     return
@@ -76,12 +76,12 @@ class Subscription:
                     self.statements.run_sync(conn, events.subscribe())
                     if lost:
                         yield Event(EventKind.MISSED)
-                    lost = True
+                    lost, news = True, News()
                     backoff.reset()
                     while (pause := self._pause(heard)) > 0:
                         for notification in conn.notifies(timeout=pause):
                             heard = time.monotonic()
-                            yield from self._wanted(notification)
+                            yield from self._wanted(notification, news)
                         conn.execute("SELECT")
                     return
             except (psycopg.OperationalError, DatabaseUnavailable) as error:
@@ -91,9 +91,10 @@ class Subscription:
         """Return how long to wait for a notification; 0 when it is time to end."""
         return PING_SECONDS if self.timeout is None else min(PING_SECONDS, heard + self.timeout - time.monotonic())
 
-    def _wanted(self, notification: Notify) -> Iterator[Event]:
+    def _wanted(self, notification: Notify, news: News) -> Iterator[Event]:
         topic = notification.channel.rpartition(".")[2]
-        return (event for event in understood(topic, notification.payload) if event.kind in self.kinds)
+        new = filter(news.has, understood(topic, notification.payload))
+        return (event for event in new if event.kind in self.kinds)
 
 
 def _listening(schema: str) -> Iterator[sql.Composed]:

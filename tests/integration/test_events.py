@@ -14,7 +14,7 @@ import pytest
 import riverrun
 from riverrun import AsyncClient, Client, DatabaseUnavailable, Event, EventKind, InvalidInput, JobState
 from riverrun.database.statements import Statements
-from riverrun.events import MAX_PAYLOAD_BYTES, payloads, understood
+from riverrun.events import MAX_PAYLOAD_BYTES, News, payloads, understood
 from riverrun.store import events, queues
 from support import handlers
 from support.contexts import settings_for
@@ -119,6 +119,24 @@ def test_a_blocking_client_hears_of_queues_whoever_pauses_them(database: str) ->
         listener.join(WITHIN)
 
     assert told == [Event(EventKind.QUEUE_PAUSED, "mail"), Event(EventKind.QUEUE_RESUMED, "*")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["pause a", "pause a", "resume a", "resume a", "pause a"], ["pause a", "resume a", "pause a"]),
+        (["pause *", "pause *", "pause a", "resume a", "resume *"], ["pause *", "resume a", "resume *"]),
+        (["pause a", "pause *", "pause a"], ["pause a", "pause *"]),
+        (["resume a", "pause b"], ["resume a", "pause b"]),
+    ],
+)
+def test_a_pause_that_is_asked_for_again_is_told_once(asked: list[str], told: list[str]) -> None:
+    kinds = {"pause": EventKind.QUEUE_PAUSED, "resume": EventKind.QUEUE_RESUMED}
+    news = News()
+
+    new = [words for words in asked if news.has(Event(kinds[words.split()[0]], words.split()[1]))]
+
+    assert new == told
 
 
 async def test_a_lost_connection_is_opened_anew_and_the_gap_is_told(client: AsyncClient, database: str) -> None:

@@ -7,13 +7,15 @@ import base64
 import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from riverrun import AsyncClient, JobState, Unique, operations
+from riverrun import AsyncClient, EventKind, JobState, Unique, operations
+from riverrun_scheduler.river_leader import RiverLeadership
 from support import handlers
 from support.announced import announcements
 from support.contexts import settings_for
@@ -22,6 +24,7 @@ from support.executors import running_executor
 from support.jobs import insert
 from support.queries import value
 from support.river_peer import RiverPeer, needs_peer, river_peer
+from support.scheduler_process import SchedulerProcess
 from support.schedulers import running_scheduler, term_of, ticked
 
 pytestmark = needs_peer
@@ -68,6 +71,14 @@ async def test_notification_payload_bytes(client: AsyncClient, peer: RiverPeer, 
         theirs = [note for note in await told(peer.ask("request_resign")) if "request_resign" in note[1]]
         ours = [note for note in await told(client.run(operations.request_resign())) if "request_resign" in note[1]]
         assert ours == theirs
+        await heard()
+        theirs = await told(peer.ask("stop"))
+        async with term_of(settings_for(database)) as term:
+            river = RiverLeadership(term)
+            await river.step(await term.pulse())
+            await heard()
+            ours = await told(river.resign())
+        assert ours == [(topic, text.replace("go-client", term.leader_id)) for topic, text in theirs]
 
 
 async def test_remote_cancel_notification_sent_to_go(client: AsyncClient, peer: RiverPeer, conn: Connection) -> None:
@@ -131,6 +142,27 @@ async def test_remote_queue_subscription_events(client: AsyncClient, peer: River
     await eventually(lambda: [(event["event"], event["queue"]) for event in peer.events] == told, within=10)
 
 
+async def test_remote_queue_subscription_events_as_we_hear_of_theirs(
+    client: AsyncClient, peer: RiverPeer, conn: Connection
+) -> None:
+    await peer.ask("start", queues={"go": 1}, poll_ms=60_000)
+    told: list[EventKind] = []
+
+    async def listen() -> None:
+        async for event in client.subscribe(["queue_paused", "queue_resumed"]):
+            told.append(event.kind)  # noqa: PERF401 - the test looks at the list while it grows
+
+    listening = asyncio.create_task(listen(), name="listening")
+    heard = "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'riverrun/client/events'"
+    await eventually(lambda: value(conn, f"{heard} AND query LIKE '%shared%'"), within=10)
+
+    for action in ("pause", "pause", "resume", "resume", "pause", "resume"):
+        await peer.ask(f"queue_{action}", name="*")
+
+    await eventually(lambda: told == [EventKind.QUEUE_PAUSED, EventKind.QUEUE_RESUMED] * 2, within=10)
+    listening.cancel()
+
+
 async def test_remote_queue_pause_stops_our_executor(
     client: AsyncClient, peer: RiverPeer, conn: Connection, database: str
 ) -> None:
@@ -176,9 +208,16 @@ async def test_mixed_leader_failover_both_directions(database: str, conn: Connec
         await eventually(lambda: ours_leads(conn), within=20)
 
 
-async def test_mixed_leader_death_failover_both_directions(database: str, conn: Connection, peer: RiverPeer) -> None:
-    await peer.ask("start", queues={"go": 1}, client_id="go-client")
-    await eventually(lambda: theirs_leads(conn), within=20)
+async def test_mixed_leader_death_failover_both_directions(
+    database: str, conn: Connection, peer: RiverPeer, tmp_path: Path
+) -> None:
+    ours = SchedulerProcess(database, server_id="dying", log=tmp_path / "dying.log")
+    try:
+        await eventually(lambda: ours_leads(conn), within=20)
+        await peer.ask("start", queues={"go": 1}, client_id="go-client")
+    finally:
+        ours.close()
+    await eventually(lambda: theirs_leads(conn), within=30, every=0.2)
 
     await peer.kill()
 

@@ -244,6 +244,18 @@ async def test_resumable_validation_of_a_step_that_is_not_there_any_more(
     assert "output" not in row["metadata"]
 
 
+@pytest.mark.parametrize(("kind", "state"), [("peer_work", "discarded"), ("noop", "completed")])
+async def test_resumable_validation_of_cursors_that_are_no_object(
+    conn: Connection, database: str, kind: str, state: str
+) -> None:
+    await insert(conn, kind=kind, args='{"do": "resumable"}', metadata='{"river:resumable_cursor": []}', max_attempts=1)
+
+    async with running_executor(settings_for(database)):
+        await eventually(lambda: value(conn, f"SELECT state = '{state}' FROM river_job"), within=10)
+
+    assert not await value(conn, "SELECT metadata ? 'output' FROM river_job")
+
+
 async def test_completion_row_lock_wait(client: AsyncClient, conn: Connection, database: str) -> None:
     held = (await client.enqueue("gate", {})).job.id
     other = (await client.enqueue("gate", {})).job.id

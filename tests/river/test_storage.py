@@ -259,6 +259,7 @@ async def test_typed_batch_insertion(client: AsyncClient) -> None:
     assert results[0].job.id == first.job.id
     assert results[1].job.id == results[2].job.id
     assert (results[3].job.state, results[3].job.tags) == (JobState.SCHEDULED, ("typed",))
+    assert await client.enqueue_many([]) == []
 
 
 async def test_operator_retry_unique_conflict(client: AsyncClient) -> None:
