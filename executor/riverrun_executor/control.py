@@ -21,7 +21,7 @@ from psycopg import AsyncConnection
 from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
-from riverrun.database.deadline import deadline
+from riverrun.database.deadline import SLOWEST, deadline
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.store import attempts, events, leases, queues
@@ -31,8 +31,8 @@ from riverrun.waiting import happened
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
-ANSWER_SECONDS = 12.0
-"""The server itself gives a statement up after 10 s."""
+ANSWER_SECONDS = 5.0
+"""The server gives a wait for a lock up after 3 s; a connection that is silent for longer is taken for dead."""
 LAST_SECONDS = 5.0
 """So long may the last words take to be written when the executor stops."""
 OBEY_EVERY, STATISTICS_EVERY, RECONCILE_EVERY, ANNOUNCE_EVERY = 1.5, 5.0, 5.0, 60.0
@@ -146,8 +146,7 @@ class Control:
                     with deadline(conn, ANSWER_SECONDS):
                         await self._executor.let_go(conn)
                     while True:
-                        with deadline(conn, ANSWER_SECONDS):
-                            await self._beat(conn)
+                        await self._beat(conn)
                         backoff.reset()
                         await self._rest()
             except (DatabaseUnavailable, psycopg.Error) as error:
@@ -179,14 +178,17 @@ class Control:
 
     async def _beat(self, conn: AsyncConnection[Any]) -> None:
         if notes := self._executor.take_notes():
-            await self._statements.run(conn, attempts.note(notes, self._incarnation))
+            with deadline(conn, ANSWER_SECONDS + sum(len(patch) for _, patch in notes) / SLOWEST):
+                await self._statements.run(conn, attempts.note(notes, self._incarnation))
         if told := self._executor.take_events():
-            await self._statements.run(conn, told)
+            with deadline(conn, ANSWER_SECONDS):
+                await self._statements.run(conn, told)
         now = time.monotonic()
         for task, (every, due) in list(self._due.items()):
             if now >= due:
                 self._due[task] = (every, now + every)
-                await task(conn)
+                with deadline(conn, ANSWER_SECONDS):
+                    await task(conn)
 
     async def _rest(self) -> None:
         next_due = min(due for every, due in self._due.values() if every)

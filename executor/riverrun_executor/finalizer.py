@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
-from riverrun.database.deadline import deadline
+from riverrun.database.deadline import SLOWEST, deadline
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.job_log import job_fields
@@ -42,9 +42,6 @@ LINGER_SECONDS = 0.002
 ANSWER_SECONDS = 3.6
 """The server gives a wait for a lock up after 3 s; a connection that is silent for longer is taken for dead. If it was
 only slow, what it wrote is found to be our own."""
-
-SLOWEST = 50_000
-"""Bytes of output that any network carries within a second."""
 
 LOCKED_SECONDS = 0.05
 """Pause when all that is left to write is locked by others."""

@@ -376,6 +376,19 @@ async def test_what_has_ended_is_written_soon_although_the_old_connections_stay_
     assert (await client.get(job.id)).attempt == 1
 
 
+async def test_a_cancellation_is_obeyed_soon_although_the_old_connections_stay_open_and_carry_nothing(
+    client: AsyncClient, database: str
+) -> None:
+    with Proxy(database) as proxy:
+        async with running_executor(settings_for(proxy.dsn)) as executor:
+            job = (await client.enqueue("gate", {})).job
+            await eventually(executor.executor.running, within=10)
+            proxy.half_open()
+            await client.cancel(job.id)
+
+            await eventually(lambda: not executor.executor.running(), within=8)
+
+
 async def test_a_handler_is_stopped_when_a_crash_of_the_server_has_undone_its_claim(
     client: AsyncClient, database: str
 ) -> None:

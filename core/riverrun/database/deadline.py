@@ -17,6 +17,9 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
+SLOWEST = 50_000
+"""Bytes that any network carries within a second; what is sent is given more time by it."""
+
 
 @contextmanager
 def deadline(conn: AsyncConnection[Any], seconds: float) -> Iterator[None]:
