@@ -23,7 +23,7 @@ UPGRADE ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-quick test-smoke test-fault soak bench bench-services screenshots lint fmt lock proto \
+.PHONY: help setup run test test-browser test-quick test-smoke test-fault soak bench bench-services bench-scale screenshots lint fmt lock proto \
 	build clean
 
 help: ## Show what make can do
@@ -66,6 +66,9 @@ bench: setup ## Compare with other job queues in one run and write docs/performa
 
 bench-services: setup ## Measure HTTP and gRPC services: jobs a second, time added to a request, memory (some five minutes)
 	PYTHONPATH=tests $(BIN)/python -m bench.services $(BENCH_ARGS)
+
+bench-scale: setup ## Measure lists, pages and statements at ten million jobs and write docs/scale.md (half an hour, 10 GB)
+	PYTHONPATH=tests $(BIN)/python -m bench.scale --output docs $(BENCH_ARGS)
 
 screenshots: setup ## Draw every page, light and dark, into docs/images (needs Chromium)
 	$(BIN)/python -m pytest -q tests/browser/screenshots.py $(PYTEST_ARGS)

@@ -7,6 +7,7 @@ so that what is stored is what was sent.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import NoReturn, TypeAlias
@@ -22,6 +23,9 @@ JOB_BODY_BYTES = 2 * MAX_BYTES + ENVELOPE_BYTES
 
 MANY_BODY_BYTES = 16 * MAX_BYTES
 SMALL_BODY_BYTES = ENVELOPE_BYTES
+
+BODY_SECONDS = 60.0
+"""Who has not sent a body after this time holds a connection and nothing else."""
 
 VERBATIM = "task_params"
 """The member whose value is kept as it was written."""
@@ -43,7 +47,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     """Return the body of ``request``; it can be asked for again.
 
     Raises:
-        Problem: 413, it has more than ``limit`` bytes.
+        Problem: 413, it has more than ``limit`` bytes; 408, it did not come to its end in time.
     """
     too_large = Problem(413, "payload-too-large", f"the body may have at most {limit} bytes")
     body = request.get(_BODY)
@@ -51,10 +55,14 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         if (request.content_length or 0) > limit:
             raise too_large
         received = bytearray()
-        async for chunk in request.content.iter_any():
-            received += chunk
-            if len(received) > limit:
-                raise too_large
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in request.content.iter_any():
+                    received += chunk
+                    if len(received) > limit:
+                        raise too_large
+        except TimeoutError as error:
+            raise Problem(408, "request-timeout", f"the body took longer than {BODY_SECONDS:.0f} s") from error
         body = request[_BODY] = bytes(received)
     if len(body) > limit:
         raise too_large
@@ -65,7 +73,7 @@ async def read_object(request: web.Request, limit: int = SMALL_BODY_BYTES) -> di
     """Return the JSON object in the body of ``request``; objects named ``task_params`` as the text they came in.
 
     Raises:
-        Problem: 415, 413, 400 (not JSON) or 422 (not an object).
+        Problem: 415, 413, 408, 400 (not JSON) or 422 (not an object).
     """
     if request.content_type != "application/json" or (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
         raise Problem(415, "unsupported-media-type", "the body must have Content-Type: application/json, in UTF-8")

@@ -1,98 +1,107 @@
-"""How long each page and list takes on a database of many jobs, and which statements take longer than they may.
-
-PYTHONPATH=tests .venv/bin/python -m bench.pages --jobs 10000000
-"""
+"""How long the admin process takes for each page and its JSON, and when Chromium paints a page."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import re
-import statistics
-import subprocess
-import sys
+import asyncio
 import time
+import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Any
 
+from playwright.async_api import Browser
+
 from bench.admin_process import AdminProcess, admin_process
-from bench.server import Server, server
-from riverrun.settings.connection import url_from_conninfo
 from riverrun_admin.openapi import is_for_browsers
 from riverrun_admin.roles import ROLES
+from riverrun_cli.bench.spread import Spread
+from support.browser import PROGRAM, chromium
 
-QUEUECTL = Path(sys.executable).with_name("queuectl")
-JOBS, TIMES, SLOW_MS = 10_000_000, 5, 30
+Measured = dict[str, Any]
+
+REPEATS = 5
+KEPT_SECONDS = 1.1
+"""Longer than answers are kept for the next reader."""
+
 ENDLESS = {"/admin/queue/events", "/admin/audit/export", "/admin/login", "/admin/page/find"}
 LISTS = (
-    "/admin/queue/jobs?state=completed", "/admin/queue/jobs?state=available", "/admin/queue/jobs?state=discarded",
-    "/admin/queue/jobs?state=retryable&state=scheduled", "/admin/queue/jobs?queue=bench",
-    "/admin/queue/jobs?filter=state:discarded+kind:bench_email", "/admin/queue/jobs?filter=tag:billing",
-    "/admin/queue/jobs?filter=args.to:user77@example.com", "/admin/queue/jobs?filter=state:discarded+error:timeout",
-    "/admin/queue/jobs?filter=kind:none", "/admin/queue/jobs?filter=queue:none",
+    *(
+        f"/admin/queue/jobs?{query}"
+        for query in (
+            "state=completed", "state=available", "state=discarded", "state=running", "state=retryable&state=scheduled",
+            "queue=bench", "filter=tag:billing", "filter=args.to:nobody", "filter=kind:none",
+            "filter=state:completed+kind:none", "filter=state:discarded+error:none", "limit=200",
+        )
+    ),
     "/admin/queue/dashboard?period=30d", "/admin/page/queue?name=bench",
 )  # fmt: skip
+PAINTED = (
+    "/admin/queue/dashboard", "/admin/queue/jobs", "/admin/queue/jobs?state=completed", "/admin/queue/list",
+    "/admin/page/queue?name=bench", "/admin/error/list", "/admin/handler/list", "/admin/schedule/list",
+    "/admin/server/list", "/admin/queue/bulk", "/admin/audit/list", "/admin/page/settings",
+)  # fmt: skip
+_FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
+_BYTES = (
+    "() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
+    ".filter(each => each.initiatorType != 'fetch').reduce((sum, each) => sum + each.transferSize, 0)"
+)
 
 
-def main() -> None:
-    """Seed, measure, and print what was found as JSON."""
-    parser = argparse.ArgumentParser(prog="bench.pages", description=__doc__.partition("\n")[0])
-    parser.add_argument("--jobs", type=int, default=JOBS)
-    given = parser.parse_args()
-    with server() as postgres:
-        dsn = postgres.create("pages")
-        environment = {**os.environ, "DATABASE_URL": url_from_conninfo(dsn)}
-        for arguments in (("migrate", "up"), ("bench", "seed", "--jobs", str(given.jobs))):
-            subprocess.run([QUEUECTL, *arguments], env=environment, check=True, stdout=sys.stderr)
-        with admin_process(dsn) as admin:
-            found = _measure(postgres, admin)
-    sys.stdout.write(json.dumps({"jobs": given.jobs, **found}, indent=1) + "\n")
-
-
-def _measure(postgres: Server, admin: AdminProcess) -> dict[str, Any]:
-    with postgres.connect() as conn:
-        conn.execute(f"ALTER SYSTEM SET log_min_duration_statement = {SLOW_MS}".encode())
-        conn.execute("SELECT pg_reload_conf()")
+def pages(url: str) -> Measured:
+    """Return what each page that needs no more than its address takes, as a page and as JSON."""
     templates = sorted(path for method, path in ROLES if method == "GET" and "{" not in path and path not in ENDLESS)
-    milliseconds = {}
-    for path in (*templates, *LISTS):
-        if not is_for_browsers(path) or path.startswith("/admin/page/"):
-            milliseconds[path] = {
-                accepted: _ask(admin, path, accepted) for accepted in ("text/html", "application/json")
-            }
-    return {"milliseconds": milliseconds, "slow_statements": _slow(postgres.log)}
+    paths = [path for path in templates if not is_for_browsers(path) or path.startswith("/admin/page/")]
+    with admin_process(url) as admin:
+        return {path: {kind: _ask(admin, path, kind) for kind in _kinds(path)} for path in (*paths, *LISTS)}
 
 
-def _ask(admin: AdminProcess, path: str, accepted: str) -> dict[str, float]:
-    """Return the median and the worst of a few answers that do not come from what is kept for a second or two."""
-    times, status, size = [], 0, 0
-    for _ in range(TIMES):
-        request = urllib.request.Request(admin.url + path, headers={"Accept": accepted})
-        started = time.perf_counter()
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                status, size = response.status, len(response.read())
-        except urllib.error.HTTPError as error:
-            status = error.code
-        times.append((time.perf_counter() - started) * 1000)
-        time.sleep(1.1)
-    return {
-        "status": status,
-        "median": round(statistics.median(times), 1),
-        "worst": round(max(times), 1),
-        "bytes": size,
-    }
+def _kinds(path: str) -> tuple[str, ...]:
+    if path in ("/metrics", "/admin/openapi.json"):
+        return ("application/json",)
+    return ("text/html",) if path.startswith("/admin/page/") else ("text/html", "application/json")
 
 
-def _slow(log: Path) -> dict[str, list[float]]:
-    """Return the durations of the statements that were logged for taking long, by the name of their file."""
-    found: dict[str, list[float]] = {}
-    for took, name in re.findall(r"duration: ([\d.]+) ms .*?-- (\w+\.sql)", log.read_text(errors="replace"), re.DOTALL):
-        found.setdefault(name, []).append(float(took))
-    return found
+def _ask(admin: AdminProcess, path: str, accepted: str) -> Measured:
+    """Return the time of a few answers that are made anew, after one that is not counted."""
+    answers = [_answer(admin, path, accepted) for _ in range(REPEATS + 1)][1:]
+    spread = Spread.of([milliseconds for milliseconds, _, _ in answers])
+    _, status, size = answers[-1]
+    return {"status": status, "bytes": size, "median": round(spread.median, 1), "highest": round(spread.highest, 1)}
 
 
-if __name__ == "__main__":
-    main()
+def _answer(admin: AdminProcess, path: str, accepted: str) -> tuple[float, int, int]:
+    time.sleep(KEPT_SECONDS)
+    request = urllib.request.Request(admin.url + path, headers={"Accept": accepted})
+    started = time.perf_counter()
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            status, size = response.status, len(response.read())
+    except urllib.error.HTTPError as error:
+        status, size = error.code, len(error.read())
+    return (time.perf_counter() - started) * 1000, status, size
+
+
+def first_paint(url: str) -> Measured:
+    """Return when a browser that has seen nothing yet paints each page, and how many bytes it took it."""
+    if PROGRAM is None:
+        return {}
+    with admin_process(url) as admin:
+        return asyncio.run(_paint(admin))
+
+
+async def _paint(admin: AdminProcess) -> Measured:
+    async with chromium() as browser:
+        return {path: await _painted(browser, admin.url + path) for path in PAINTED}
+
+
+async def _painted(browser: Browser, address: str) -> Measured:
+    moments, size = [], 0
+    for _ in range(REPEATS):
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(address, wait_until="load")
+        await page.wait_for_function(_FIRST_PAINT)
+        moments.append(float(await page.evaluate(_FIRST_PAINT)))
+        size = int(await page.evaluate(_BYTES))
+        await context.close()
+    spread = Spread.of(moments)
+    return {"median": round(spread.median), "highest": round(spread.highest), "bytes": size}

@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 
 from support.admin import Admin
 from support.browser import NARROW, open_page
+from support.hostile import HOSTILE, fill_with_hostile_text, hostile_job
 
 PATHS = [
     "queue/dashboard",
@@ -57,6 +58,20 @@ async def test_every_page_keeps_the_rules_of_accessibility(
             found = await Axe().run(page, options=RULES)
             broken += [f"{path}: {found.generate_report()}"] if found.violations_count else []
     assert not broken, "\n".join(broken)
+
+
+async def test_no_text_of_a_stranger_runs_on_any_page(fleet: Admin, browser: Browser, database: str) -> None:
+    ran: list[str] = []
+    async with await AsyncConnection.connect(database, autocommit=True) as conn:
+        jobs = await fill_with_hostile_text(conn)
+        async with open_page(browser) as page:
+            page.on("dialog", lambda dialog: ran.append(page.url))
+            for path in [*PATHS, *(f"queue/jobs/{job_id}" for job_id in jobs), "queue/jobs?state=discarded"]:
+                await page.goto(f"{fleet.url}/admin/{path}")
+                await page.wait_for_selector("#live:not([hidden])")
+            later = [await hostile_job(conn, text) for text in HOSTILE]  # put into the page by its script
+            await expect(page.locator(f"[data-key='job-{max(later)}']")).to_be_visible(timeout=15_000)
+    assert ran == []
 
 
 async def test_no_page_is_wider_than_a_phone(fleet: Admin, browser: Browser, database: str) -> None:

@@ -13,7 +13,8 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from riverrun_admin import connections
+from riverrun_admin import __main__ as process
+from riverrun_admin import body, connections
 from support.admin import Admin, running_admin
 from support.eventually import eventually
 from support.jobs import ago, insert
@@ -89,6 +90,42 @@ async def test_a_sender_that_never_finishes_keeps_nobody_out(admin: Admin) -> No
     assert {answer.status for answer in answers} == {200}
     for writer in slow:
         writer.close()
+
+
+async def test_a_body_that_does_not_come_to_its_end_is_given_up(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "BODY_SECONDS", 0.2)
+    port = int(admin.url.rpartition(":")[2])
+
+    async with asyncio.timeout(10):
+        for path in ("/admin/login", "/admin/queue/enqueue", "/admin/form/queue/pause"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            kind = b"application/json" if path.endswith("enqueue") else b"application/x-www-form-urlencoded"
+            writer.write(
+                b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: %b\r\nContent-Length: 99\r\n\r\n{"
+                % (path.encode(), kind)
+            )
+            answer = await reader.readuntil(b"\r\n")
+            writer.close()
+
+            assert answer.startswith(b"HTTP/1.1 408 "), path
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: a"], ids=["nothing", "half"]
+)
+async def test_a_connection_without_a_whole_request_is_closed(
+    database: str, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(process, "IDLE_SECONDS", 0.5)
+    async with running_admin(database) as admin:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(admin.url.rpartition(":")[2]))
+        writer.write(sent)
+
+        async with asyncio.timeout(10):
+            said = await _rest(reader)
+        writer.close()
+
+    assert said == b""
 
 
 async def test_one_connection_too_many_is_asked_to_come_back(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,6 +214,37 @@ async def test_a_numbered_cursor_that_was_made_up_is_refused(admin: Admin, path:
     assert (answer.status, answer.json["code"]) == (400, "invalid-cursor")
 
 
+BOMBS = [
+    '"' + "\\" * 1_900,
+    '"' * 1_999,
+    "a:" * 1_000,
+    "a." * 1_000 + ":1",
+    "args." + "a." * 900 + "a:1",
+    "kind:" + "a," * 900,
+    "created:>-" + "9" * 1_900 + "h",
+    "created:>" + "1-" * 900,
+    "error:" + "(a+)+$" * 300,
+    " " * 1_999 + "x",
+    ("error:" + '"' + "a" * 30 + "!") * 50,
+]
+
+
+@pytest.mark.parametrize("text", BOMBS, ids=range(len(BOMBS)))
+async def test_a_filter_that_is_made_to_take_long_is_answered_at_once(
+    admin: Admin, conn: Connection, text: str
+) -> None:
+    error = json.dumps({"at": "2030-01-01T00:00:00Z", "attempt": 1, "error": "a" * 30_000 + "!", "trace": ""})
+    await insert(conn, state="discarded", finalized_at=ago("1 minute"), errors=[])
+    await conn.execute("UPDATE river_job SET errors = ARRAY[%s::jsonb]", (error,))
+
+    async with asyncio.timeout(2):
+        listed = await admin.get("/admin/queue/jobs", params={"filter": text})
+        shown = await admin.page("/admin/error/list")
+
+    assert listed.status in (200, 422), listed.text
+    assert shown.status == 200
+
+
 BODIES = [
     (b"[" * 100_000, 413),
     (b"[" * 1_000, 400),
@@ -190,10 +258,10 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize(("body", "status"), BODIES, ids=range(len(BODIES)))
-async def test_a_body_made_to_hurt_is_refused(admin: Admin, body: bytes, status: int) -> None:
+@pytest.mark.parametrize(("sent", "status"), BODIES, ids=range(len(BODIES)))
+async def test_a_body_made_to_hurt_is_refused(admin: Admin, sent: bytes, status: int) -> None:
     for path in ("/admin/queue/pause", "/admin/queue/bulk/abort", "/admin/token/create"):
-        answer = await admin.request("POST", path, data=body, headers={"Content-Type": "application/json"})
+        answer = await admin.request("POST", path, data=sent, headers={"Content-Type": "application/json"})
 
         assert answer.status == status, (path, answer.text)
 

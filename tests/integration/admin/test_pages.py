@@ -16,6 +16,7 @@ from riverrun.store import listing
 from riverrun_admin import reading
 from riverrun_admin.pages.view import CHOICES
 from support.admin import Admin
+from support.hostile import fill_with_hostile_text
 from support.jobs import ago, insert, job
 
 PAGES = [
@@ -37,15 +38,6 @@ PAGES = [
     "/admin/token/list",
     "/admin/page/token",
     "/admin/problems/validation",
-]
-HOSTILE = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "'-alert(1)-'",
-    "</textarea></pre></title><svg onload=alert(1)>",
-    "{{ 7 * 7 }}{% raw %}",
-    "javascript:alert(1)",
-    "\u202e\u2028\u2029<b>",
 ]
 VOID = {"meta", "link", "input", "br", "img"}
 
@@ -91,38 +83,11 @@ def elements(html: str) -> _Elements:
     return parser
 
 
-async def _hostile_jobs(conn: AsyncConnection[TupleRow]) -> list[int]:
-    ids = []
-    for text in HOSTILE:
-        error = {"at": "2026-01-01T00:00:00Z", "attempt": 1, "error": text, "trace": text}
-        row = await conn.execute(
-            "INSERT INTO river_job (kind, args, queue, tags, errors, metadata, state, finalized_at, max_attempts)"
-            " VALUES (%s, %s, %s, %s, ARRAY[%s], %s, 'discarded', now(), 3) RETURNING id",
-            (text, Jsonb({text: text}), text, [text], Jsonb(error), Jsonb({"output": text, text: text})),
-        )
-        ids += [found[0] for found in await row.fetchall()]
-        await conn.execute(
-            "INSERT INTO riverrun_server (server_id, host, pid, version, roles) VALUES (%s, %s, 1, %s, '{}')",
-            (text[:60], text, text),
-        )
-        await conn.execute(
-            "INSERT INTO riverrun_handler (kind, handler_name, handler_type, endpoint_url, description)"
-            " VALUES (%s, %s, 'http', %s, %s)",
-            (text, text, text, text),
-        )
-        await conn.execute(
-            "INSERT INTO riverrun_schedule (name, kind, expression, timezone, queue, source)"
-            " VALUES (%s, %s, %s, %s, %s, 'api')",
-            (text, text, text, text, text),
-        )
-    return ids
-
-
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 async def test_no_text_of_a_job_becomes_part_of_a_page(
     admin: Admin, conn: AsyncConnection[TupleRow], language: str
 ) -> None:
-    ids = await _hostile_jobs(conn)
+    ids = await fill_with_hostile_text(conn)
 
     for path in [*PAGES, *(f"/admin/queue/jobs/{job_id}" for job_id in ids), "/admin/queue/jobs?state=discarded"]:
         answer = await admin.page(path, **{"Accept-Language": language})

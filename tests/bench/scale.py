@@ -1,0 +1,109 @@
+"""What lists, pages, claims and rescues cost at ten million jobs: measures, and writes docs/scale.md from the figures.
+
+    PYTHONPATH=tests .venv/bin/python -m bench.scale --output docs
+
+Seeds databases of its own, or measures those that are there:
+
+    … -m bench.scale --database-url postgres://… --parts lists statements pages paint
+    … -m bench.scale --database-url postgres://… --parts path
+
+Each part is kept in ``scale.json`` beside this file, so that they may be measured one after another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from bench import pages, path, statements
+from bench.scale_document import document
+from bench.server import server
+from riverrun.settings.connection import url_from_conninfo
+from riverrun_cli.bench.machine import facts, server_facts
+
+QUEUECTL = Path(sys.executable).with_name("queuectl")
+RESULTS = Path(__file__).with_name("scale.json")
+JOBS, FEW_JOBS, MOST_WAITING = 10_000_000, 100_000, 10_000_000
+
+Results = dict[str, Any]
+Part = Callable[[str], Results]
+
+LOOKED: dict[str, Part] = {
+    "lists": statements.lists,
+    "statements": statements.shown,
+    "pages": pages.pages,
+    "paint": pages.first_paint,
+}
+PATH = "path"
+
+
+def main() -> None:
+    """Measure, keep what was found, and write it down where ``--output`` says."""
+    given = _arguments()
+    results: Results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if given.database_url:
+        _measure(results, given.database_url, given.parts)
+    elif given.parts:
+        _measure_own(results, given)
+    if given.output:
+        (given.output / "scale.md").write_text(document(results), encoding="utf-8")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.scale", description=__doc__.partition("\n")[0])
+    parser.add_argument("--jobs", type=int, default=JOBS, help="jobs of the database that is seeded")
+    parser.add_argument(
+        "--database-url", help="a database that `queuectl bench seed` has filled; it is changed by path"
+    )
+    parser.add_argument("--parts", nargs="*", choices=[*LOOKED, PATH], default=[*LOOKED, PATH], help="only these")
+    parser.add_argument("--output", type=Path, help="folder that takes scale.md; by default none")
+    return parser.parse_args()
+
+
+def _measure_own(results: Results, given: argparse.Namespace) -> None:
+    """Measure what people look at in one large database, and the path of jobs in that, a small and a larger one."""
+    with server() as postgres:
+        few, many = (_seeded(postgres.create(name), jobs) for name, jobs in (("few", FEW_JOBS), ("many", given.jobs)))
+        _measure(results, many, [part for part in given.parts if part != PATH])
+        if PATH in given.parts:
+            for url in (few, many):
+                _measure(results, url, [PATH])
+            path.fill(many, MOST_WAITING)
+            _measure(results, many, [PATH])
+
+
+def _seeded(dsn: str, jobs: int) -> str:
+    url = url_from_conninfo(dsn)
+    environment = {**os.environ, "DATABASE_URL": url}
+    for arguments in (("migrate", "up"), ("bench", "seed", "--jobs", str(jobs))):
+        subprocess.run([QUEUECTL, *arguments], env=environment, check=True, stdout=sys.stderr)
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("VACUUM (ANALYZE)")
+        conn.execute("CHECKPOINT")
+    return url
+
+
+def _measure(results: Results, url: str, parts: list[str]) -> None:
+    with psycopg.connect(url, autocommit=True) as conn:
+        results |= {"machine": facts(), "postgresql": server_facts(conn), "on": datetime.now(UTC).date().isoformat()}
+    for part in parts:
+        sys.stderr.write(f"measuring {part}\n")
+        if part == PATH:
+            found = path.path(url)
+            results.setdefault(PATH, {})[str(found["waiting"])] = found
+        else:
+            results[part] = LOOKED[part](url)
+        RESULTS.write_text(json.dumps(results, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
