@@ -1,6 +1,7 @@
 """Counts how often a process has ended that nobody asked to, and says how long to wait before its next start.
 
-One that ends again and again is started ever later. One that somebody kills is not: its death says nothing about it.
+One that ends again and again is started ever later. One that somebody kills or tells to leave is not: that says nothing
+about it.
 """
 
 from __future__ import annotations
@@ -43,8 +44,7 @@ class Restarts:
         if lived >= HEALTHY_SECONDS:
             self._backoff.reset()
             self._by_hand.reset()
-        if exited.is_by_hand:
-            return self._by_hand.next()
-        if exited.code != EXIT_DATABASE:
+        if not exited.is_by_hand and exited.code != EXIT_DATABASE:
             self._ends.append(time.monotonic())
-        return self._backoff.next()
+        asked = exited.is_by_hand or (exited.is_clean and not self.is_crash_loop)
+        return (self._by_hand if asked else self._backoff).next()

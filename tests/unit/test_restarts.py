@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import signal
 from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
 
 from riverrun_supervisor.exits import Exit
 from riverrun_supervisor.restarts import Restarts
 
 KILLED_BY_HAND = Exit(-signal.SIGKILL, out_of_memory=False)
+LEFT = Exit(0)
 KILLED_FOR_MEMORY = Exit(-signal.SIGKILL, out_of_memory=True)
 
 
@@ -19,6 +23,17 @@ def waits(exited: Exit, *, times: int = 200) -> list[float]:
 
 def test_a_process_that_is_killed_by_hand_is_back_within_a_second_however_often() -> None:
     assert max(waits(KILLED_BY_HAND)) <= 1.0
+
+
+def test_a_process_that_somebody_tells_to_leave_is_back_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter(range(0, 10_000, 20))  # three a minute
+    monkeypatch.setattr("riverrun_supervisor.restarts.time", SimpleNamespace(monotonic=lambda: next(moments)))
+
+    assert max(waits(LEFT)) <= 1.0
+
+
+def test_a_process_that_leaves_as_soon_as_it_is_started_is_started_ever_later() -> None:
+    assert max(waits(LEFT)) > 15
 
 
 def test_a_process_that_takes_too_much_memory_again_and_again_is_started_ever_later() -> None:
