@@ -89,8 +89,7 @@ async def test_what_is_broken_in_the_tables_is_found_and_mended_by_what_is_said(
 async def test_a_schema_of_its_own_is_named_in_what_mends(empty_database: str) -> None:
     from riverrun.database import migrate  # noqa: PLC0415
 
-    settings = settings_for(empty_database)
-    settings = settings.model_copy(update={"postgresql": settings.postgresql.model_copy(update={"schema_name": "q"})})
+    settings = settings_for(empty_database, schema="q")
     async with await AsyncConnection.connect(empty_database, autocommit=True) as conn:
         await migrate.up(conn, "q")
         await conn.execute("DROP INDEX q.riverrun_job_live_index")

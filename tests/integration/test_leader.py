@@ -233,12 +233,8 @@ async def test_a_reload_takes_over_the_new_configuration_in_mid_term(
 
 
 async def test_a_scheduler_works_in_a_schema_of_its_own(empty_database: str, caplog: pytest.LogCaptureFixture) -> None:
-    settings = settings_for(
-        empty_database, schedules={"often": {"task_type": "report", "every": "1s"}}, retention={"completed": "1h"}
-    )
-    settings = settings.model_copy(
-        update={"postgresql": settings.postgresql.model_copy(update={"schema_name": "jobs"})}
-    )
+    often = {"often": {"task_type": "report", "every": "1s"}}
+    settings = settings_for(empty_database, schema="jobs", schedules=often, retention={"completed": "1h"})
     async with await AsyncConnection.connect(empty_database, autocommit=True) as conn:
         await migrate.up(conn, "jobs")
         await conn.execute("SET search_path = jobs")

@@ -79,14 +79,12 @@ async def test_every_index_that_is_known_is_built_anew(conn: Connection, databas
 
 
 async def test_indexes_of_another_schema_are_left_alone(empty_database: str) -> None:
-    settings = settings_for(empty_database)
     async with await AsyncConnection.connect(empty_database, autocommit=True) as own:
         for schema in ("Mixed_Case", "other"):
             await up(own, schema)
         before, others = await files(own, "Mixed_Case"), await files(own, "other")
-        postgresql = settings.postgresql.model_copy(update={"schema_name": "Mixed_Case"})
 
-        await build_anew(settings.model_copy(update={"postgresql": postgresql}), within=timedelta(minutes=1))
+        await build_anew(settings_for(empty_database, schema="Mixed_Case"), within=timedelta(minutes=1))
 
         assert changed(before, await files(own, "Mixed_Case")) == before.keys()
         assert await files(own, "other") == others

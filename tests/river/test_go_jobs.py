@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -27,9 +28,14 @@ Connection = AsyncConnection[TupleRow]
 
 SHAPES = (
     "{}",
-    '{"big": 9223372036854775807, "bigger": 123456789012345678901234567890, "tiny": 1e-7}',
+    '{"big": 9223372036854775807, "bigger": 12345678901234567890123456789, "tiny": 1e-7, "long": 0.100000000000000005}',
     '{"text": "ä 😀 \\u2028 <&> \\\\ / \\"", "list": [1, [], {}], "nothing": null, "yes": true}',
 )
+
+
+def exactly(text: str) -> object:
+    """Return JSON with every digit of its numbers, however they are written."""
+    return json.loads(text, parse_int=Decimal, parse_float=Decimal)
 
 
 async def completed(client: AsyncClient, job_id: int) -> bool:
@@ -44,7 +50,7 @@ async def test_reference_insert_candidate_work(client: AsyncClient, peer: RiverP
         await eventually(lambda: completed(client, inserted["job"]["id"]), within=10)
 
     job = await client.get(inserted["job"]["id"])
-    assert json.loads(job.metadata["output"]["text"]) == json.loads(args)
+    assert exactly(job.metadata["output"]["text"]) == exactly(inserted["job"]["args"])
     assert (job.tags, job.priority, job.max_attempts) == (("from-go",), 3, 25)
 
 
@@ -71,7 +77,7 @@ async def test_candidate_insert_reference_work(client: AsyncClient, peer: RiverP
     await eventually(lambda: completed(client, job.id), within=10)
 
     seen = (await client.get(job.id)).metadata["output"]["args"]
-    assert json.loads(seen) == json.loads(text)
+    assert exactly(seen) == exactly(text)
 
 
 async def test_candidate_batches_are_worked(client: AsyncClient, peer: RiverPeer, conn: Connection) -> None:

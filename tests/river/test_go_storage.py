@@ -89,11 +89,9 @@ async def test_reference_migrator_candidate_runtime(empty_database: str, schema:
             await migrate.up(conn, schema)
             await check(conn, schema)
             theirs = await peer.ask("insert", kind="noop", args={})
-            settings = settings_for(empty_database)
-            postgresql = settings.postgresql.model_copy(update={"schema_name": schema})
             async with (
                 AsyncClient(empty_database, schema=schema) as client,
-                running_executor(settings.model_copy(update={"postgresql": postgresql})),
+                running_executor(settings_for(empty_database, schema=schema)),
             ):
                 await eventually(lambda: completed(client, theirs["job"]["id"]), within=10)
             await migrate.down(conn, schema, to=0)

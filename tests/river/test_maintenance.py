@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from riverrun import AsyncClient, Conflict, InvalidInput, JobState, NotFound, Unique
+from riverrun.database import migrate
 from riverrun.database.statements import Statements
 from riverrun.store import promote, rescue
 from riverrun_scheduler.cleaner import Cleaner
@@ -40,6 +41,14 @@ async def exhaust(service: Any, term: Term) -> None:
     pulse = await settled(term)
     while await service.step(pulse):
         pass
+
+
+async def cleaned(term: Term) -> None:
+    """Clean everything once."""
+    cleaner = Cleaner(term, await led(term))
+    cleaner._due = dict.fromkeys(cleaner._due, 0.0)
+    for _ in cleaner._due:
+        await exhaust(cleaner, term)
 
 
 async def test_leadership_same_client_id_term_replacement(conn: Connection, database: str) -> None:
@@ -96,10 +105,7 @@ async def test_maintenance_job_cleaner_retention(conn: Connection, database: str
             await insert(conn, state=state, finalized_at=ago(age))
     retention = {"completed": -1, "discarded": "8760h"}
     async with term_of(settings_for(database, retention=retention)) as term:
-        cleaner = Cleaner(term, await led(term))
-        cleaner._due = dict.fromkeys(cleaner._due, 0.0)
-        for _ in cleaner._due:
-            await exhaust(cleaner, term)
+        await cleaned(term)
 
     assert sorted(await states(conn)) == ["cancelled", *["completed"] * 4, *["discarded"] * 3]
 
@@ -109,10 +115,7 @@ async def test_maintenance_queue_cleaner_keeps_active_queues(conn: Connection, d
         paused = ago("1 hour") if name == "paused" else None
         await insert(conn, "river_queue", name=name, updated_at=ago(age), paused_at=paused)
     async with term_of(settings_for(database)) as term:
-        cleaner = Cleaner(term, await led(term))
-        cleaner._due = dict.fromkeys(cleaner._due, 0.0)
-        for _ in cleaner._due:
-            await exhaust(cleaner, term)
+        await cleaned(term)
 
     # River forgets paused queues as well, and with them that they are paused.
     assert await value(conn, "SELECT string_agg(name, ' ' ORDER BY name) FROM river_queue") == "fresh paused"
@@ -154,6 +157,29 @@ async def test_maintenance_rescuer_full_batch_of_unexpired_jobs(conn: Connection
 
     assert await value(conn, "SELECT count(*) FROM river_job WHERE state = 'running'") == 2500
     assert await value(conn, "SELECT state FROM river_job ORDER BY id DESC LIMIT 1") == "retryable"
+
+
+async def test_two_schemas_of_one_database_have_a_leader_each_that_keeps_to_its_own(empty_database: str) -> None:
+    first, second = ((f'"{name}".river_job', settings_for(empty_database, schema=name)) for name in ("Mixed_Case", "b"))
+    state = "SELECT string_agg(state::text, ' ' ORDER BY id) FROM "
+    async with await AsyncConnection.connect(empty_database, autocommit=True) as conn:
+        for table, settings in (first, second):
+            await migrate.up(conn, settings.postgresql.schema_name)
+            await conn.execute(
+                f"INSERT INTO {table} (kind, args, state, attempt, attempted_at, attempted_by, finalized_at)"
+                f" VALUES ('noop', '{{}}', 'scheduled', 0, NULL, NULL, NULL),"
+                f" ('noop', '{{}}', 'running', 1, now() - interval '2 hours', ARRAY['{GO}'], NULL),"
+                f" ('noop', '{{}}', 'completed', 1, NULL, NULL, now() - interval '9 days')".encode()
+            )
+        async with term_of(first[1]) as term, term_of(second[1]) as other:
+            assert (await led(other)).ours
+
+            for service in (Promoter, Rescuer):
+                await exhaust(service(term, await led(term)), term)
+            await cleaned(term)
+
+            assert await value(conn, state + first[0]) == "available retryable"
+            assert await value(conn, state + second[0]) == "scheduled running completed"
 
 
 @pytest.mark.parametrize(

@@ -284,15 +284,13 @@ async def test_custom_schema_reference_migrate_candidate_work(empty_database: st
         for name in (schema, "other"):
             await migrate.up(conn, name)
             await check(conn, name)
-    settings = settings_for(empty_database)
-    postgresql = settings.postgresql.model_copy(update={"schema_name": schema})
     async with (
         AsyncClient(empty_database, schema=schema) as client,
         AsyncClient(empty_database, schema="other") as other,
     ):
         elsewhere = (await other.enqueue("noop", {})).job.id
         here = (await client.enqueue("noop", {})).job.id
-        async with running_executor(settings.model_copy(update={"postgresql": postgresql})):
+        async with running_executor(settings_for(empty_database, schema=schema)):
 
             async def done() -> bool:
                 return (await client.get(here)).state == JobState.COMPLETED

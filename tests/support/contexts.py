@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,12 @@ QUICK = {
 
 
 def settings_for(
-    dsn: str, *, server_id: str = "test-host", schedules: dict[str, dict[str, object]] | None = None, **river: Any
+    dsn: str,
+    *,
+    server_id: str = "test-host",
+    schema: str | None = None,
+    schedules: Mapping[str, Mapping[str, object]] | None = None,
+    **river: Any,
 ) -> Settings:
     """Return a configuration that works on ``dsn`` with the tests' handlers; ``river`` has keys of that section."""
     parts = conninfo_to_dict(dsn)
@@ -28,7 +34,7 @@ def settings_for(
     return Settings.model_validate(
         {
             "server_id": server_id,
-            "postgresql": {**address, "username": parts["user"], "database": parts["dbname"]},
+            "postgresql": {**address, "username": parts["user"], "database": parts["dbname"], "schema": schema},
             "river": {**QUICK, **river},
             "handlers": {"modules": ["support.handlers"]},
             "schedules": schedules or {},
