@@ -73,6 +73,12 @@ def merged(first: JobFilter, second: JobFilter, field: str = "filter") -> JobFil
     return replace(first, **said)
 
 
+def without(text: str, name: str) -> str:
+    """Return the line without its terms of one name, such as ``state``; `parse` has read it before."""
+    terms = [term for term in _TERM.finditer(text) if (term[1] or "").lower() != name]
+    return " ".join(term[0].strip() for term in terms)
+
+
 class _Reading:
     """What was read of a line so far."""
 

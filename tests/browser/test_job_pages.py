@@ -28,6 +28,9 @@ WORDS = {
         "moves": "Move to queue",
         "into": "Into the queue",
         "move": "Move them",
+        "retry": "Retry all",
+        "delete": "Delete all for good",
+        "done": "Done.",
     },
     "zh-CN": {
         "change": "修改此任务",
@@ -43,6 +46,9 @@ WORDS = {
         "moves": "移动到队列",
         "into": "移到队列",
         "move": "移动",
+        "retry": "全部重试",
+        "delete": "全部永久删除",
+        "done": "已完成。",
     },
 }
 
@@ -189,3 +195,27 @@ async def test_a_list_is_acted_on_without_script(fleet: Admin, browser: Browser)
         await page.get_by_label("Let it wait for").fill("1h")
         await page.get_by_role("button", name="Snooze them").click()
         await expect(page.locator("#notice")).to_contain_text("The operation has begun.")
+
+
+@pytest.mark.parametrize("language", WORDS)
+async def test_a_group_of_failures_is_retried_and_another_one_deleted_on_a_phone(
+    fleet: Admin, browser: Browser, database: str, language: str
+) -> None:
+    words, failed = WORDS[language], "SELECT count(*) FROM river_job WHERE state IN ('discarded', 'retryable')"
+    async with await AsyncConnection.connect(database, autocommit=True) as conn:
+        before, jobs = await value(conn, failed), await value(conn, "SELECT count(*) FROM river_job")
+        async with open_page(browser, viewport=NARROW, locale=language) as page:
+            await page.goto(f"{fleet.url}/admin/error/list")
+            groups = await page.locator("tbody tr").count()
+            await page.get_by_role("button", name=words["retry"]).first.click()
+            await expect(page.locator(".toasts")).to_contain_text(words["done"])
+            await expect(page.locator("tbody tr")).to_have_count(groups - 1)
+            retried = before - await value(conn, failed)
+            await page.locator("tbody").get_by_role("button", name=words["more"]).first.focus()
+            await page.keyboard.press("Enter")
+            assert await has_no_overflow(page)
+            await page.get_by_role("button", name=words["delete"]).click()
+            await expect(page.locator("tbody tr")).to_have_count(groups - 2)
+        gone = jobs - await value(conn, "SELECT count(*) FROM river_job")
+    assert retried > 1
+    assert gone > 1

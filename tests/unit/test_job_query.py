@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
-from riverrun.job_query import merged, parse
+from riverrun.job_query import merged, parse, without
 from riverrun.store.listing import JobFilter
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
@@ -91,3 +91,16 @@ def test_two_filters_are_merged_unless_they_speak_of_the_same() -> None:
     assert merged(parse("state:running"), parse("queue:a")) == parse("state:running queue:a")
     with pytest.raises(InvalidInput):
         merged(parse("queue:a"), parse("queue:b"))
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "rest"),
+    [
+        ("state:running queue:a", "state", "queue:a"),
+        ("  STATE:running  ", "state", ""),
+        ('error:"state:x" state:a,b email', "state", 'error:"state:x" email'),
+        ("args.tag:1 tag:abc", "tag", "args.tag:1"),
+    ],
+)
+def test_a_line_goes_on_without_what_another_one_says(line: str, name: str, rest: str) -> None:
+    assert without(line, name) == rest

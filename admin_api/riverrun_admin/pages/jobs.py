@@ -10,6 +10,7 @@ from aiohttp import web
 
 from riverrun.errors import InvalidInput
 from riverrun.job import FINALIZED, Job, JobState
+from riverrun.job_query import without
 from riverrun.masking import HIDDEN
 from riverrun.store.bulk_operations import ACTIONS
 from riverrun.store.changing import WAITING
@@ -41,6 +42,9 @@ async def jobs_page(request: web.Request) -> web.Response:
         changed = query.copy()
         for name, value in changes.items():
             changed.popall(name, None)
+            # What a link says takes the place of what the line says about the same.
+            if line := without(changed.pop("filter", ""), name):
+                changed["filter"] = line
             if value is not None:
                 changed[name] = value
         return "?" + request.rel_url.with_query(changed).raw_query_string

@@ -188,6 +188,18 @@ async def test_a_long_search_is_shown_in_parts(
     assert told.json["next_cursor"] is not None
 
 
+async def test_a_link_of_a_list_takes_the_place_of_what_its_filter_says(
+    admin: Admin, conn: AsyncConnection[TupleRow]
+) -> None:
+    await insert(conn, tags=["red-tag"], state="discarded", finalized_at=ago("1 minute"), max_attempts=1)
+
+    page = await admin.page('/admin/queue/jobs?filter=STATE:discarded+tag:red-tag+error:"a+b"&limit=3')
+
+    links = {attributes.get("href") or "" for _, attributes in elements(page.text).found}
+    assert "?limit=3&filter=tag:red-tag+error:%22a+b%22&state=running" in links
+    assert "?limit=3&filter=tag:red-tag+error:%22a+b%22" in links, "all states"
+
+
 async def test_forms_pause_scale_and_resume_a_queue(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
     await insert(conn, queue="mail")
     page = elements((await admin.page("/admin/queue/list")).text)
