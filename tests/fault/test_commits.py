@@ -37,7 +37,7 @@ def test_claims_that_nobody_heard_of_are_given_back(lab: Lab) -> None:
             lab.works_again()
             for _ in range(size(1, 10)):
                 proxy.cut_after_commit(CLAIM)
-                eventually_sync(lambda: not proxy.unused_aims, within=10)
+                eventually_sync(lambda: not proxy.unused_aims, within=30)
                 time.sleep(1)
         lab.settle(60)
         cuts = proxy.cuts
@@ -69,7 +69,7 @@ def test_results_that_nobody_heard_of_are_written_once(
             lab.works_again()
             for _ in range(size(3, 30)):
                 proxy.cut_after_commit(pattern)
-                eventually_sync(lambda: not proxy.unused_aims, within=10)
+                eventually_sync(lambda: not proxy.unused_aims, within=30)
                 time.sleep(0.3)
         lab.settle(30)
         cuts = proxy.cuts
@@ -105,7 +105,7 @@ def test_a_cancellation_that_nobody_heard_of_may_be_asked_for_again(lab: Lab) ->
         lab.hosts("a")
         (running,) = lab.producer(kind="long", args=lambda _: {"ms": 30_000}).enqueue(1)
         (waiting,) = lab.producer(kind="long", args=lambda _: {"ms": 30_000}, delay=3600).enqueue(1)
-        eventually_sync(lambda: lab.effects("begin") == 1, within=10)
+        lab.begun(1)
         at = time.time()
         for job_id in (running, waiting):
             assert job_id is not None
@@ -128,7 +128,7 @@ def test_a_rescue_that_nobody_heard_of_happens_once(lab: Lab) -> None:
     with Proxy(lab.database) as proxy:
         (host,) = lab.hosts("a", database=proxy.dsn)
         lab.producer(kind="long", args=lambda _: {"ms": 2000}).enqueue(10)
-        eventually_sync(lambda: lab.effects("begin") == 10, within=10)
+        lab.begun(10)
         proxy.cut_after_commit(RESCUE)
         at = host.send(signal.SIGKILL, "executor")
         lab.settle(40)

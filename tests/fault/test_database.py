@@ -203,7 +203,7 @@ def test_an_executor_that_dies_while_the_table_is_locked_costs_its_neighbours_no
     """D16, F1: an executor is killed while the table of the jobs is locked for longer than a lease lasts."""
     (host,) = lab.hosts("a", river={"queues": {"default": {"max_workers": 20, "processes": 2}}})
     lab.producer(kind="long", args=lambda _: {"ms": 18_000}).enqueue(20)
-    eventually_sync(lambda: lab.effects("begin") == 20, within=10)
+    lab.begun(20)
     with _locked(lab, "ACCESS EXCLUSIVE"):
         victim = host.child_pid("executor")
         host.send(signal.SIGKILL, "executor")

@@ -56,8 +56,8 @@ def test_a_primary_that_was_left_behind_confirms_nothing_and_its_host_stops_its_
             own_lab.hosts("moved", river=slots, database=moved.dsn)
             own_lab.grown_up()
             own_lab.producer(kind="long", args=lambda _: {"ms": 14_000}).enqueue(20)
-            eventually_sync(lambda: own_lab.effects("begin") == 20, within=10)
-            eventually_sync(lambda: _claims(standby) == 20, within=10)
+            own_lab.begun(20)
+            eventually_sync(lambda: _claims(standby) == 20, within=30)
 
             at = _promote(standby)
             own_lab.database = standby.dsn("work")

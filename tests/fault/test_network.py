@@ -21,7 +21,7 @@ def test_jobs_of_a_host_that_is_cut_off_run_elsewhere_and_it_comes_back(switched
     follows = "b" if lab.leader() == "a" else "a"
     with lab.producer(rate=20, args=lambda n: {"ms": 50}):
         lab.producer(kind="long", args=lambda _: {"ms": 5000}).enqueue(20)
-        eventually_sync(lambda: lab.effects("begin") >= 20, within=10)
+        lab.begun(20)
         time.sleep(1)
         at = time.time()
         cables.pull(follows)
@@ -78,7 +78,7 @@ def test_another_scheduler_leads_when_the_leader_is_cut_off(switched_lab: tuple[
     more = {"schedules": {"each": {"task_type": "work", "every": "1s", "missed": "all"}}}
     for name in ("a", "b"):
         lab.hosts(name, database=database, within=cables.plug(name), more=more)
-    lab.until("EXISTS (SELECT FROM river_job)", within=10)
+    lab.until("EXISTS (SELECT FROM river_job)", within=30)
     seen = []
     for _ in range(size(1, 10)):
         leads = lab.leader()
