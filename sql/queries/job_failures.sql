@@ -7,7 +7,8 @@
 --   index: river_job_state_and_finalized_at_index, riverrun_job_due_index; most bounds what is read of either
 WITH failed AS MATERIALIZED (
     (
-        SELECT id, state, kind, queue, errors[array_upper(errors, 1)] AS error
+        SELECT id, state, kind, queue, errors[array_upper(errors, 1)] ->> 'error' AS said,
+            errors[array_upper(errors, 1)] ->> 'at' AS at
         FROM river_job
         WHERE state = 'discarded'
             AND finalized_at IS NOT NULL
@@ -17,7 +18,8 @@ WITH failed AS MATERIALIZED (
     )
     UNION ALL
     (
-        SELECT id, state, kind, queue, errors[array_upper(errors, 1)] AS error
+        SELECT id, state, kind, queue, errors[array_upper(errors, 1)] ->> 'error' AS said,
+            errors[array_upper(errors, 1)] ->> 'at' AS at
         FROM river_job
         WHERE state = 'retryable'
             AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
@@ -28,14 +30,14 @@ WITH failed AS MATERIALIZED (
 read AS MATERIALIZED (
     SELECT
         id, state, kind, queue,
-        left(error ->> 'error', 2000) AS whole,
+        left(said, 2000) AS whole,
         regexp_replace(
-            left(split_part(error ->> 'error', E'\n', 1), 200),
+            left(split_part(said, E'\n', 1), 200),
             '\m(0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|[0-9]+)\M', '#', 'gi'
         ) AS message,
-        CASE WHEN error ->> 'at' ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$' THEN (error ->> 'at')::timestamptz END AS at
+        CASE WHEN at ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$' THEN at::timestamptz END AS at
     FROM failed
-    WHERE error IS NOT NULL
+    WHERE said IS NOT NULL OR at IS NOT NULL
 )
 SELECT
     left(md5(kind || E'\n' || message), 16) AS fingerprint,

@@ -6,6 +6,7 @@ Seeds databases of its own, or measures those that are there:
 
     … -m bench.scale --database-url postgres://… --parts lists statements pages paint
     … -m bench.scale --database-url postgres://… --parts path
+    … -m bench.scale --database-url postgres://… --parts crowd
 
 Each part is kept in ``scale.json`` beside this file, so that they may be measured one after another.
 """
@@ -24,7 +25,7 @@ from typing import Any
 
 import psycopg
 
-from bench import pages, path, statements
+from bench import crowd, pages, path, statements
 from bench.scale_document import document
 from bench.server import server
 from riverrun.settings.connection import url_from_conninfo
@@ -43,7 +44,8 @@ LOOKED: dict[str, Part] = {
     "pages": pages.pages,
     "paint": pages.first_paint,
 }
-PATH = "path"
+PATH, CROWD = "path", "crowd"
+PARTS = [*LOOKED, PATH, CROWD]
 
 
 def main() -> None:
@@ -64,7 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--database-url", help="a database that `queuectl bench seed` has filled; it is changed by path"
     )
-    parser.add_argument("--parts", nargs="*", choices=[*LOOKED, PATH], default=[*LOOKED, PATH], help="only these")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="only these")
     parser.add_argument("--output", type=Path, help="folder that takes scale.md; by default none")
     return parser.parse_args()
 
@@ -73,12 +75,14 @@ def _measure_own(results: Results, given: argparse.Namespace) -> None:
     """Measure what people look at in one large database, and the path of jobs in that, a small and a larger one."""
     with server() as postgres:
         few, many = (_seeded(postgres.create(name), jobs) for name, jobs in (("few", FEW_JOBS), ("many", given.jobs)))
-        _measure(results, many, [part for part in given.parts if part != PATH])
+        _measure(results, many, [part for part in given.parts if part in LOOKED])
         if PATH in given.parts:
             for url in (few, many):
                 _measure(results, url, [PATH])
             path.fill(many, MOST_WAITING)
             _measure(results, many, [PATH])
+        if CROWD in given.parts:
+            _measure(results, url_from_conninfo(postgres.create(CROWD)), [CROWD])
 
 
 def _seeded(dsn: str, jobs: int) -> str:
@@ -100,6 +104,8 @@ def _measure(results: Results, url: str, parts: list[str]) -> None:
         if part == PATH:
             found = path.path(url)
             results.setdefault(PATH, {})[str(found["waiting"])] = found
+        elif part == CROWD:
+            results[CROWD] = crowd.crowd(url)
         else:
             results[part] = LOOKED[part](url)
         RESULTS.write_text(json.dumps(results, indent=1), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 Results = Mapping[str, Any]
@@ -13,7 +14,7 @@ _COMMAND = "PYTHONPATH=tests .venv/bin/python -m bench.scale --output docs"
 
 def document(results: Results) -> str:
     """Return the page as Markdown."""
-    sections = (_head, _path, _lists, _statements, _pages, _paint)
+    sections = (_head, _path, _lists, _statements, _pages, _paint, _crowd)
     return "\n\n".join(part for part in (section(results) for section in sections) if part) + "\n"
 
 
@@ -101,6 +102,41 @@ def _paint(results: Results) -> str:
         "## First paint\n\n"
         "First contentful paint in headless Chromium on the same cores, by a browser that has nothing of the site yet, "
         "and all that it loads until then.\n\n" + _table(("page", "ms", "loaded"), rows)
+    )
+
+
+def _crowd(results: Results) -> str:
+    measured = results.get("crowd")
+    if measured is None:
+        return ""
+    described = {
+        "quiet": "nobody",
+        "readers": "200 streams of events",
+        "connections": "10,000 connections at rest, of which 2,000 are taken in",
+        "abuse": "100 senders that never finish, and 50 requests a second that are refused",
+    }
+    rows = [
+        (
+            described[name],
+            f"{median(rates):,.0f} ({min(rates):,}–{max(rates):,})",
+            f"{measured['ratio'].get(name, 1):.2f}",
+            f"{measured['cores'][name]:.1%}" if name in measured["cores"] else "–",
+            f"{measured['memory_mb'][name]:.0f}",
+        )
+        for name, rates in measured["jobs_per_second"].items()
+    ]
+    normal, statuses = measured["normal"], measured["statuses"]["abuse"]
+    head = ("meanwhile at the admin process", "jobs/s", "ratio", "its processor time, of one core", "its MiB")
+    answered = ", ".join(f"{status} {times:,} times" for status, times in statuses.items() if status != "0")
+    return (
+        "## Crowds\n\n"
+        f"With {normal['readers']} streams of events open and {normal['jobs_per_second']} jobs a second enqueued, the "
+        f"admin process uses {normal['cores']:.1%} of one core.\n\n"
+        "100,000 jobs that do nothing are drained by one executor, in turns with nobody and with a crowd there, on the "
+        "same cores as the database, the admin process and the crowd itself.\n\n"
+        + _table(head, rows)
+        + "\n\nThe abuse: bodies that are deep or too large, requests of another site, forged cursors, filters made to "
+        f"take long, strange host names, wrong tokens. It was answered {answered}."
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from riverrun.database.statements import Query, Row, Steps
 from riverrun.errors import NotFound
 
-MOST_JOBS = 2_000
+MOST_JOBS = 1_500
 """How many discarded and how many retryable jobs are looked at, the newest and those that are soonest due."""
 
 
