@@ -10,5 +10,6 @@ FROM (
     FROM river_job
     WHERE state = 'running'
 ) AS running
-WHERE running.incarnation ~ '^[A-Za-z0-9._-]+_[0-9]+_[0-9a-f]{8}$'
+WHERE running.incarnation ~
+    \ir parts/incarnation_of_ours.sql
     AND NOT EXISTS (SELECT FROM riverrun_executor AS executor WHERE executor.incarnation = running.incarnation)

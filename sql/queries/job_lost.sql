@@ -30,7 +30,9 @@ WHERE job.state = 'running'
     AND CASE
         WHEN executor.incarnation IS NOT NULL THEN executor.lease_until < now() - interval '1 second'
         WHEN job.attempted_by[cardinality(job.attempted_by)] = ANY (%(missing)s::text[]) THEN true
-        WHEN job.attempted_by[cardinality(job.attempted_by)] ~ '^[A-Za-z0-9._-]+_[0-9]+_[0-9a-f]{8}$' THEN false
+        WHEN job.attempted_by[cardinality(job.attempted_by)] ~
+            \ir parts/incarnation_of_ours.sql
+            THEN false
         ELSE coalesce(job.attempted_at, job.created_at) < now() - make_interval(secs => %(stuck_seconds)s::float8)
     END
 ORDER BY job.id

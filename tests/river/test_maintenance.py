@@ -29,6 +29,14 @@ Connection = AsyncConnection[TupleRow]
 
 HOLDER = "SELECT (SELECT leader_id FROM river_leader WHERE expires_at >= now())"
 GO = "host_2026_01_02T03_04_05_123456"
+CLIENT_IDS = (
+    GO,
+    "worker_example_com_2026_01_02T03_04_05_678901_deadbeef",
+    "worker.example.com-4711-0123456789ab",
+    "riverqueue-js-4711-0c7b3c0e-6f0f-4d8e-9d5c-2f1f4b1b8a7e",
+    "java-0c7b3c0e-6f0f-4d8e-9d5c-2f1f4b1b8a7e",
+)
+"""How River's clients for Go, Rust, Ruby, JavaScript and Java call themselves unless they are told to."""
 
 
 async def led(term: Term) -> RiverLeadership:
@@ -203,6 +211,17 @@ async def test_maintenance_rescuer_stale_selection(conn: Connection, database: s
     assert [each.id for each in lost] == [job_id]
     assert rescued == []
     assert await job(conn, job_id) == before
+
+
+@pytest.mark.parametrize("client_id", CLIENT_IDS)
+async def test_no_client_of_river_passes_for_an_executor_of_ours(conn: Connection, client_id: str) -> None:
+    await insert(conn, state="running", attempt=1, attempted_by=[client_id], attempted_at=ago("59 minutes"))
+    run = Statements().run
+
+    assert await run(conn, rescue.missing_executors()) == set()
+    assert await run(conn, rescue.lost(missing=[], stuck_after=timedelta(hours=1))) == []
+    (job_of_theirs,) = await run(conn, rescue.lost(missing=[], stuck_after=timedelta(minutes=58)))
+    assert job_of_theirs.reason == "stuck"
 
 
 async def test_a_stuck_job_of_a_kind_that_nobody_here_knows_is_retried(conn: Connection, database: str) -> None:
