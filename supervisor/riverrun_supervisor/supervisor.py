@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from riverrun.errors import ConfigError
@@ -33,6 +33,7 @@ from riverrun_supervisor.exits import Exit
 from riverrun_supervisor.farewell import Grace
 from riverrun_supervisor.gauges import HostMetrics
 from riverrun_supervisor.greeting import greet
+from riverrun_supervisor.lease import Lease
 from riverrun_supervisor.plan import MODULES, ChildPlan
 from riverrun_supervisor.sources import Sources
 from riverrun_supervisor.storage import until_usable
@@ -149,32 +150,38 @@ class Supervisor:
         if self._leaving.is_set():
             return
         async with asyncio.TaskGroup() as group:
-            services = [group.create_task(lease.run(), name="lease"), group.create_task(self._watch(), name="watch")]
-            crew = self._crew = Crew(
-                group,
-                launch=self._configuration.launch(self._modules),
-                reports=Reports(
-                    metrics=self._metrics.add,
-                    asked=self._answer,
-                    loaded=lambda message: self._sources.learn(message.files),
-                    ready=self._check_ready,
-                    ended=lambda child, exited: self._child_ended(child, exited, executors),
-                ),
-            )
-            executors.join(crew)
+            crew = self._crew = self._hire(group, executors)
+            services = [group.create_task(run, name=name) for name, run in self._services(lease, crew).items()]
             crew.follow(self._configuration.plans, Grace.of(self.settings.river))
-            if not self.settings.river.poll_only:
-                dsn, schema = self.settings.dsn(), self.settings.postgresql.schema_name
-                services.append(group.create_task(pass_on(dsn, schema, crew.tell), name="listen"))
-            if self._configuration.embedded is not None:
-                services.append(group.create_task(self._configuration.embedded.keep(), name="embedded database"))
-            if self._configuration.request.dev:
-                services.append(group.create_task(self._sources.watch(self._renew_executors), name="sources"))
             await self._leaving.wait()
             await crew.leave("executor")
             await crew.leave("scheduler", "admin")
             await end(services)
         await lease.close()
+
+    def _hire(self, group: asyncio.TaskGroup, executors: Executors) -> Crew:
+        """Return the crew, which has no children yet."""
+        reports = Reports(
+            metrics=self._metrics.add,
+            asked=self._answer,
+            loaded=lambda message: self._sources.learn(message.files),
+            ready=self._check_ready,
+            ended=lambda child, exited: self._child_ended(child, exited, executors),
+        )
+        crew = Crew(group, launch=self._configuration.launch(self._modules), reports=reports)
+        executors.join(crew)
+        return crew
+
+    def _services(self, lease: Lease, crew: Crew) -> dict[str, Coroutine[None, None, None]]:
+        """Return by name what this process does itself while there are children."""
+        services = {"lease": lease.run(), "watch": self._watch()}
+        if not self.settings.river.poll_only:
+            services["listen"] = pass_on(self.settings.dsn(), self.settings.postgresql.schema_name, crew.tell)
+        if self._configuration.embedded is not None:
+            services["embedded database"] = self._configuration.embedded.keep()
+        if self._configuration.request.dev:
+            services["sources"] = self._sources.watch(self._renew_executors)
+        return services
 
     async def _watch(self) -> None:
         """Tell systemd how we are, often enough for its watchdog."""
