@@ -81,7 +81,7 @@ class Lab:
         """Wait until so many attempts have begun since the test did."""
         eventually_sync(lambda: self.effects("begin") >= jobs, within=60)
 
-    def works_again(self, within: float = 20.0) -> float:
+    def works_again(self, within: float = 60.0) -> float:
         """Wait until one more job begins than until now, and return when that was."""
         with psycopg.connect(self.witnesses, autocommit=True) as conn:
             seen = conn.execute("SELECT coalesce(max(seq), 0) FROM effect").fetchone()
@@ -113,7 +113,7 @@ class Lab:
         eventually_sync(lambda: self.rows(f"SELECT {condition}")[0][0], within=within, every=every)
         return time.time()
 
-    def settle(self, within: float = 30.0, *, but: Sequence[str] = ()) -> None:
+    def settle(self, within: float = 60.0, *, but: Sequence[str] = ()) -> None:
         """Wait until every job has come to its end, those of the schedules and of kinds in ``but`` aside."""
         named = ", ".join(f"'{kind}'" for kind in but) or "''"
         unsettled = (

@@ -39,7 +39,7 @@ def test_claims_that_nobody_heard_of_are_given_back(lab: Lab) -> None:
                 proxy.cut_after_commit(CLAIM)
                 eventually_sync(lambda: not proxy.unused_aims, within=30)
                 time.sleep(1)
-        lab.settle(60)
+        lab.settle()
         cuts = proxy.cuts
 
     witnessed = lab.history()
@@ -71,7 +71,7 @@ def test_results_that_nobody_heard_of_are_written_once(
                 proxy.cut_after_commit(pattern)
                 eventually_sync(lambda: not proxy.unused_aims, within=30)
                 time.sleep(0.3)
-        lab.settle(30)
+        lab.settle()
         cuts = proxy.cuts
 
     lab.conclude("D7", f"finalize in doubt {cuts} times ({kind})")
@@ -92,7 +92,7 @@ def test_ticks_and_promotions_that_nobody_heard_of_happen_once(lab: Lab) -> None
             eventually_sync(lambda: not proxy.unused_aims, within=30)
             time.sleep(1.0)
         time.sleep(3)
-        lab.settle(30)
+        lab.settle()
         cuts = proxy.cuts
 
     lab.conclude("D7", f"tick or promotion in doubt {cuts} times")
@@ -115,7 +115,7 @@ def test_a_cancellation_that_nobody_heard_of_may_be_asked_for_again(lab: Lab) ->
                 with pytest.raises(DatabaseUnavailable):
                     client.cancel(job_id)
                 client.cancel(job_id)
-        lab.settle(20)
+        lab.settle()
         seen = time.time() - at
 
     lab.conclude(
@@ -131,7 +131,7 @@ def test_a_rescue_that_nobody_heard_of_happens_once(lab: Lab) -> None:
         lab.begun(10)
         proxy.cut_after_commit(RESCUE)
         at = host.send(signal.SIGKILL, "executor")
-        lab.settle(40)
+        lab.settle()
         assert proxy.cuts == 1
 
     seen, again = lab.history().taken_back([at])
@@ -164,7 +164,7 @@ def test_an_enqueue_that_nobody_heard_of_becomes_one_job_when_it_is_repeated(lab
             assert client.enqueue("work", {"key": "unique"}, unique=unique).duplicate
 
     lab.hosts("b")
-    lab.settle(30)
+    lab.settle()
     witnessed = lab.conclude("D7", f"enqueue in doubt {cuts + 1} times")
     births = [change for change in witnessed.changes if change.old_state is None]
     assert len(births) == cuts + 1 == size(3, 30) + 1

@@ -35,9 +35,9 @@ def test_a_restart_of_the_database_ends_no_job_and_runs_none_twice(own_lab: Lab,
             own_lab.producer(args=slow).enqueue(100)
             own_lab.server.stop(crash=crash)
             accepted = own_lab.server.start()
-            resumed.append(own_lab.works_again(30) - accepted)
+            resumed.append(own_lab.works_again() - accepted)
         time.sleep(size(1, 10))
-    own_lab.settle(60)
+    own_lab.settle()
 
     witnessed = own_lab.conclude(
         "D2" if crash else "D1", f"database {'crashed' if crash else 'restarted fast'} {len(resumed)} times",
@@ -58,9 +58,9 @@ def test_a_crash_of_one_session_ends_no_job(own_lab: Lab) -> None:
             own_lab.server.kill_backend()
             eventually_sync(lambda: own_lab.rows("SELECT 1"), within=20)
             accepted = time.time()
-            resumed.append(own_lab.works_again(30) - accepted)
+            resumed.append(own_lab.works_again() - accepted)
             time.sleep(1)
-    own_lab.settle(60)
+    own_lab.settle()
 
     witnessed = own_lab.conclude(
         "D2", f"server process killed {len(resumed)} times", seen_after=resumed, target=3.0,
@@ -89,7 +89,7 @@ def test_sessions_that_are_ended_or_cancelled_at_random_run_no_job_twice(lab: La
         healed = time.time()
         resumed = lab.works_again() - healed
         time.sleep(1)
-    lab.settle(40)
+    lab.settle()
 
     witnessed = lab.conclude(fault, f"{function} {hits} times", seen_after=[resumed], target=3.0)
     assert not witnessed.rescues()
@@ -118,8 +118,8 @@ def test_a_host_whose_connections_die_in_silence_works_again_within_seconds(lab:
                 proxy.heal()
             before = lab.effects("begin")
             time.sleep(0.5)  # what was on its way
-            resumed = lab.works_again(25) - at
-        lab.settle(60)
+            resumed = lab.works_again() - at
+        lab.settle()
         assert lab.effects("begin") > before
 
     lab.conclude("D6", f"connections {half}", seen_after=[resumed], target=5.0)
@@ -137,8 +137,8 @@ def test_many_clients_do_not_storm_a_database_that_has_no_room(own_lab: Lab) -> 
                 time.sleep(size(6, 30))
                 tried = (proxy.accepted - before) / (time.monotonic() - began) / 2
             healed = time.time()
-            resumed = own_lab.works_again(40) - healed
-        own_lab.settle(60)
+            resumed = own_lab.works_again() - healed
+        own_lab.settle()
 
     witnessed = own_lab.conclude(
         "D13", f"no connection free for {size(6, 30)} s", seen_after=[resumed], target=5.0,
@@ -162,7 +162,7 @@ def test_a_pinned_horizon_costs_no_throughput(own_lab: Lab) -> None:
             own_lab.rows("VACUUM river_job")
             time.sleep(size(8, 600))
             until = time.time()
-    own_lab.settle(40)
+    own_lab.settle()
 
     # Compared with what was asked for meanwhile: what the machine does besides slows both.
     witnessed = own_lab.history()
@@ -188,7 +188,7 @@ def test_a_locked_table_piles_up_no_sessions_and_ends_no_term(lab: Lab, mode: st
             during = lab.rows(f"SELECT {SESSIONS}")[0][0]
         healed = time.time()
         resumed = lab.works_again() - healed
-    lab.settle(40)
+    lab.settle()
 
     witnessed = lab.conclude(
         "D16", f"river_job locked against {against} for {size(5, 20)} s", seen_after=[resumed], target=3.0,
@@ -209,7 +209,7 @@ def test_an_executor_that_dies_while_the_table_is_locked_costs_its_neighbours_no
         host.send(signal.SIGKILL, "executor")
         time.sleep(12)
         healed = time.time()
-    lab.settle(60)
+    lab.settle()
 
     witnessed = lab.history()
     seen, _ = witnessed.taken_back([healed])
@@ -235,8 +235,8 @@ def test_a_database_that_takes_no_writes_is_waited_for(own_lab: Lab) -> None:
             conn.execute("ALTER SYSTEM RESET default_transaction_read_only")
             conn.execute("SELECT pg_reload_conf()")
         healed = time.time()
-        resumed = own_lab.works_again(30) - healed
-    own_lab.settle(60)
+        resumed = own_lab.works_again() - healed
+    own_lab.settle()
 
     witnessed = own_lab.conclude("D20", f"read-only for {size(5, 20)} s", seen_after=[resumed], target=5.0)
     assert not witnessed.rescues()

@@ -33,9 +33,9 @@ def test_a_synchronous_standby_that_is_promoted_has_lost_nothing(own_lab: Lab) -
                 accepted = time.time()
                 proxy.heal()
                 proxy.redirect(standby.dsn("work"))
-                resumed = own_lab.works_again(40) - accepted
+                resumed = own_lab.works_again() - accepted
                 time.sleep(size(2, 20))
-            own_lab.settle(60)
+            own_lab.settle()
 
         witnessed = own_lab.conclude(
             "D9", "synchronous standby promoted", seen_after=[resumed], target=5.0, note="seen: first job after it"
@@ -64,7 +64,7 @@ def test_a_primary_that_was_left_behind_confirms_nothing_and_its_host_stops_its_
             moved.redirect(standby.dsn("work"))
             eventually_sync(lambda: own_lab.history().rescues(), within=40, every=0.5)
             confirmed = _finished(primary)
-            own_lab.settle(60)
+            own_lab.settle()
 
             witnessed = own_lab.history()
             seen, again = witnessed.taken_back([at])
@@ -88,7 +88,7 @@ def test_of_several_servers_the_primary_is_worked_on_and_a_standby_alone_is_not(
         alone = own_lab.fleet.host("standby", environment=_asked(standby))
         own_lab.fleet.host("both", environment=_asked(standby, own_lab.server)).ready()
         own_lab.producer().enqueue(20)
-        own_lab.settle(20)
+        own_lab.settle()
 
         own_lab.conclude("D11", "a standby named before its primary, and alone")
         assert own_lab.leader() == "both"

@@ -27,7 +27,7 @@ def test_a_handler_that_takes_all_memory_is_named_and_its_neighbours_lose_nothin
             (hog,) = lab.producer(kind="hog").enqueue(1)
             lab.until(f"(SELECT state = 'discarded' FROM river_job WHERE id = {hog})", within=size(40, 60))
             lab.works_again()
-        lab.settle(60)
+        lab.settle()
 
     witnessed = lab.history()
     steps = [effect.at for effect in witnessed.effects if effect.job_id == hog]
@@ -54,7 +54,7 @@ def test_a_segfault_takes_no_other_job_with_it_for_good(lab: Lab) -> None:
             lab.producer(kind="segfault").enqueue(1)
             time.sleep(1.0)
         lab.works_again()
-    lab.settle(60)
+    lab.settle()
 
     witnessed = lab.history()
     crashed = [rescue for rescue in witnessed.rescues() if rescue.kind == "segfault"]
@@ -99,7 +99,7 @@ def test_plain_functions_that_never_listen_cost_their_process_and_not_its_slots(
     replaced = time.time() - at
 
     lab.producer(kind="long", args=lambda _: {"ms": 4000}).enqueue(4)
-    lab.settle(60)
+    lab.settle()
     witnessed = lab.conclude(
         "F12", "2 plain functions that ignore a cancellation", seen_after=[ended], target=12.0,
         promise=Promise(ends={"hung": "cancelled"}), note=f"another process after {replaced:.1f} s",

@@ -30,7 +30,7 @@ def test_nothing_is_lost_doubled_or_finished_by_the_wrong_one_whatever_happens(o
         nemesis = Nemesis(own_lab, proxies, patience=30.0 if HOURS else 3.0)
         long = stack.enter_context(own_lab.producer(kind="long", rate=1, args=lambda n: {"ms": 500 + n % 9 * 500}))
         quick = stack.enter_context(own_lab.producer(rate=100 if HOURS else 30, args=lambda n: {"ms": n % 10 * 20}))
-        own_lab.works_again(60)
+        own_lab.works_again()
         baseline_ends = time.time() + (60 if HOURS else 2)
         time.sleep(baseline_ends - time.time())
         until = time.time() + seconds

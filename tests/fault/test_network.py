@@ -32,7 +32,7 @@ def test_jobs_of_a_host_that_is_cut_off_run_elsewhere_and_it_comes_back(switched
             cables.put_back(follows)
         healed = time.time()
         eventually_sync(lambda: _began(lab, follows, healed), within=30, every=0.3)
-    lab.settle(40)
+    lab.settle()
 
     witnessed = lab.history()
     back = min(_began(lab, follows, healed)) - healed
@@ -61,7 +61,7 @@ def test_a_slow_network_is_taken_for_no_death(lab: Lab) -> None:
             flaps = [term for term in lab.history().terms if term.at > at]
             for proxy in proxies:
                 proxy.heal()
-        lab.settle(40)
+        lab.settle()
 
         witnessed = lab.conclude(
             "D8", f"200 ms and 1 Mbit/s for {seconds} s", note=f"{len(flaps)} changes of the leader"

@@ -24,8 +24,8 @@ def test_what_cannot_be_stored_stops_neither_its_job_nor_its_neighbours(lab: Lab
     )
     with lab.producer(rate=20):
         hostile.enqueue(len(VALUES))
-        lab.settle(60)
-    lab.settle(20)
+        lab.settle()
+    lab.settle()
 
     witnessed = lab.conclude("P1", f"{len(VALUES)} hostile values as {'errors' if raises else 'outputs'}")
     assert not witnessed.rescues()
@@ -56,7 +56,7 @@ def test_a_kind_that_nobody_knows_is_never_discarded_in_silence(lab: Lab) -> Non
     with lab.producer(rate=20):
         lab.works_again()
         time.sleep(size(3, 15))
-    lab.settle(20, but=("nobody_knows",))
+    lab.settle(but=("nobody_knows",))
 
     states = {row[0] for row in lab.rows("SELECT state::text FROM river_job WHERE kind = 'nobody_knows'")}
     ends = {"nobody_knows": next(iter(states))} if states <= {"available", "scheduled", "retryable"} else {}
@@ -75,7 +75,7 @@ def test_a_job_that_always_kills_its_executor_is_put_away_after_three_crashes(la
     (poison,) = lab.producer(kind="segfault", args=lambda _: {"times": 1_000_000}).enqueue(1)
     lab.producer(args=lambda n: {"ms": 20 + n % 5 * 20}).enqueue(good // 2)
     lab.until(f"(SELECT state = 'discarded' FROM river_job WHERE id = {poison})", within=size(24, 60))
-    lab.settle(40)
+    lab.settle()
 
     witnessed = lab.conclude("F4", f"one poison among {good} jobs", promise=Promise(ends={"segfault": "discarded"}))
     assert len([rescue for rescue in witnessed.rescues() if rescue.job_id == poison]) <= 3

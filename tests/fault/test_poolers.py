@@ -21,7 +21,7 @@ def test_a_pooler_that_keeps_sessions_apart_is_like_none(lab: Lab) -> None:
         with lab.producer(rate=30, args=lambda n: {"ms": n % 5 * 20}):
             lab.works_again()
             time.sleep(size(3, 30))
-        lab.settle(30)
+        lab.settle()
 
         witnessed = lab.conclude("D12", "PgBouncer in session mode")
         assert not witnessed.rescues()
@@ -39,7 +39,7 @@ def test_a_pooler_that_lends_sessions_is_refused_by_the_daemon_and_takes_jobs(la
             jobs = [client.enqueue("work", {}, conn=conn).job.id for _ in range(20)]
 
     lab.fleet.host("direct").ready()
-    lab.settle(20)
+    lab.settle()
     lab.conclude("D12", f"PgBouncer in {mode} mode: refused by the daemon, {len(jobs)} jobs enqueued through it")
     assert code != 0
     assert "pooler" in host.said()

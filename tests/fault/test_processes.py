@@ -37,7 +37,7 @@ def test_killed_executors_lose_no_job_and_their_jobs_run_again_at_once(lab: Lab)
             time.sleep(lab.random.uniform(0.2, size(1, 3)))  # at full size: 100,000 jobs in all
             kills.append(host.send(signal.SIGKILL, "executor"))
         lab.works_again()
-    lab.settle(60)
+    lab.settle()
 
     seen, again = lab.history().taken_back(kills)
     lab.conclude(
@@ -57,7 +57,7 @@ def test_a_killed_supervisor_leaves_no_process_and_its_successor_takes_the_jobs_
     host.wait()
     eventually_sync(lambda: not host.survivors(), within=5)
     host.start().ready()
-    lab.settle(60)
+    lab.settle()
 
     seen, again = lab.history().taken_back([at])
     lab.conclude(
@@ -75,7 +75,7 @@ def test_jobs_of_a_host_that_died_run_on_another_host(lab: Lab) -> None:
     dies = next(host for host in lab.fleet.hosts if host.name == lab.leader())
 
     at = dies.kill_all()
-    lab.settle(60)
+    lab.settle()
 
     seen, again = lab.history().taken_back([at])
     lab.conclude("F6", "all processes of the leading host killed", seen_after=seen, target=5.0, note=lab.summary(again))
@@ -93,7 +93,7 @@ def test_a_frozen_executor_that_wakes_up_finishes_nothing_of_others(lab: Lab) ->
         eventually_sync(lambda: lab.history().rescues(), within=30, every=0.5)
     finally:
         _wake(frozen)
-    lab.settle(60)
+    lab.settle()
 
     seen, again = lab.history().taken_back([at])
     lab.conclude(
@@ -114,7 +114,7 @@ def test_jobs_of_a_frozen_host_run_elsewhere_and_its_late_results_are_refused(la
         eventually_sync(lambda: _ran_again(lab), within=20, every=0.5)
     finally:
         hosts[0].wake_all()
-    lab.settle(60)
+    lab.settle()
 
     seen, again = lab.history().taken_back([at])
     lab.conclude(
@@ -145,7 +145,7 @@ def test_another_scheduler_leads_soon_and_the_old_one_writes_nothing_more(
         _wake(pid)
         leads.ready()
         time.sleep(2.0)
-    lab.settle(30)
+    lab.settle()
 
     done = {signal.SIGSTOP: "frozen and woken", signal.SIGKILL: "killed", signal.SIGTERM: "stopped"}[number]
     lab.conclude(fault, f"leader {done} {len(seen)} times", seen_after=seen, target=target)

@@ -33,7 +33,7 @@ def test_a_host_with_a_wrong_clock_runs_nothing_early_and_misses_no_tick(lab: La
     ids = delayed.enqueue(20)
     with lab.producer(rate=20, args=lambda _: {"ms": 200}):
         time.sleep(size(6, 60))
-    lab.settle(30)
+    lab.settle()
 
     witnessed = lab.conclude("T1", f"clock of the leading host {wrong}")
     early = [e for e in witnessed.effects if e.job_id in ids and e.at < asked + 3.0]
@@ -70,7 +70,7 @@ def test_a_jump_of_the_databases_clock_takes_no_job_from_anybody(
         at = time.time()
         resumed = own_lab.works_again() - at
         time.sleep(size(6, 60))
-    own_lab.settle(40)
+    own_lab.settle()
 
     witnessed = own_lab.conclude("T2", f"clock of the database {jump} s", seen_after=[resumed], target=3.0)
     assert not witnessed.rescues()

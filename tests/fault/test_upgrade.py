@@ -55,7 +55,7 @@ def test_a_release_starts_on_no_tables_but_its_own_and_says_what_to_run(empty_la
     _migrate(empty_lab.database, latest())
     empty_lab.fleet.host("a").ready()
     empty_lab.producer().enqueue(10)
-    empty_lab.settle(20)
+    empty_lab.settle()
     empty_lab.conclude("U3", f"each of {latest()} versions of the tables up, down and up again")
 
 
@@ -71,7 +71,7 @@ def test_a_release_goes_on_on_the_tables_of_the_next_one_until_a_step_ends_it(la
         assert host.stop() == 0
         host.start().ready()
         lab.works_again()
-    lab.settle(40)
+    lab.settle()
     lab.conclude("U1", "this release on the tables of the next one", seen_after=seen, target=10.0,
         note="seen: another leader, with the start of its process")  # fmt: skip
 
@@ -99,7 +99,7 @@ def test_two_releases_side_by_side_keep_every_promise(empty_lab: Lab, tmp_path: 
         empty_lab.works_again()
         assert old.stop() == 0
         empty_lab.works_again()
-    empty_lab.settle(40)
+    empty_lab.settle()
     empty_lab.conclude(
         "U1", f"the previous release beside this one, {len(turns)} changes of the leader", seen_after=turns, target=2.0
     )

@@ -41,9 +41,9 @@ def test_a_database_without_room_is_waited_for(own_lab: Lab) -> None:
             time.sleep(size(4, 60))
             filler.unlink()
             healed = time.time()
-            resumed = own_lab.works_again(40) - healed
+            resumed = own_lab.works_again() - healed
             time.sleep(1)
-        own_lab.settle(60)
+        own_lab.settle()
 
         witnessed = own_lab.conclude(
             "D14", f"no room for jobs for {size(4, 60)} s", seen_after=[resumed], target=5.0,
@@ -65,7 +65,7 @@ def test_a_table_that_is_rebuilt_under_load_only_makes_jobs_wait(lab: Lab) -> No
             lab.rows(UPKEEP[turn % len(UPKEEP)])
             seen.append(lab.works_again() - at)
             time.sleep(0.5)
-    lab.settle(40)
+    lab.settle()
 
     witnessed = lab.conclude(
         "D18", f"table rebuilt {len(seen)} times", seen_after=seen, target=3.0,
@@ -92,7 +92,7 @@ def test_ids_and_attempts_count_to_their_very_end(lab: Lab) -> None:
                 (attempt, LAST_ATTEMPT),
             )
         lab.producer().enqueue(5)
-    lab.settle(30)
+    lab.settle()
 
     lab.conclude("D19", "ids to 2^63-1, attempts to 32,767", promise=Promise(ends={"failing": "discarded"}))
     assert lab.rows("SELECT count(*), max(id) FROM river_job WHERE kind = 'work'") == [(16, LAST_ID)]
