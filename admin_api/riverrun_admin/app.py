@@ -35,6 +35,7 @@ from riverrun_admin.routes import (
     changes,
     error,
     events,
+    export,
     handler,
     health,
     jobs,
@@ -72,9 +73,9 @@ _HEADERS = {
 
 
 _PARTS = (
-    queue, queue_metadata, callback, events, jobs, changes, bulk, error, handler, schedule, server, session, token,
-    audit, reference, health, pages, queue_forms, change_forms, job_forms, schedule_forms, handler_forms, bulk_forms,
-    token_forms,
+    queue, queue_metadata, callback, events, export, jobs, changes, bulk, error, handler, schedule, server, session,
+    token, audit, reference, health, pages, queue_forms, change_forms, job_forms, schedule_forms, handler_forms,
+    bulk_forms, token_forms,
 )  # fmt: skip
 
 

@@ -28,14 +28,16 @@ _FILTERS = frozenset(
         "created_before",
     }
 )  # fmt: skip
-_OTHERS = frozenset({"limit", "cursor", "order", "lenient", "notice", *CHOICES})
+_OTHERS = frozenset({"lenient", "notice", *CHOICES})
+PAGING = frozenset({"limit", "cursor", "order"})
+"""What the query of a list may say besides its filter."""
 _TERMS = ("state", "queue", "kind", "tag", "priority", "id")
 _BOUNDS = {"created_after": ">", "created_before": "<"}
 _MOST_VALUES = 100
 _LONGEST_WORDS = 255
 
 
-def job_filter(request: web.Request, *, also: frozenset[str] = frozenset()) -> JobFilter:
+def job_filter(request: web.Request, *, also: frozenset[str] = PAGING) -> JobFilter:
     """Return which jobs the query asks for; an empty value, as a form sends it, says nothing.
 
     Args:
@@ -62,7 +64,7 @@ def job_filter(request: web.Request, *, also: frozenset[str] = frozenset()) -> J
     return job_query.merged(line, beside, "?filter")
 
 
-def filter_line(request: web.Request, *, also: frozenset[str] = frozenset()) -> str:
+def filter_line(request: web.Request, *, also: frozenset[str] = PAGING) -> str:
     """Return what the query of a list asks for as one line, which `riverrun.job_query.parse` reads.
 
     Raises:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from riverrun.job import JobState
+from riverrun.store.listing import ORDERS
 from riverrun_admin import answers, models
 from riverrun_admin.models import Body
 from riverrun_admin.stream import NDJSON
@@ -53,19 +54,25 @@ _WHOLE: Schema = {"type": "integer", "minimum": 1}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _FLAG: Schema = {"type": "string", "enum": ["true", "false"]}
 _PAGE: Mapping[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 200}, "cursor": _WORD}
+_JOBS: Mapping[str, Schema] = {
+    "filter": {"type": "string", "maxLength": 2000},
+    "state": {"type": "array", "items": {"type": "string", "enum": [str(state) for state in JobState]}},
+    "queue": {"type": "array", "items": _WORD},
+    "kind": {"type": "array", "items": _WORD},
+    "tag": {"type": "array", "items": _WORD},
+    "tags_all": {"type": "array", "items": _WORD},
+    "metadata": {"type": "string", "contentMediaType": "application/json"},
+    "priority": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 9}},
+    "id": {"type": "array", "items": _WHOLE},
+    "created_after": _TIME,
+    "created_before": _TIME,
+    "order": {"type": "string", "enum": list(ORDERS)},
+}
 QUERIES: Mapping[str, Mapping[str, Schema]] = {
-    "/admin/queue/jobs": {
-        "filter": {"type": "string", "maxLength": 2000},
-        "state": {"type": "array", "items": {"type": "string", "enum": [str(state) for state in JobState]}},
-        "queue": {"type": "array", "items": _WORD},
-        "kind": {"type": "array", "items": _WORD},
-        "tag": {"type": "array", "items": _WORD},
-        "priority": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 9}},
-        "id": {"type": "array", "items": _WHOLE},
-        "created_after": _TIME,
-        "created_before": _TIME,
-        **_PAGE,
-    },
+    "/admin/queue/jobs": {**_JOBS, **_PAGE},
+    "/admin/queue/jobs.csv": _JOBS,
+    "/admin/queue/jobs.ndjson": _JOBS,
+    "/admin/queue/jobs/{job_id}/log": {"attempt": _WHOLE},
     "/admin/queue/events": {"topics": _WORD},
     "/admin/queue/metadata": {"queue": _WORD},
     "/admin/queue/bulk": _PAGE,
@@ -145,6 +152,9 @@ MEDIA: Mapping[tuple[str, str], str] = {
     ("GET", "/metrics"): "text/plain",
     ("GET", "/admin/reference"): "text/html",
     ("GET", "/admin/queue/events"): "text/event-stream",
+    ("GET", "/admin/queue/jobs.csv"): "text/csv",
+    ("GET", "/admin/queue/jobs.ndjson"): NDJSON,
+    ("GET", "/admin/queue/jobs/{job_id}/log"): "text/plain",
     ("GET", "/admin/audit/export"): NDJSON,
 }
 """What is no JSON document."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -219,3 +220,21 @@ async def test_a_group_of_failures_is_retried_and_another_one_deleted_on_a_phone
         gone = jobs - await value(conn, "SELECT count(*) FROM river_job")
     assert retried > 1
     assert gone > 1
+
+
+@pytest.mark.parametrize("language", WORDS)
+async def test_a_list_and_a_log_are_kept_as_files(fleet: Admin, browser: Browser, database: str, language: str) -> None:
+    async with await AsyncConnection.connect(database) as conn:
+        running = await value(conn, "SELECT min(id) FROM river_job WHERE state = 'running'")
+        failed = await value(conn, "SELECT count(*) FROM river_job WHERE state = 'discarded'")
+    async with open_page(browser, viewport=NARROW, locale=language) as page:
+        await page.goto(f"{fleet.url}/admin/queue/jobs?state=discarded&limit=25")
+        async with page.expect_download() as kept:
+            await page.get_by_role("link", name="CSV").click()
+        table = Path(await (await kept.value).path()).read_text(encoding="utf-8-sig")
+        assert len(table.splitlines()) == failed + 1
+        await page.goto(f"{fleet.url}/admin/queue/jobs/{running}")
+        async with page.expect_download() as kept:
+            await page.locator("#log a[download]").click()
+        assert (await kept.value).suggested_filename == f"riverrun-job-{running}.log"
+        assert "rendering" in Path(await (await kept.value).path()).read_text()

@@ -14,6 +14,7 @@ from riverrun.job_query import without
 from riverrun.masking import HIDDEN
 from riverrun.store.bulk_operations import ACTIONS
 from riverrun.store.changing import WAITING
+from riverrun_admin.attempt_logs import attempt_logs
 from riverrun_admin.documents import encoded, safe
 from riverrun_admin.filters import filter_line, job_filter, rows_wanted
 from riverrun_admin.pages.copies import copies
@@ -63,6 +64,7 @@ async def jobs_page(request: web.Request) -> web.Response:
         link=link,
         here_again=f"queue/jobs{link()}",
         line=_line(request),
+        exported=link(limit=None, order=None),
         actions=ACTIONS,
         seconds_of=_seconds,
     )
@@ -94,7 +96,7 @@ async def job_page(
         args_hidden=HIDDEN in job.args_text,
         events=timeline(job),
         progress=_progress(job),
-        log=_log(job),
+        log=attempt_logs(job)[::-1],
         metadata=encoded(safe(metadata)).decode() if metadata else None,
         output=encoded(safe(job.metadata["output"])).decode() if "output" in job.metadata else None,
         can_cancel=job.state not in FINALIZED,
@@ -115,14 +117,6 @@ def _progress(job: Job) -> Mapping[str, Any] | None:
     if not isinstance(said, Mapping) or not isinstance(said.get("fraction"), int | float):
         return None
     return {"fraction": min(1.0, max(0.0, float(said["fraction"]))), "note": str(said.get("note", ""))}
-
-
-def _log(job: Job) -> list[tuple[int, str]]:
-    """Return the log of each attempt, as River's clients keep it, the newest attempt first."""
-    kept = job.metadata.get("river:log")
-    entries = [each for each in kept if isinstance(each, Mapping)] if isinstance(kept, list) else []
-    found = [(each.get("attempt"), each.get("log")) for each in entries]
-    return [(attempt, text) for attempt, text in reversed(found) if isinstance(attempt, int) and isinstance(text, str)]
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

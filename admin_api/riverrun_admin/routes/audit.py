@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from riverrun.store import audit
+from riverrun_admin.database import Database
 from riverrun_admin.documents import encoded, entry_document, respond
 from riverrun_admin.filters import number_of, refuse_unknown, rows_wanted, words_of
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.audit import audit_page
 from riverrun_admin.pages.view import CHOICES
+from riverrun_admin.sending import attached, send_pieces
 from riverrun_admin.services import services
 from riverrun_admin.stream import NDJSON
 
-WRITE_SECONDS = 30.0
 NEWEST_SHOWN = 20
-_FILE = 'attachment; filename="riverrun-audit.ndjson"'
 _SHOWN = frozenset({"lenient", "notice", *CHOICES})
 _FILTERS = frozenset({"actor", "action", "target", "limit", "cursor"}) | _SHOWN
 
@@ -39,16 +39,14 @@ async def list_entries(request: web.Request) -> web.Response:
 async def export(request: web.Request) -> web.StreamResponse:
     """Stream the whole record, the oldest first, a line each, with what is needed to verify it elsewhere."""
     refuse_unknown(request, frozenset({"lenient"}))
-    database, after = services(request).database, 0
-    response = web.StreamResponse(headers={"Content-Type": NDJSON, "Content-Disposition": _FILE})
-    entries = await database.run(audit.walk(after))
-    await response.prepare(request)
+    return await send_pieces(request, _walked(services(request).database), attached(NDJSON, "riverrun-audit.ndjson"))
+
+
+async def _walked(database: Database) -> AsyncIterator[bytes]:
+    entries = await database.run(audit.walk(0))
     while entries:
-        async with asyncio.timeout(WRITE_SECONDS):
-            await response.write(b"".join(encoded(entry_document(entry)) for entry in entries))
+        yield b"".join(encoded(entry_document(entry)) for entry in entries)
         entries = await database.run(audit.walk(entries[-1].number))
-    await response.write_eof()
-    return response
 
 
 async def verify(request: web.Request) -> web.Response:
