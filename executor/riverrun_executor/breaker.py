@@ -30,6 +30,7 @@ from riverrun.telemetry import metrics
 log = logging.getLogger(__name__)
 
 THRESHOLD = 10
+ILL_TIMES = 2
 VERDICT_SECONDS = 1.0
 UNUSABLE_SECONDS = 30.0
 """For so long an executor leaves jobs to others whose handler's settings it cannot use."""
@@ -68,7 +69,7 @@ class Breaker:
         self._kind = kind
         self._changed = changed
         self._write = write
-        self._failures = 0
+        self._failures = self._ill = 0
         self._verdict: asyncio.Future[bool] | None = None
         self._used = False
         self._due = 0.0
@@ -140,6 +141,12 @@ class Breaker:
         if self.is_probing:
             self._spent = False
             self._changed()
+
+    def asked(self, *, well: bool, reason: str) -> None:
+        """Note how the service says it is; one that was not well `ILL_TIMES` in a row is left alone."""
+        self._ill = 0 if well else self._ill + 1
+        if self._ill >= ILL_TIMES:
+            self.open(reason)
 
     def open(self, reason: str) -> None:
         """Leave the service alone, here at once and in the fleet as soon as it is written."""

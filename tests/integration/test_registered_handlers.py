@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import pytest
 from standardwebhooks.webhooks import Webhook
 
@@ -104,6 +105,27 @@ async def test_a_service_that_does_not_answer_runs_out_of_time_and_is_hung_up_on
     assert job.errors[0].error == "the handler did not finish within 0.5 s"
     assert service.received[0].headers["Job-Timeout"] == "0.5"
     await eventually(lambda: service.dropped == 1, within=WITHIN)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize("fault", ["refuses", "hangs"])
+async def test_a_failed_job_waits_as_the_registration_of_its_service_says(
+    client: AsyncClient, database: str, protocol: str, fault: str
+) -> None:
+    async with fault_server() if protocol == "http" else fault_service() as service:
+        delay = 60 if fault == "hangs" else 0
+        refusal = grpc.StatusCode.ABORTED
+        service.script = (
+            Script(status=500, delay=delay) if protocol == "http" else GrpcScript(code=refusal, delay=delay)
+        )
+        settings = {"backoff": {"type": "fixed", "delay_s": 3600}}
+        await register(client, "call", type=protocol, endpoint_url=service.url(""), timeout=0.3, settings=settings)
+
+        job = await finished(client, database, "call")
+
+    assert job.errors[0].at is not None
+    assert job.state == JobState.RETRYABLE
+    assert (job.scheduled_at - job.errors[0].at).total_seconds() == pytest.approx(3600, abs=5)
 
 
 async def test_cancelling_a_job_hangs_up_on_its_service(

@@ -20,7 +20,11 @@ class Transport(Protocol):
     Attributes:
         timeout: Time limit of an attempt; ``None`` takes the configured one.
         concurrency: Attempts that may run in this process at once; ``None``: as many as there are slots.
+        backoff: How long its failed jobs wait.
     """
+
+    @property
+    def backoff(self) -> Backoff: ...
 
     @property
     def timeout(self) -> timedelta | None: ...
@@ -63,7 +67,8 @@ class Handlers:
 
     def backoff(self, kind: str) -> Backoff:
         """Return the retry policy of ``kind``: what its handler chose, else River's."""
-        return getattr(self.find(kind), "backoff", RIVER_BACKOFF)
+        handler = self.find(kind)
+        return RIVER_BACKOFF if handler is None else handler.backoff
 
     def use(self, registered: Sequence[RegisteredHandler]) -> None:
         """Take what is registered now; transports whose registration did not change are kept."""
@@ -102,7 +107,7 @@ class Limited:
         self._handler = handler
         self.timeout = timedelta(seconds=seconds)
         self.concurrency = handler.concurrency
-        self.backoff: Backoff = getattr(handler, "backoff", RIVER_BACKOFF)
+        self.backoff = handler.backoff
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Run the handler."""

@@ -34,7 +34,6 @@ STREAM_PATH = "/RunStream"
 MAX_LOG_LINES = 1_000
 """Lines of one attempt that are passed on; of a service that says more the rest is dropped."""
 
-ILL_TIMES = 2
 NOT_WELL = "grpc.health.v1 says that it does not serve"
 
 _BROKEN = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})
@@ -101,7 +100,6 @@ class GrpcHandler:
         self._breaker = surroundings.breakers.of(said.kind)
         self._call = self._run_stream if stream else self._run
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
-        self._ill = 0
         self.backoff = RIVER_BACKOFF if said.settings.backoff is None else said.settings.backoff.policy
         self.concurrency = said.settings.concurrency
         self.timeout = None if said.timeout_seconds is None else timedelta(seconds=said.timeout_seconds)
@@ -130,13 +128,8 @@ class GrpcHandler:
         return outcome
 
     async def check(self) -> None:
-        """Ask the service how it is; leave it alone when it was not well twice in a row."""
-        if await self._is_well():
-            self._ill = 0
-            return
-        self._ill += 1
-        if self._ill >= ILL_TIMES:
-            self._breaker.open(NOT_WELL)
+        """Ask the service how it is."""
+        self._breaker.asked(well=await self._is_well(), reason=NOT_WELL)
 
     async def _is_well(self) -> bool:
         try:

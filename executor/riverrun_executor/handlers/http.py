@@ -33,7 +33,6 @@ from riverrun_executor.handlers.service_notes import keep
 from riverrun_executor.handlers.surroundings import Surroundings
 
 MAX_ANSWER_BYTES = 1024 * 1024
-ILL_TIMES = 2
 LAST_WORDS_SECONDS = 1.0
 """For so long an executor that ends waits for services that it tells of it."""
 
@@ -100,14 +99,12 @@ class HttpHandler:
         self._owner = owner
         self._breaker: Breaker = owner.surroundings.breakers.of(said.kind)
         self._callbacks = owner.surroundings.callbacks
-        self._backoff = RIVER_BACKOFF if said.settings.backoff is None else said.settings.backoff.policy
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
-        self._ill = 0
         self._requests: dict[str, Counter] = {}
         self._durations = metrics.handler_request_duration.labels(kind=said.kind, transport="http")
+        self.backoff = RIVER_BACKOFF if said.settings.backoff is None else said.settings.backoff.policy
         self.concurrency = said.settings.concurrency
-        seconds = said.timeout_seconds
-        self.timeout = None if seconds is None else timedelta(seconds=seconds)
+        self.timeout = None if said.timeout_seconds is None else timedelta(seconds=said.timeout_seconds)
 
     async def run(self, job: ClaimedJob, context: Context) -> Outcome:
         """Post the job and read the answer as its outcome."""
@@ -164,7 +161,7 @@ class HttpHandler:
     async def _judge(self, answer: Answer | Failed, job: ClaimedJob, context: Context) -> Outcome:
         """Return the outcome, after the breaker has learnt what the answer says about the service."""
         if isinstance(answer, Failed):
-            return await self._judge_failure(answer, job)
+            return await self._judge_failure(answer)
         now = datetime.now(UTC)
         reading = read(answer, now=now, policy=WORKED if answer.status < 300 else self._policy(job))
         if reading.beside and (refused := keep(context, **reading.beside)):
@@ -176,9 +173,9 @@ class HttpHandler:
         if reading.lease is not None:
             context.limit_seconds = None  # from here on it is the lease that decides
             await self._callbacks.silence(job, reading.lease)
-        return self._with_delay(reading.outcome, job)
+        return reading.outcome
 
-    async def _judge_failure(self, failed: Failed, job: ClaimedJob) -> Outcome:
+    async def _judge_failure(self, failed: Failed) -> Outcome:
         """Return the outcome of an exchange that came to nothing."""
         if failed.error_type == UNUSABLE:
             self._breaker.unusable(failed.error)
@@ -189,10 +186,10 @@ class HttpHandler:
                 return Discarded(failed.error, error_type=UNSENDABLE)
         elif await self._breaker.failed(http_failure.fault_of(failed.error_type), failed.error):
             return Interrupted()
-        return self._with_delay(failed, job)
+        return failed
 
     def _policy(self, job: ClaimedJob) -> Policy:
-        delay = retry_delay(self._backoff, errors=job.error_count, rng=self._random)
+        delay = retry_delay(self.backoff, errors=job.error_count, rng=self._random)
         return Policy(delay, http_request.snoozes(job), self._settings)
 
     async def _says_it_is_ill(self, answer: Answer, reading: Reading, now: datetime) -> bool:
@@ -213,13 +210,6 @@ class HttpHandler:
             self._breaker.answered(well=True)
         return False
 
-    def _with_delay(self, outcome: Outcome, job: ClaimedJob) -> Outcome:
-        """Return ``outcome``; a retry that nobody gave a time gets that of the handler's policy."""
-        if isinstance(outcome, Failed) and outcome.retry_in is None and self._settings.backoff is not None:
-            delay = retry_delay(self._backoff, errors=job.error_count, rng=self._random)
-            return Failed(outcome.error, outcome.trace, retry_in=delay, error_type=outcome.error_type)
-        return outcome
-
     def _cut_short(self, job: ClaimedJob, context: Context) -> None:
         """Note what it means that an attempt was stopped, and tell the service if it wants to know."""
         if context.stopped_by == "timeout":
@@ -231,13 +221,9 @@ class HttpHandler:
             self._owner.tell(self._service.call_off(job, context.stopped_by), f"calling off job {job.id}")
 
     async def check(self) -> None:
-        """Ask the service how it is; leave it alone when it was not well twice in a row."""
-        if not self._service.has_health or await self._service.is_well():
-            self._ill = 0
-            return
-        self._ill += 1
-        if self._ill >= ILL_TIMES:
-            self._breaker.open(self._service.not_well)
+        """Ask the service how it is, if it can be asked."""
+        if self._service.has_health:
+            self._breaker.asked(well=await self._service.is_well(), reason=self._service.not_well)
 
     def _count(self, answer: Answer | Failed, started: float) -> None:
         code = answer.error_type if isinstance(answer, Failed) else str(answer.status)
