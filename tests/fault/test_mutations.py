@@ -118,6 +118,35 @@ MUTATIONS = [
         "tests/integration/test_rescuer.py::test_a_leader_of_an_earlier_term_rescues_nothing",
     ),
     Mutation(
+        "the generation in a tick",
+        "sql/queries/schedule_tick.sql",
+        r"\n +AND EXISTS \(SELECT FROM riverrun_leader [^\n]*",
+        "",
+        "tests/integration/test_schedules.py::test_a_leader_of_an_earlier_term_enqueues_nothing",
+    ),
+    Mutation(
+        "the end of an executor by its own clock",
+        "executor/riverrun_executor/lease.py",
+        r"self\._lost\(\)",
+        "pass",
+        "tests/integration/test_lease.py::test_an_executor_whose_lease_is_over_stops_its_handlers_and_claims_nothing",
+    ),
+    Mutation(
+        "the end of a release by a step of a newer one",
+        "core/riverrun/database/schema_check.py",
+        r"not ended < latest\(\) <=",
+        "not latest() <=",
+        "tests/integration/test_migrate.py::test_a_newer_schema_that_does_without_this_release_is_refused_by_all",
+    ),
+    Mutation(
+        "the end of a connection that is silent",
+        "executor/riverrun_executor/finalizer.py",
+        r"with deadline\(conn, ANSWER_SECONDS \+",
+        "with deadline(conn, 60 +",
+        "tests/integration/test_executor.py::"
+        "test_what_has_ended_is_written_soon_although_the_old_connections_stay_open_and_carry_nothing",
+    ),
+    Mutation(
         "the beat of a leader whose tables are locked",
         "scheduler/riverrun_scheduler/reign.py",
         r"await self\._term\.beat\(\)",
