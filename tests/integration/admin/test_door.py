@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -78,6 +79,24 @@ async def test_no_route_answers_to_a_strange_name(admin: Admin) -> None:
 )
 async def test_the_names_of_this_server_are_answered_to(guarded: Admin, host: str) -> None:
     assert (await guarded.get("/healthz", headers={"Host": host})).status == 200
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+
+
+async def test_no_route_has_a_method_that_nobody_declared(admin: Admin, guarded: Admin) -> None:
+    for template in sorted({template for _, template in ROUTES}):
+        path = path_of(template)
+        # /bulk/abort is also what /bulk/{id} would take.
+        declared = {method for method, of in ROUTES if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", of), path)}
+        declared |= {"HEAD"} if "GET" in declared else set()
+        for method in set(METHODS) - declared:
+            answer = await admin.request(method, path)
+            unknown = await guarded.request(method, path)
+
+            assert answer.status == 405, (method, template, answer.status)
+            assert set(answer.headers["Allow"].split(", ")) == declared, (method, template)
+            assert unknown.status in (401, 405), (method, template, unknown.status)
 
 
 UNSAFE = [(method, template) for method, template in ROUTES if method != "GET"]
