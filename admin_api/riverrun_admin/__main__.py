@@ -24,6 +24,7 @@ from riverrun_admin.database import Database
 from riverrun_admin.door import Door
 from riverrun_admin.enqueue_stream import MOST_STREAMS
 from riverrun_admin.events import Events
+from riverrun_admin.histories import Histories
 from riverrun_admin.known_tokens import KnownTokens
 from riverrun_admin.overview import Overview
 from riverrun_admin.recent import Recent
@@ -57,6 +58,7 @@ async def main(context: RoleContext) -> None:
         overview=overview,
         events=Events(database, overview),
         recent=Recent(),
+        histories=Histories(database),
         tls=Tls(context.settings.admin),
         bulk=BulkWorker(database),
         schema_checked=asyncio.Event(),

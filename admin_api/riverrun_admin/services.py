@@ -15,6 +15,7 @@ from riverrun_admin.bulk_worker import BulkWorker
 from riverrun_admin.database import Database
 from riverrun_admin.door import Door
 from riverrun_admin.events import Events
+from riverrun_admin.histories import Histories
 from riverrun_admin.known_tokens import KnownTokens
 from riverrun_admin.overview import Overview
 from riverrun_admin.recent import Recent
@@ -33,6 +34,7 @@ class Services:
         mask: What of jobs is not shown.
         schema_checked: Set once the tables were found to be those of this release.
         recent: Answers that are a few seconds old.
+        histories: What charts show of the time that is over.
         streams: Lets in few requests at once whose bodies are taken while a transaction is open.
         tallies: Counts what the record of changes has one entry for many of.
     """
@@ -46,6 +48,7 @@ class Services:
     bulk: BulkWorker
     overview: Overview
     recent: Recent
+    histories: Histories
     events: Events
     schema_checked: asyncio.Event
     streams: asyncio.Semaphore

@@ -1,6 +1,6 @@
 -- figure_series.sql
 -- Sum up how attempts ended, step by step of time, and how long they ran and waited.
---   in:    since · step in seconds, a whole part of a day · by_hour, whether to read hours where there are some ·
+--   in:    since · until, not included · step in seconds, a whole part of a day · by_hour, whether to read hours where there are some ·
 --          queues, NULL: any · kind, NULL: any
 --   out:   start of the step · completed, retried, snoozed, discarded, cancelled, interrupted and rescued · run_buckets
 --          and wait_buckets, counts in the order of the bounds; steps in which nothing ended are left out
@@ -11,6 +11,7 @@ WITH read AS MATERIALIZED (
     FROM riverrun_hour
     WHERE %(by_hour)s::bool
         AND hour >= %(since)s::timestamptz
+        AND hour < %(until)s::timestamptz
         AND (%(queues)s::text[] IS NULL OR queue = ANY (%(queues)s::text[]))
         AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
     UNION ALL
@@ -20,6 +21,7 @@ WITH read AS MATERIALIZED (
         %(since)s::timestamptz,
         CASE WHEN %(by_hour)s::bool THEN (SELECT max(hour) + interval '1 hour' FROM riverrun_hour) END
     )
+        AND minute < %(until)s::timestamptz
         AND (%(queues)s::text[] IS NULL OR queue = ANY (%(queues)s::text[]))
         AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
 ),
@@ -29,29 +31,22 @@ placed AS MATERIALIZED (
         discarded, cancelled, interrupted, rescued, run_buckets, wait_buckets
     FROM read
 ),
-run AS (
-    SELECT step, array_agg(jobs ORDER BY position) AS buckets
+buckets AS (
+    SELECT
+        step,
+        array_agg(run ORDER BY position) FILTER (WHERE run IS NOT NULL) AS run_buckets,
+        array_agg(wait ORDER BY position) FILTER (WHERE wait IS NOT NULL) AS wait_buckets
     FROM (
-        SELECT step, bucket.position, sum(bucket.jobs)::bigint AS jobs
+        SELECT placed.step, bucket.position, sum(bucket.run)::bigint AS run, sum(bucket.wait)::bigint AS wait
         FROM placed
-        CROSS JOIN unnest(run_buckets) WITH ORDINALITY AS bucket (jobs, position)
-        GROUP BY step, bucket.position
-    ) AS counted
-    GROUP BY step
-),
-wait AS (
-    SELECT step, array_agg(jobs ORDER BY position) AS buckets
-    FROM (
-        SELECT step, bucket.position, sum(bucket.jobs)::bigint AS jobs
-        FROM placed
-        CROSS JOIN unnest(wait_buckets) WITH ORDINALITY AS bucket (jobs, position)
-        GROUP BY step, bucket.position
+        CROSS JOIN unnest(placed.run_buckets, placed.wait_buckets) WITH ORDINALITY AS bucket (run, wait, position)
+        GROUP BY placed.step, bucket.position
     ) AS counted
     GROUP BY step
 )
 SELECT
     ended.step, ended.completed, ended.retried, ended.snoozed, ended.discarded, ended.cancelled, ended.interrupted,
-    ended.rescued, coalesce(run.buckets, '{}') AS run_buckets, coalesce(wait.buckets, '{}') AS wait_buckets
+    ended.rescued, coalesce(buckets.run_buckets, '{}') AS run_buckets, coalesce(buckets.wait_buckets, '{}') AS wait_buckets
 FROM (
     SELECT
         step,
@@ -65,6 +60,5 @@ FROM (
     FROM placed
     GROUP BY step
 ) AS ended
-LEFT JOIN run USING (step)
-LEFT JOIN wait USING (step)
+LEFT JOIN buckets USING (step)
 ORDER BY ended.step

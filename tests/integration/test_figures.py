@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from riverrun.database.statements import Statements
 from riverrun.store import figures, minutes
 from riverrun.store.figures import PERIODS
+from riverrun_admin.database import Database
+from riverrun_admin.histories import Histories
 from support.contexts import settings_for
 from support.jobs import insert
 from support.schedulers import term_of
@@ -71,6 +74,50 @@ async def test_a_series_counts_an_hour_and_its_minutes_once(conn: Connection, da
     assert [point.completed for point in by_hour[-4:-2]] == [6, 3]
     assert by_hour[-4].run_buckets == [2, 4]
     assert len(by_hour) == 24
+
+
+async def test_a_part_of_a_series_is_what_the_whole_has_there(conn: Connection, database: str) -> None:
+    now = datetime.now(UTC)
+    for back in range(0, 72 * 60, 40):
+        await minute(conn, now.replace(second=0, microsecond=0) - timedelta(minutes=back), completed=1 + back % 7)
+    await compact(database)
+
+    for period in PERIODS:
+        whole = await STATEMENTS.run(conn, figures.series(period, now))
+        for steps in (slice(0, 5), slice(5, 9), slice(9, 100)):
+            part = await STATEMENTS.run(conn, figures.series(period, now, steps=steps))
+
+            assert part == whole[steps], (period, steps)
+
+
+async def test_a_chart_asks_only_for_what_may_still_change(
+    conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    series = figures.series
+
+    def watched(period: figures.Period, now: datetime, **options: Any) -> Any:
+        asked.append(len(figures.step_starts(period, now)[options["steps"]]))
+        return series(period, now, **options)
+
+    monkeypatch.setattr(figures, "series", watched)
+    opened = Database(settings_for(database))
+    await opened.open()
+    histories = Histories(opened)
+    this_minute = datetime.now(UTC).replace(second=0, microsecond=0)
+    for back in (0, 3, 30, 400):
+        await minute(conn, this_minute - timedelta(minutes=back), completed=1 + back)
+
+    first = await histories.points(BY_NAME["6h"], None)
+    await conn.execute("UPDATE riverrun_minute SET completed = completed + 100")
+    again = await histories.points(BY_NAME["6h"], None)
+    await opened.close()
+
+    assert sum(point.completed for point in first) == 1 + 4 + 31
+    # Half an hour ago nothing changes any more, and is not asked for; three minutes ago it may.
+    assert sum(point.completed for point in again) == 101 + 104 + 31
+    assert sum(asked[:6]) == 72
+    assert sum(asked[6:]) <= 3
 
 
 async def test_a_series_can_be_that_of_one_queue(conn: Connection) -> None:

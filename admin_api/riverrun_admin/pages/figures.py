@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
@@ -19,6 +19,9 @@ from riverrun_admin.scope import queues_seen
 from riverrun_admin.services import services
 
 HISTORY_SECONDS = 5.0
+LONG, LONG_HISTORY_SECONDS = timedelta(hours=1), 60.0
+"""Which kinds were the busiest of a day is asked less often than what happened in this hour."""
+
 SPARK_SECONDS = 2.0
 SPARK_MINUTES = 30
 OUTCOMES = ("completed", "retried", "discarded", "cancelled", "snoozed")
@@ -35,15 +38,17 @@ class History:
 
 async def history(request: web.Request, period: Period, *, queue: str | None = None) -> History:
     """Return what ended in ``period``, in one queue or in all that the sender may see."""
-    database = services(request).database
+    served_by = services(request)
     queues = await queues_seen(request) if queue is None else (queue,)
-
-    async def ask() -> History:
-        now = datetime.now(UTC)
-        points = await database.run(figures.series(period, now, queues=queues))
-        return History(points, await database.run(figures.kinds(period, now, queues=queues)))
-
-    return await services(request).recent.get(("history", period.name, queues), ask, seconds=HISTORY_SECONDS)
+    points = await served_by.recent.get(
+        ("points", period.name, queues), lambda: served_by.histories.points(period, queues), seconds=HISTORY_SECONDS
+    )
+    kinds = await served_by.recent.get(
+        ("kinds", period.name, queues),
+        lambda: served_by.database.run(figures.kinds(period, datetime.now(UTC), queues=queues)),
+        seconds=LONG_HISTORY_SECONDS if period.span > LONG else HISTORY_SECONDS,
+    )
+    return History(points, kinds)
 
 
 async def sparks(request: web.Request) -> Mapping[str, Spark]:

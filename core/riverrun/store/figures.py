@@ -92,16 +92,23 @@ class Spark:
     failed: list[int]
 
 
-def series(period: Period, now: datetime, *, queues: Sequence[str] | None = None) -> Steps[list[Point]]:
+def series(
+    period: Period, now: datetime, *, steps: slice = slice(None), queues: Sequence[str] | None = None
+) -> Steps[list[Point]]:
     """Return a point for each step of ``period``, the present one last; empty ones for steps in which nothing ended.
 
-    Without ``queues`` what ended in any counts; the same holds for ``kinds``.
+    Args:
+        period: A stretch of time.
+        now: Its end.
+        steps: Which of its steps, all by default; at least one.
+        queues: What ended in any of them counts; without any, what ended anywhere.
     """
-    starts = step_starts(period, now)
+    starts = step_starts(period, now)[steps]
     rows = yield Query(
         "figure_series",
         {
             "since": starts[0],
+            "until": starts[-1] + period.step,
             "step": int(period.step.total_seconds()),
             "by_hour": period.by_hour,
             "queues": None if queues is None else list(queues),
