@@ -235,9 +235,13 @@ class Context:
         if self._told is not None:
             self._told.set()
 
-    def take_notes(self) -> str | None:
-        """Return what was noted since the last call as a JSON object, for the executor to write; None when nothing."""
-        return None if self._notes is None else self._notes.take()
+    def take_notes(self, *, again: bool = False) -> str | None:
+        """Return what was noted since the last call as a JSON object, for the executor to write; None when nothing.
+
+        Args:
+            again: What was taken before may not have been written: return that as well.
+        """
+        return None if self._notes is None else self._notes.take(again=again)
 
     def all_notes(self, *, completed: bool = False) -> str | None:
         """Return everything noted in this attempt as a JSON object, for its last write; None when nothing."""

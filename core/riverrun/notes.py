@@ -46,12 +46,17 @@ class Notes:
             self._log = self._log or JobLog(job)
             return self._log
 
-    def take(self) -> str | None:
-        """Return what was put or logged since the last call as a JSON object; ``None`` when nothing was."""
+    def take(self, *, again: bool = False) -> str | None:
+        """Return what was put or logged since the last call as a JSON object; ``None`` when nothing was.
+
+        Args:
+            again: What was taken before may not have been written: return that as well.
+        """
         with self._lock:
-            members, self._unwritten = self._unwritten, {}
+            members = dict(self._kept) if again else self._unwritten
+            self._unwritten = {}
             self._taken.update(members)
-        return self._with_log(members)
+        return self._with_log(members, whole=again)
 
     def all(self, restored: Mapping[str, str] = _NOTHING) -> str | None:
         """Return everything as a JSON object; ``None`` when there is nothing.

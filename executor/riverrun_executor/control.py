@@ -67,8 +67,8 @@ class Executor(Protocol):
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
 
-    def take_notes(self) -> Sequence[tuple[ClaimedJob, str]]:
-        """Return what running handlers noted since the last call."""
+    def take_notes(self, *, again: bool) -> Sequence[tuple[ClaimedJob, str]]:
+        """Return what running handlers noted since the last call; ``again``: all of it."""
 
     def subscribed(self, wanted: bool) -> None:
         """Note whether somebody subscribes to events."""
@@ -114,6 +114,7 @@ class Control:
         self._incarnation = incarnation
         self._old = stuck_after / YOUNG
         self._registry: int | None = None
+        self._unsure = False
         self._now = asyncio.Event()
         self._due: dict[Callable[[AsyncConnection[Any]], Any], tuple[float, float]] = {
             executor.renew_own_lease: (BEAT_SECONDS, 0.0),
@@ -177,9 +178,11 @@ class Control:
         await self._statements.run(conn, leases.drop(self._incarnation))
 
     async def _beat(self, conn: AsyncConnection[Any]) -> None:
-        if notes := self._executor.take_notes():
+        if notes := self._executor.take_notes(again=self._unsure):
+            self._unsure = True
             with deadline(conn, ANSWER_SECONDS + sum(len(patch) for _, patch in notes) / SLOWEST):
                 await self._statements.run(conn, attempts.note(notes, self._incarnation))
+        self._unsure = False
         if told := self._executor.take_events():
             with deadline(conn, ANSWER_SECONDS):
                 await self._statements.run(conn, told)

@@ -184,9 +184,9 @@ class Executor:
         await self._statements.run(conn, leases.renew_own(me, server_id=self._context.server_id))
         self._lease.renew(asked + (leases.LEASE - leases.LEASE_MARGIN).total_seconds())
 
-    def take_notes(self) -> Sequence[tuple[ClaimedJob, str]]:
-        """Return what running handlers noted since the last call."""
-        return self._runner.take_notes()
+    def take_notes(self, *, again: bool) -> Sequence[tuple[ClaimedJob, str]]:
+        """Return what running handlers noted since the last call, or all of it."""
+        return self._runner.take_notes(again=again)
 
     def subscribed(self, wanted: bool) -> None:
         """Note whether somebody subscribes to events."""

@@ -192,9 +192,9 @@ class Runner:
         self._leave(running)
         return Ending(running.job, Interrupted(), None, time.monotonic() - running.started)
 
-    def take_notes(self) -> list[tuple[ClaimedJob, str]]:
-        """Return what running handlers noted since the last call, as JSON objects to merge into their metadata."""
-        noted = ((running.job, running.context.take_notes()) for running in self.running.values())
+    def take_notes(self, *, again: bool) -> list[tuple[ClaimedJob, str]]:
+        """Return what running handlers noted since the last call, or all of it, as JSON objects for their metadata."""
+        noted = ((running.job, running.context.take_notes(again=again)) for running in self.running.values())
         return [(job, notes) for job, notes in noted if notes is not None]
 
     async def drain(self, *, wait: timedelta, cancel: timedelta, hurry: asyncio.Event) -> None:

@@ -19,8 +19,16 @@ from support import handlers
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
+from support.queries import value
 
 ME = "host-1_4711_0a1b2c3d"
+FAILS_ONCE = """
+CREATE SEQUENCE tries;
+CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN IF nextval('tries') = 1 THEN RAISE EXCEPTION 'not now'; END IF; RETURN new; END $$;
+CREATE TRIGGER fail_once BEFORE UPDATE ON river_job
+FOR EACH ROW WHEN (old.state = 'running' AND new.state = 'running') EXECUTE FUNCTION fail_once()
+"""
 Connection = AsyncConnection[TupleRow]
 
 
@@ -50,6 +58,21 @@ async def ended(client: AsyncClient, job_id: int, times: int = 1) -> Job:
     assert job.attempt == times
     assert job.state != JobState.RUNNING
     return job
+
+
+async def test_what_was_noted_is_written_again_when_its_first_write_failed(
+    client: AsyncClient, database: str, conn: Connection
+) -> None:
+    await conn.execute(FAILS_ONCE)
+    job = (await client.enqueue("gate", {})).job
+
+    async def is_shown() -> bool:
+        return (await client.get(job.id)).metadata.get("riverrun:progress") == {"fraction": 0.25, "note": "waiting"}
+
+    async with running_executor(settings_for(database)):
+        await eventually(is_shown, within=10)
+
+    assert await value(conn, "SELECT last_value > 1 FROM tries")
 
 
 async def test_the_log_of_an_attempt_is_seen_while_it_runs_and_each_attempt_adds_its_own(
