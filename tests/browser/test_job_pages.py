@@ -32,6 +32,8 @@ WORDS = {
         "retry": "Retry all",
         "delete": "Delete all for good",
         "done": "Done.",
+        "alert": "Jobs wait in webhooks, and no executor serves it.",
+        "mend": "See to it",
     },
     "zh-CN": {
         "change": "修改此任务",
@@ -50,6 +52,8 @@ WORDS = {
         "retry": "全部重试",
         "delete": "全部永久删除",
         "done": "已完成。",
+        "alert": "队列 webhooks 有任务等待，但没有执行器为其服务。",
+        "mend": "去处理",
     },
 }
 
@@ -238,3 +242,17 @@ async def test_a_list_and_a_log_are_kept_as_files(fleet: Admin, browser: Browser
             await page.locator("#log a[download]").click()
         assert (await kept.value).suggested_filename == f"riverrun-job-{running}.log"
         assert "rendering" in Path(await (await kept.value).path()).read_text()
+
+
+@pytest.mark.parametrize("language", WORDS)
+async def test_the_overview_leads_to_what_is_to_be_seen_to(fleet: Admin, browser: Browser, language: str) -> None:
+    words = WORDS[language]
+    async with open_page(browser, viewport=NARROW, locale=language) as page:
+        await page.goto(f"{fleet.url}/admin/queue/dashboard")
+        alert = page.locator("[data-key=alert-unserved-webhooks]")
+        await expect(alert).to_contain_text(words["alert"])
+        await expect(page.locator(".alerts .note")).to_have_count(3)
+        assert await has_no_overflow(page)
+        await alert.get_by_role("link", name=words["mend"]).focus()
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(f"{fleet.url}/admin/page/queue?name=webhooks")

@@ -14,6 +14,7 @@ from riverrun.job import JobState
 from riverrun.schedule import MISSED
 from riverrun.store.bulk_operations import ACTIONS
 from riverrun.store.figures import PERIODS
+from riverrun.store.horizon import What
 from riverrun.store.listing import Count
 from riverrun.store.registry import BreakerState
 from riverrun_admin.pages import formats
@@ -68,6 +69,10 @@ def test_every_section_state_and_choice_has_its_text() -> None:
     made |= {f"bulk.action.{action}" for action in ACTIONS}
     made |= {f"bulk.state.{state}" for state in ("running", "done", "aborted", "failed")}
     made |= {f"handler.breaker.{state}" for state in get_args(BreakerState)}
+
+    made |= {f"alert.{name}" for name in ("unserved", "discarded", "down", "paused", "late")}
+    made |= {f"alert.pinned_{what}" for what in get_args(What)}
+    made |= {f"bulk.{part}.{action}" for part in ("ask", "do", "needs") for action in ACTIONS}
 
     assert made - catalog("en").keys() == set()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -14,9 +13,9 @@ from riverrun.store.failures import Failure
 from riverrun.store.figures import PERIODS, Period, Point
 from riverrun.store.statistics import QueueStatistics, Statistics
 from riverrun_admin.pages import figures
+from riverrun_admin.pages.alerts import alerts
 from riverrun_admin.pages.render import page
-from riverrun_admin.pages.schedules import late
-from riverrun_admin.scope import queues_seen, schedules_seen, snapshot_seen
+from riverrun_admin.scope import queues_seen, snapshot_seen
 from riverrun_admin.services import services
 
 FAILURES_SHOWN, QUEUES_SHOWN = 8, 8
@@ -50,7 +49,6 @@ async def overview_page(request: web.Request) -> web.Response:
     statistics = (await snapshot_seen(request)).statistics
     history = await figures.history(request, period)
     found, _ = await recent_failures(request)
-    known = await schedules_seen(request)
     queues = sorted(statistics.queues, key=lambda queue: -(queue.oldest_age_s or 0))
     return page(
         request,
@@ -62,7 +60,7 @@ async def overview_page(request: web.Request) -> web.Response:
         sparks=await figures.sparks(request),
         queues=queues[:QUEUES_SHOWN],
         failures=found[:FAILURES_SHOWN],
-        late=late(known, datetime.now(UTC)),
+        alerts=await alerts(request),
         period=period,
         periods=PERIODS,
         wallboard=request.query.get("wallboard") == "1",
