@@ -115,7 +115,7 @@ class BulkIdBody(Body):
 class OneQueueBody(Body):
     """One queue."""
 
-    queue: Annotated[str, shared(names.check_queue)]
+    queue: Annotated[str, shared(names.check_any_queue)]
 
 
 class QueueBody(Body):
@@ -142,7 +142,7 @@ class ScaleBody(Body):
 class QueueMetadataBody(Body):
     """What is said about a queue, all of it."""
 
-    queue: Annotated[str, shared(names.check_queue)]
+    queue: Annotated[str, shared(names.check_any_queue)]
     metadata: dict[str, Any]
 
 

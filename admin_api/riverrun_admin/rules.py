@@ -86,7 +86,7 @@ def check_params(value: object, field: str) -> str:
 
 def check_queue_or_all(value: object, field: str) -> str:
     """Return the name of a queue, or ``*`` for all."""
-    return "*" if value == "*" else names.check_queue(value, field)
+    return "*" if value == "*" else names.check_any_queue(value, field)
 
 
 def validated(model: type[M], value: Mapping[str, object], *, lenient: bool = False) -> M:

@@ -174,7 +174,7 @@ def _state(value: object, field: str) -> JobState:
 
 _SEVERAL: Mapping[str, tuple[str, Callable[[object, str], object]]] = {
     "state": ("states", _state),
-    "queue": ("queues", names.check_queue),
+    "queue": ("queues", names.check_any_queue),
     "kind": ("kinds", names.check_kind),
     "tag": ("tags", names.check_tag),
     "priority": ("priorities", names.check_priority),

@@ -19,12 +19,14 @@ MAX_ATTEMPTS = 32_767
 
 # re.ASCII: a "word" character means a-z A-Z 0-9 _ in River, whatever the alphabet of the sender.
 _QUEUE = re.compile(r"[a-z0-9]+(?:[_|-][a-z0-9]+)*")
+_ANY_QUEUE = re.compile(r"[A-Za-z0-9_|:.-]+")
 _KIND = re.compile(r"\w[\w\-\[\]<>/.·:+]+", re.ASCII)
 _TAG = re.compile(r"\w[\w-]+\w", re.ASCII)
 _SERVER_ID = re.compile(r"[A-Za-z0-9._-]+")
 _JOB_ID = re.compile(r"[0-9]{1,19}")
 
 _QUEUE_ALLOWED = "1 to 64 lower-case letters and digits, in groups joined by single '_', '-' or '|'"
+_ANY_QUEUE_ALLOWED = "1 to 127 letters, digits and _-|:."
 _KIND_ALLOWED = "2 to 127 letters, digits and _-[]<>/.·:+, beginning with a letter, a digit or _"
 _TAG_ALLOWED = "3 to 255 letters, digits, _ and -, neither beginning nor ending with -"
 _SERVER_ID_ALLOWED = "1 to 64 letters, digits, '.', '_' and '-'"
@@ -33,6 +35,11 @@ _SERVER_ID_ALLOWED = "1 to 64 letters, digits, '.', '_' and '-'"
 def check_queue(value: object, field: str) -> str:
     """Return ``value`` as the name of a queue; ``|`` is a separator for River and therefore here."""
     return _matching(value, field, pattern=_QUEUE, longest=64, allowed=_QUEUE_ALLOWED)
+
+
+def check_any_queue(value: object, field: str) -> str:
+    """Return ``value`` as the name of a queue to look up: River's client for Ruby makes such as others must not."""
+    return _matching(value, field, pattern=_ANY_QUEUE, longest=127, allowed=_ANY_QUEUE_ALLOWED)
 
 
 def check_kind(value: object, field: str) -> str:

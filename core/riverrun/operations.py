@@ -13,6 +13,7 @@ from riverrun.job import Job, JobState
 from riverrun.json_input import check_args
 from riverrun.members import object_of, output_member, own_members
 from riverrun.names import (
+    check_any_queue,
     check_job_id,
     check_kind,
     check_priority,
@@ -153,7 +154,7 @@ def get_queue(queue: object) -> Steps[Queue]:
     Raises:
         NotFound: No queue of that name is known.
     """
-    return (yield from queues.get(check_queue(queue, "queue")))
+    return (yield from queues.get(check_any_queue(queue, "queue")))
 
 
 def set_queue_metadata(queue: object, metadata: object) -> Steps[Queue]:
@@ -166,7 +167,7 @@ def set_queue_metadata(queue: object, metadata: object) -> Steps[Queue]:
     Raises:
         NotFound: No queue of that name is known.
     """
-    name = check_queue(queue, "queue")
+    name = check_any_queue(queue, "queue")
     text = go_json.write(go_json.parse(check_args(metadata, "metadata"), "metadata"))
     if (size := len(text.encode())) > MOST_QUEUE_METADATA:
         raise InvalidInput("metadata", size, f"at most {MOST_QUEUE_METADATA} bytes of JSON text", code="length")
@@ -294,7 +295,7 @@ def page(
         raise InvalidInput("cursor", cursor, "the next_cursor of an earlier page, or None", code="type")
     wanted = listing.JobFilter(
         states=_each("state", filters.get("state", ()), check_state),
-        queues=_each("queue", filters.get("queue", ()), check_queue),
+        queues=_each("queue", filters.get("queue", ()), check_any_queue),
         kinds=_each("kind", filters.get("kind", ()), check_kind),
         tags=_each("tag", filters.get("tag", ()), check_tag),
         tags_all=_each("tags_all", filters.get("tags_all", ()), check_tag),
@@ -349,7 +350,7 @@ def _moment(field: str, value: object) -> datetime | None:
 
 
 def _one_or_all(queue: object) -> str:
-    return "*" if queue == "*" else check_queue(queue, "queue")
+    return "*" if queue == "*" else check_any_queue(queue, "queue")
 
 
 def _slots(value: object) -> int:

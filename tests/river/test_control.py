@@ -229,6 +229,23 @@ async def test_queue_names_and_unknown_queue_control(client: AsyncClient, conn: 
     assert await value(conn, "SELECT count(*) FROM river_queue") == 0
 
 
+@pytest.mark.parametrize("name", ["Mail.Outgoing:high", "a__b", "x" * 127])
+async def test_a_queue_that_the_client_for_ruby_has_made_is_found_and_controlled(
+    client: AsyncClient, conn: Connection, name: str
+) -> None:
+    await insert(conn, "river_queue", name=name)
+    job_id = await insert(conn, queue=name)
+
+    await client.pause_queue(name)
+    assert (await client.get_queue(name)).paused_at is not None
+    assert (await client.set_queue_metadata(name, {"owner": "us"})).metadata == {"owner": "us"}
+    await client.resume_queue(name)
+    assert (await client.get_queue(name)).paused_at is None
+    assert [found.id for found in (await client.list(queue=name)).jobs] == [job_id]
+    with pytest.raises(InvalidInput, match="queue"):
+        await client.enqueue("noop", {}, queue=name)
+
+
 async def test_transactional_queue_operations(client: AsyncClient, conn: Connection, database: str) -> None:
     await insert(conn, "river_queue", name="one")
     async with announcements(database) as heard, await AsyncConnection.connect(database) as own:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 
 from riverrun.errors import InvalidInput
-from riverrun.names import check_queue, check_server_id
+from riverrun.names import check_any_queue, check_server_id
 from riverrun_admin import bulk_actions, queue_actions
 from riverrun_admin.forms.fields import Fields, leave, read_fields
 from riverrun_admin.rules import check_slots
@@ -22,14 +22,14 @@ async def act(request: web.Request) -> web.StreamResponse:
     if action is None:
         raise web.HTTPNotFound
     fields = await read_fields(request)
-    notice = await action(request, check_queue(fields.text("queue"), "queue"), fields)
+    notice = await action(request, check_any_queue(fields.text("queue"), "queue"), fields)
     leave(request, fields.back("queue/list"), notice)
 
 
 async def clear(request: web.Request) -> web.StreamResponse:
     """Begin to delete the jobs of a queue that are available, and show how far that is."""
     fields = await read_fields(request)
-    bulk = await bulk_actions.clear(request, check_queue(fields.text("queue"), "queue"))
+    bulk = await bulk_actions.clear(request, check_any_queue(fields.text("queue"), "queue"))
     leave(request, f"queue/bulk/{bulk.id}", "bulk_begun")
 
 

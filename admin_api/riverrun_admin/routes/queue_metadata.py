@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from riverrun import operations
-from riverrun.names import check_queue
+from riverrun.names import check_any_queue
 from riverrun.store.queues import Queue
 from riverrun_admin import answers, queue_actions
 from riverrun_admin.auditing import note
@@ -24,7 +24,7 @@ from riverrun_admin.services import services
 async def read_metadata(request: web.Request) -> web.Response:
     """Return a queue as River keeps it, with its metadata."""
     refuse_unknown(request, frozenset({"queue", "lenient"}))
-    queue = check_queue(request.query.get("queue"), "?queue")
+    queue = check_any_queue(request.query.get("queue"), "?queue")
     check_queue_is_theirs(request, queue)
     return _respond(await services(request).database.run(operations.get_queue(queue)))
 

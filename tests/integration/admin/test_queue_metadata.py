@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
 
 from support.admin import Admin
 from support.announced import announcements
+from support.jobs import insert
 
 PATH = "/admin/queue/metadata"
 DEEP = {"owner": "team-a", "deep": {"n": 2**70}, "text": "ä <b>"}
@@ -61,3 +64,19 @@ async def test_a_queue_that_nobody_knows_has_none(admin: Admin) -> None:
     assert (await admin.get(f"{PATH}?queue=unheard")).status == 404
     assert (await admin.request("PUT", PATH, json={"queue": "unheard", "metadata": {}})).status == 404
     assert (await admin.get(PATH)).pointers == ["?queue"]
+
+
+async def test_a_queue_that_the_client_for_ruby_has_made_is_shown_paused_and_filtered_by(
+    admin: Admin, conn: AsyncConnection[TupleRow]
+) -> None:
+    name = "Mail.Outgoing:high"
+    job_id = await insert(conn, queue=name)
+
+    assert (await admin.post("/admin/queue/pause", {"queue": name})).json["queues"] == [name]
+
+    shown = await admin.page(f"/admin/page/queue?name={name}")
+    assert (shown.status, name in shown.text) == (200, True)
+    for query in (f"queue={name}", f"filter=queue:{name}"):
+        assert [job["job_id"] for job in (await admin.get(f"/admin/queue/jobs?{query}")).json["data"]] == [job_id]
+    assert (await admin.get(f"{PATH}?queue={name}")).json["paused_at"] is not None
+    assert (await admin.post("/admin/queue/clear", {"queue": name})).status < 300
