@@ -1,5 +1,5 @@
 -- job_retry_many.sql
--- Make jobs in some states available by hand; see job_retry.sql for what that means for each.
+-- Make jobs in some states available by hand.
 --   in:    ids · states, those that count
 --   out:   id of each job that is available now
 --   locks: the jobs, in id order
@@ -22,11 +22,8 @@ wanted AS MATERIALIZED (
 ),
 retried AS (
     UPDATE river_job AS job
-    SET state = 'available',
-        scheduled_at = now(),
-        max_attempts = CASE WHEN job.attempt = job.max_attempts THEN job.max_attempts + 1 ELSE job.max_attempts END,
-        finalized_at = NULL,
-        metadata = job.metadata - 'cancel_attempted_at'
+    SET
+        \ir parts/job_retried.sql
     FROM wanted
     WHERE job.id = wanted.id
         AND NOT (

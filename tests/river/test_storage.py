@@ -13,11 +13,11 @@ from psycopg.rows import TupleRow
 from riverrun import AsyncClient, Conflict, InvalidInput, JobRunning, JobState, NotFound, Unique, UniqueConflict
 from riverrun.database import migrate
 from riverrun.database.schema_check import check
-from riverrun.store import jobs
+from riverrun.store import changing, jobs
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
-from support.jobs import ago, insert, job, states
+from support.jobs import ago, changed, insert, job, states
 from support.queries import value
 from support.river_database import create_river
 
@@ -100,6 +100,36 @@ async def test_exhausted_job_retry(client: AsyncClient, conn: Connection) -> Non
 
     assert (retried.state, retried.attempt, retried.max_attempts) == (JobState.AVAILABLE, 3, 4)
     assert retried.finalized_at is None
+
+
+async def test_exhausted_job_retry_at_the_largest_number_of_attempts(client: AsyncClient, conn: Connection) -> None:
+    most = 32_767
+    job_id = await insert(conn, state="discarded", attempt=most, max_attempts=most, finalized_at=ago("1 day"))
+
+    retried = await client.retry(job_id)
+
+    assert (retried.state, retried.attempt, retried.max_attempts) == (JobState.AVAILABLE, most, most)
+
+
+@pytest.mark.parametrize(("attempt", "max_attempts"), [(3, 3), (3, 4), (32_767, 32_767)])
+@pytest.mark.parametrize("state", ["completed", "discarded", "retryable"])
+async def test_exhausted_job_retry_of_many_is_that_of_each(
+    client: AsyncClient, conn: Connection, state: str, attempt: int, max_attempts: int
+) -> None:
+    row: dict[str, Any] = {
+        "state": state,
+        "attempt": attempt,
+        "max_attempts": max_attempts,
+        "finalized_at": None if state == "retryable" else ago("1 day"),
+        "metadata": '{"cancel_attempted_at": "2026-01-01T00:00:00Z", "riverrun:reruns": 2, "kept": true}',
+    }
+    alone, among_many = await insert(conn, **row), await insert(conn, **row)
+
+    await client.retry(alone)
+    assert await client.run(changing.make_available([among_many], list(JobState))) == {among_many}
+
+    one, other = await job(conn, alone), await job(conn, among_many)
+    assert changed(one, other) <= {"id", "created_at", "scheduled_at"}
 
 
 async def test_unique_skip_keeps_existing_kind(client: AsyncClient, conn: Connection) -> None:

@@ -53,7 +53,8 @@ def test_a_line_means(text: str, meaning: JobFilter) -> None:
     "text",
     [
         "state:nonsense", "colour:red", 'queue:"A b"', "priority:0", "priority:x", "id:0", "id:x", "tag:x",
-        "created:-1h", "created:>yesterday", "created:>2030-13-01", "created:>2030-01-01T00:00:00", "created:>-1h created:>-2h",
+        "created:-1h", "created:>yesterday", "created:>2030-13-01", "created:>2030-01-01T00:00:00",
+        "created:>-1h created:>-2h",
         "args.:1", "args..x:1", "args.x:1 args.x:2", "args.x:1 args.x.y:2", "args." + ".".join("a" * 11) + ":1",
         '"open',
         "error:a error:b", "kind:a\0b", "x" * 2_001, "id:1 " * 51, "id:" + ",".join(map(str, range(1, 102))),
