@@ -81,6 +81,10 @@ async def test_no_page_is_wider_than_a_phone(fleet: Admin, browser: Browser, dat
             await page.goto(f"{fleet.url}/admin/{path}")
             width = await page.evaluate("document.documentElement.scrollWidth")
             assert width <= NARROW["width"], path
+            cut = await page.evaluate(
+                "[...document.querySelectorAll('.frame')].filter(frame => frame.scrollWidth > frame.clientWidth).length"
+            )
+            assert cut == 0, f"{path}: {cut} tables are cut off"
 
 
 async def test_pages_are_read_and_a_queue_is_paused_without_script(fleet: Admin, browser: Browser) -> None:
