@@ -67,7 +67,8 @@ def jobs_for(postgres: Server, url: str, *, count: int) -> Iterator[str]:
     dsn = postgres.create("services")
     asyncio.run(_migrate(dsn))
     with Client(dsn) as client:
-        client.run(registry.register(registration(KIND, "Echo", protocol, endpoint_url=url)))
+        # A limit that no job reaches, also where jobs wait for as long as somebody measures.
+        client.run(registry.register(registration(KIND, "Echo", protocol, endpoint_url=url, timeout=86_400)))
         client.copy_in({"kind": KIND, "args": {"n": number}, "queue": QUEUE} for number in range(count))
         yield dsn
 
