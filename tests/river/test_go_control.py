@@ -71,14 +71,22 @@ async def test_notification_payload_bytes(client: AsyncClient, peer: RiverPeer, 
         theirs = [note for note in await told(peer.ask("request_resign")) if "request_resign" in note[1]]
         ours = [note for note in await told(client.run(operations.request_resign())) if "request_resign" in note[1]]
         assert ours == theirs
-        await heard()
-        theirs = await told(peer.ask("stop"))
-        async with term_of(settings_for(database)) as term:
-            river = RiverLeadership(term)
-            await river.step(await term.pulse())
-            await heard()
-            ours = await told(river.resign())
-        assert ours == [(topic, text.replace("go-client", term.leader_id)) for topic, text in theirs]
+
+
+async def test_notification_payload_bytes_of_a_leader_that_stops(
+    peer: RiverPeer, conn: Connection, database: str
+) -> None:
+    await peer.ask("start", queues={"one": 1}, client_id="go-client", poll_ms=60_000)
+    await eventually(lambda: theirs_leads(conn), within=20)
+    async with announcements(database) as heard, term_of(settings_for(database)) as term:
+        await peer.ask("stop")
+        ((topic, theirs),) = await heard()
+        river = RiverLeadership(term)
+        await river.step(await term.pulse())
+
+        await river.resign()
+
+        assert await heard() == [(topic, theirs.replace("go-client", term.leader_id))]
 
 
 async def test_remote_cancel_notification_sent_to_go(client: AsyncClient, peer: RiverPeer, conn: Connection) -> None:
