@@ -226,6 +226,13 @@ class CallbackErrorBody(Body):
         return ": ".join(part for part in (self.type, self.message) if part)
 
 
+class CallbackLineBody(Body):
+    """A line of the log that a service leaves with a job."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    msg: Annotated[str, Field(max_length=8192)]
+
+
 class CallbackBody(Body):
     """What a service says about a job after it has answered; ``t`` decides which of the other fields count."""
 
@@ -233,6 +240,7 @@ class CallbackBody(Body):
     outcome: Literal["complete", "retry", "snooze", "discard", "cancel"] = "complete"
     output: Any = None
     metadata: dict[str, Any] | None = None
+    logs: list[CallbackLineBody | Annotated[str, Field(max_length=8192)]] = Field([], max_length=1000)
     error: CallbackErrorBody | None = None
     delay_s: float | None = Field(None, ge=0, le=3_153_600_000, allow_inf_nan=False)
     pct: float = Field(0, ge=0, le=100, allow_inf_nan=False)

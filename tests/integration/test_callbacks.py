@@ -101,6 +101,25 @@ async def test_a_service_completes_its_job_later_once_and_long_after_the_time_li
     assert entry["log"].endswith("INFO the first line\n")
 
 
+async def test_an_end_leaves_log_lines_behind_those_that_came_before_and_none_shows_a_secret(later: Later) -> None:
+    job_id, token = await later.accepted()
+    logs = ["began", {"level": "warning", "msg": "slow: password=sesame"}]
+
+    await later.say(job_id, token, t="log", msg="before: token=sesame")
+    done = await later.say(job_id, token, t="result", outcome="discard", logs=logs, metadata={"shelf": "B"})
+    await later.freed()
+
+    job = await later.job(job_id)
+    (entry,) = job.metadata["river:log"]
+    assert (done.status, job.state, job.metadata["shelf"]) == (200, JobState.DISCARDED, "B")
+    assert [line.split()[1:3] for line in entry["log"].splitlines()] == [
+        ["INFO", "before:"],
+        ["INFO", "began"],
+        ["WARNING", "slow:"],
+    ]
+    assert "sesame" not in entry["log"]
+
+
 @pytest.mark.parametrize(
     ("said", "state", "attempt"),
     [
@@ -251,3 +270,8 @@ async def test_what_a_callback_may_not_say_is_refused_by_name(later: Later) -> N
     assert (answer.status, answer.pointers) == (422, ["/pct"])
     assert (reserved.status, reserved.pointers) == (422, ["/metadata/river:log"])
     assert (await later.say(job_id, token, t="dance")).status == 422
+    for logs in ("began", [7], ["began"] * 1_001, [{"level": "info"}]):
+        refused = await later.say(job_id, token, t="complete", logs=logs)
+        assert refused.status == 422
+        assert all(pointer.startswith("/logs") for pointer in refused.pointers)
+    assert (await later.job(job_id)).state == JobState.RUNNING

@@ -7,6 +7,7 @@ attempt is over, because it has ended, was taken away, or this was said before, 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
@@ -14,12 +15,13 @@ from aiohttp import web
 from riverrun.calls import NO_SETTINGS
 from riverrun.context import PROGRESS_KEY
 from riverrun.errors import Conflict
-from riverrun.members import OUTPUT_KEY, check_own_metadata
+from riverrun.members import OUTPUT_KEY, object_of, own_members
 from riverrun.names import check_job_id
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, Snoozed
 from riverrun.retry import RIVER_BACKOFF
 from riverrun.sanitize import clean_json, clean_text
 from riverrun.store import callbacks, registry
+from riverrun.telemetry.secrets import hide_secrets
 from riverrun.transition import decide, with_notes
 from riverrun.webhook import Fence, is_genuine, token_fence
 from riverrun_admin.body import read_object
@@ -62,8 +64,9 @@ async def callback(request: web.Request) -> web.Response:
             settings = known[0].registration.settings if known else NO_SETTINGS
             backoff = RIVER_BACKOFF if settings.backoff is None else settings.backoff.policy
             final = decide(found, outcome, now=datetime.now(UTC), rng=_random, backoff=backoff)
-            left = with_notes(final, None if not said.metadata else check_own_metadata(said.metadata, "metadata"))
-            if not await run(conn, callbacks.end(found.fence, found.incarnation, left)):
+            if not await run(
+                conn, callbacks.end(found.fence, found.incarnation, with_notes(final, _left(said, found)))
+            ):
                 raise _over(fence)
             return respond({"job_id": job_id, "state": str(final.state)})
         if not await run(conn, callbacks.note(found.fence, found.incarnation, _patch(said, found))):
@@ -100,18 +103,29 @@ def _patch(said: CallbackBody, found: callbacks.Attempt) -> str | None:
         case "output":
             return clean_json({OUTPUT_KEY: said.data})
         case "log":
-            return clean_json({LOG_KEY: _logged(said, found)})
+            return clean_json({LOG_KEY: _logged([(said.level, said.msg)], found)})
         case _:
             return None
 
 
-def _logged(said: CallbackBody, found: callbacks.Attempt) -> list[dict[str, object]]:
-    """Return the job's log with one line more, in River's form: a text for each attempt."""
+def _left(said: CallbackBody, found: callbacks.Attempt) -> str | None:
+    """Return what an end leaves in the metadata beside its outcome."""
+    members = own_members(said.metadata or {})
+    lines = [("info", line) if isinstance(line, str) else (line.level, line.msg) for line in said.logs]
+    if lines:
+        members[LOG_KEY] = clean_json(_logged(lines, found))
+    return object_of(members)
+
+
+def _logged(lines: Sequence[tuple[str, str]], found: callbacks.Attempt) -> list[dict[str, object]]:
+    """Return the job's log with levels and messages added, in River's form: a text for each attempt."""
     there = found.metadata.get(LOG_KEY)
     kept = [entry for entry in there if isinstance(entry, dict)] if isinstance(there, list) else []
-    own = "".join(str(entry.get("log", "")) for entry in kept if entry.get("attempt") == found.attempt)
-    line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {said.level.upper()} {said.msg}\n"
-    text = own if len(own) + len(line) > MAX_LOG_CHARACTERS else own + line
+    text = "".join(str(entry.get("log", "")) for entry in kept if entry.get("attempt") == found.attempt)
+    for level, message in lines:
+        line = hide_secrets(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {level.upper()} {message}\n")
+        if len(text) + len(line) <= MAX_LOG_CHARACTERS:
+            text += line
     return [
         *(entry for entry in kept if entry.get("attempt") != found.attempt),
         {"attempt": found.attempt, "log": text},
