@@ -29,7 +29,7 @@ from bench import crowd, pages, path, statements
 from bench.scale_document import document
 from bench.server import server
 from riverrun.settings.connection import url_from_conninfo
-from riverrun_cli.bench.machine import facts, server_facts
+from riverrun_cli.bench.machine import CpuWatch, facts, server_facts, server_process
 
 QUEUECTL = Path(sys.executable).with_name("queuectl")
 RESULTS = Path(__file__).with_name("scale.json")
@@ -99,16 +99,18 @@ def _seeded(dsn: str, jobs: int) -> str:
 def _measure(results: Results, url: str, parts: list[str]) -> None:
     with psycopg.connect(url, autocommit=True) as conn:
         results |= {"machine": facts(), "postgresql": server_facts(conn), "on": datetime.now(UTC).date().isoformat()}
-    for part in parts:
-        sys.stderr.write(f"measuring {part}\n")
-        if part == PATH:
-            found = path.path(url)
-            results.setdefault(PATH, {})[str(found["waiting"])] = found
-        elif part == CROWD:
-            results[CROWD] = crowd.crowd(url)
-        else:
-            results[part] = LOOKED[part](url)
-        RESULTS.write_text(json.dumps(results, indent=1), encoding="utf-8")
+        for part in parts:
+            sys.stderr.write(f"measuring {part}\n")
+            watch = CpuWatch([os.getpid(), server_process(conn)])
+            found = (path.path if part == PATH else crowd.crowd if part == CROWD else LOOKED[part])(url)
+            shares = watch.shares()
+            name = f"{part} {found['waiting']}" if part == PATH else part
+            results.setdefault("others", {})[name] = None if shares is None else shares.others + shares.stolen
+            if part == PATH:
+                results.setdefault(PATH, {})[str(found["waiting"])] = found
+            else:
+                results[part] = found
+            RESULTS.write_text(json.dumps(results, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ def document(results: Results) -> str:
 
 def _head(results: Results) -> str:
     machine, postgres = results["machine"], results["postgresql"]
+    others = [share for share in results["others"].values() if share is not None] or [0.0]
     return (
         "# Scale\n\n"
         f"What ten million jobs change. Written on {results['on']} by `{_COMMAND}` (`make bench-scale`) from what it "
@@ -28,7 +29,8 @@ def _head(results: Results) -> str:
         f"Python {machine['python']}, PostgreSQL {postgres['version']} with `shared_buffers` "
         f"{postgres['shared_buffers']}, otherwise as it comes. The jobs are those of `queuectl bench seed`: of a "
         "hundred 83 are completed, 10 available, 5 discarded or cancelled, and 2 in the other states. Figures are "
-        "milliseconds, the median of some repeats and, in brackets, the highest."
+        "milliseconds, the median of some repeats and, in brackets, the highest. Others used "
+        f"{min(others):.0%} to {max(others):.0%} of the processors meanwhile, part by part."
     )
 
 

@@ -13,6 +13,7 @@ from riverrun.store import statistics
 from riverrun.store.figures import PERIODS
 from riverrun.store.statistics import Executor, QueueStatistics
 from riverrun.telemetry.metrics import RUN, WAIT
+from riverrun_admin.filters import words_of
 from riverrun_admin.pages import figures
 from riverrun_admin.pages.charts import histogram
 from riverrun_admin.pages.overview import period_of
@@ -20,11 +21,24 @@ from riverrun_admin.pages.render import page
 from riverrun_admin.scope import snapshot_seen
 from riverrun_admin.services import services
 
+QUEUES_SHOWN = 50
+
 
 async def queues_page(request: web.Request) -> web.Response:
-    """Return the list of queues."""
+    """Return the list of queues, so many at a time, from the one on that ``cursor`` names, if there is one."""
     snapshot = await snapshot_seen(request)
-    return page(request, "queues", queues=snapshot.statistics.queues, sparks=await figures.sparks(request))
+    queues = snapshot.statistics.queues
+    wanted = words_of(request, "cursor")
+    first = next((place for place, queue in enumerate(queues) if queue.name == wanted), 0)
+    shown, rest = queues[first : first + QUEUES_SHOWN], queues[first + QUEUES_SHOWN :]
+    return page(
+        request,
+        "queues",
+        queues=shown,
+        next_cursor=rest[0].name if rest else None,
+        on_first_page=first == 0,
+        sparks=await figures.sparks(request),
+    )
 
 
 async def queue_page(request: web.Request) -> web.Response:

@@ -374,3 +374,21 @@ async def test_servers_show_who_leads_which_releases_run_and_whose_lease_is_over
     assert "0.1.0 · 0.2.0" in shown.text
     assert "The lease of two_1_00000000 (queue default) has run out" in shown.text
     assert "No scheduler leads now" in shown.text
+
+
+async def test_very_many_queues_are_listed_page_by_page(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
+    await conn.execute(
+        "INSERT INTO river_queue (name) SELECT 'q-' || to_char(n, 'FM0000') FROM generate_series(1, 120) n"
+    )
+    seen: list[str] = []
+    path: str | None = "/admin/queue/list"
+
+    while path is not None:
+        answer = await admin.page(path)
+        assert len(answer.body) < 150_000
+        seen += re.findall(r'data-key="queue-(q-\d+)"', answer.text)
+        further = re.search(r'rel="next" href="([^"]+)"', answer.text)
+        path = "/admin/queue/list" + further[1].replace("&amp;", "&") if further else None
+
+    assert seen == [f"q-{number:04}" for number in range(1, 121)]
+    assert (await admin.page("/admin/queue/list?cursor=gone")).text.count('data-key="queue-') == 50
