@@ -16,6 +16,7 @@ from riverrun.role import RoleContext
 from riverrun.settings.schema import Settings
 from riverrun.store import leader
 from riverrun.store.leader import Pulse
+from riverrun.store.river_leader import FAMILY
 from riverrun_scheduler.clock import DatabaseClock
 from riverrun_scheduler.session import Session
 
@@ -61,7 +62,7 @@ class Term:
     @property
     def leader_id(self) -> str:
         """The name of this scheduler process in River's leader row."""
-        return f"riverrun_{self._context.incarnation}"
+        return f"{FAMILY}{self._context.incarnation}"
 
     @property
     def session(self) -> Session:

@@ -53,7 +53,7 @@ async def test_the_leader_takes_a_free_row_for_fifteen_seconds(conn: Connection,
     assert await value(
         conn, "SELECT expires_at - elected_at = interval '15 s' FROM river_leader WHERE name = 'default'"
     )
-    assert (await holder(conn) or "").startswith("riverrun_test-host")
+    assert (await holder(conn) or "").startswith("riverrun:test-host")
 
 
 async def test_an_expired_row_of_another_client_is_taken(conn: Connection, database: str) -> None:
@@ -70,7 +70,7 @@ async def test_the_row_of_a_scheduler_of_ours_that_died_is_taken_at_once(conn: C
     await insert(
         conn,
         "river_leader",
-        leader_id="riverrun_h_1_00000001",
+        leader_id="riverrun:h_1_00000001",
         elected_at=ago("1 second"),
         expires_at=ago("-14 seconds"),
     )

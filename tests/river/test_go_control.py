@@ -40,7 +40,7 @@ def gone(conn: Connection, job_id: int, state: str) -> Callable[[], Awaitable[An
 
 
 async def ours_leads(conn: Connection) -> bool:
-    return str(await value(conn, HOLDER)).startswith("riverrun_")
+    return str(await value(conn, HOLDER)).startswith("riverrun:")
 
 
 async def theirs_leads(conn: Connection) -> bool:

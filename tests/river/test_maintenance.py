@@ -107,6 +107,20 @@ async def test_follow_leaves_maintenance_to_a_leader_of_river(conn: Connection, 
     assert await states(conn) == ["scheduled", "completed"]
 
 
+@pytest.mark.parametrize("leadership", ["lead", "follow"])
+async def test_a_client_of_river_on_a_host_that_is_called_riverrun_keeps_the_lead(
+    conn: Connection, database: str, leadership: str
+) -> None:
+    theirs = "riverrun_example_com_2026_01_02T03_04_05_123456"
+    await insert(conn, "river_leader", leader_id=theirs, elected_at=ago("1 second"), expires_at=ago("-60 seconds"))
+
+    async with term_of(settings_for(database, leadership=leadership)) as term:
+        river = await led(term)
+
+    assert not river.ours
+    assert await value(conn, HOLDER) == theirs
+
+
 async def test_maintenance_job_cleaner_retention(conn: Connection, database: str) -> None:
     for state in ("cancelled", "completed", "discarded"):
         for age in ("23 hours", "25 hours", "8 days", "9000 days"):

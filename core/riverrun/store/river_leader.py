@@ -9,8 +9,8 @@ from datetime import datetime
 
 from riverrun.database.statements import Query, Steps
 
-FAMILY = "riverrun_"
-"""How the leader ids of all our schedulers begin."""
+FAMILY = "riverrun:"
+"""How the leader ids of all our schedulers begin; those of River's clients begin with the name of their host."""
 
 
 def elect(generation: int, leader_id: str) -> Steps[datetime | None]:
