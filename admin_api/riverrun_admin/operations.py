@@ -104,6 +104,7 @@ ANSWERS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("POST", "/admin/queue/update"): {"200": answers.JobDocument},
     ("GET", "/admin/queue/jobs"): {"200": answers.Jobs},
     ("GET", "/admin/queue/jobs/{job_id}"): {"200": answers.JobDocument},
+    ("GET", "/admin/queue/terms"): {"200": answers.Terms},
     ("GET", "/admin/queue/bulk"): {"200": answers.Page[_BULK]},
     ("GET", "/admin/queue/bulk/{bulk_id}"): {"200": _BULK},
     ("POST", "/admin/queue/bulk"): {"200": answers.BulkTrial, "202": _BULK},

@@ -34,6 +34,11 @@ WORDS = {
         "done": "Done.",
         "alert": "Jobs wait in webhooks, and no executor serves it.",
         "mend": "See to it",
+        "search": "Search",
+        "save_view": "Save this view…",
+        "save": "Save",
+        "name": "Name",
+        "forget": "Forget the view",
     },
     "zh-CN": {
         "change": "修改此任务",
@@ -54,6 +59,11 @@ WORDS = {
         "done": "已完成。",
         "alert": "队列 webhooks 有任务等待，但没有执行器为其服务。",
         "mend": "去处理",
+        "search": "搜索",
+        "save_view": "保存此视图…",
+        "save": "保存",
+        "name": "名称",
+        "forget": "删除视图",
     },
 }
 
@@ -256,3 +266,82 @@ async def test_the_overview_leads_to_what_is_to_be_seen_to(fleet: Admin, browser
         await alert.get_by_role("link", name=words["mend"]).focus()
         await page.keyboard.press("Enter")
         await expect(page).to_have_url(f"{fleet.url}/admin/page/queue?name=webhooks")
+
+
+@pytest.mark.parametrize("language", WORDS)
+async def test_a_search_is_completed_by_keyboard_and_by_pointer(fleet: Admin, browser: Browser, language: str) -> None:
+    async with open_page(browser, locale=language) as page:
+        await page.goto(f"{fleet.url}/admin/queue/dashboard")
+        await page.wait_for_selector("#live:not([hidden])")
+        field = page.get_by_label(WORDS[language]["search"], exact=True)
+        await field.focus()
+        await page.keyboard.type("sta")
+        await expect(page.locator("#suggestions li")).to_have_text(["state:"])
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("Enter")
+        await page.keyboard.type("disc")
+        await page.keyboard.press("ArrowDown")
+        await expect(field).to_have_attribute("aria-activedescendant", "suggestion-0")
+        await page.keyboard.press("Tab")
+        await expect(field).to_have_value("state:discarded ")
+        await page.keyboard.type("kind:mail")
+        await page.get_by_role("option", name="kind:email_send").click()
+        await page.keyboard.type("nothing:x")
+        await expect(page.get_by_role("listbox")).to_be_hidden()
+        for _ in "nothing:x":
+            await page.keyboard.press("Backspace")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile(r"filter=state(:|%3A)discarded(\+|%20)kind(:|%3A)email_send"))
+
+
+async def test_suggestions_close_with_escape_and_fit_a_phone(fleet: Admin, browser: Browser) -> None:
+    async with open_page(browser, viewport=NARROW) as page:
+        await page.goto(f"{fleet.url}/admin/queue/jobs")
+        await page.wait_for_selector("#live:not([hidden])")
+        await page.locator("#search").fill("queue:")
+        await expect(page.locator("#suggestions li")).to_have_count(5)
+        assert await has_no_overflow(page)
+        await page.locator("#search").press("Escape")
+        await expect(page.get_by_role("listbox")).to_be_hidden()
+        await expect(page.locator("#search")).to_have_value("queue:")
+
+
+@pytest.mark.parametrize("language", WORDS)
+async def test_a_view_is_saved_in_this_browser_used_and_forgotten(
+    fleet: Admin, browser: Browser, language: str
+) -> None:
+    words = WORDS[language]
+    async with open_page(browser, viewport=NARROW, locale=language) as page:
+        await page.goto(f"{fleet.url}/admin/queue/jobs?state=discarded&kind=thumbnail&theme=dark&refresh=1")
+        await page.get_by_text(words["save_view"]).click()
+        box = await page.locator("#views .sheet").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= NARROW["width"]
+        await page.get_by_label(words["name"], exact=True).fill("<b>broken</b> images")
+        await page.keyboard.press("Enter")
+        view = page.locator("#views").get_by_role("link", name="<b>broken</b> images")
+        await expect(view).to_have_attribute("aria-current", "true")
+
+        await page.goto(f"{fleet.url}/admin/queue/jobs")
+        await view.click()
+        await expect(page).to_have_url(f"{fleet.url}/admin/queue/jobs?state=discarded&kind=thumbnail")
+        async with page.expect_response(re.compile(r"/queue/jobs\?state=discarded")):  # the live view asks again
+            await fleet.enqueue(task_type="thumbnail")
+        await expect(view).to_be_visible()
+        await page.get_by_role("button", name=words["forget"]).click()
+        await page.reload()
+        await expect(page.locator("#views")).to_be_visible()
+        await expect(view).to_have_count(0)
+
+
+async def test_without_script_fields_suggest_what_is_known_and_no_view_is_promised(
+    fleet: Admin, browser: Browser
+) -> None:
+    async with open_page(browser, java_script_enabled=False) as page:
+        await page.goto(f"{fleet.url}/admin/queue/jobs?state=discarded&limit=5")
+        await expect(page.locator("#views")).to_be_hidden()
+        assert await page.locator("#known-queue option").all_text_contents() == [
+            "default", "email", "images", "reports", "webhooks",
+        ]  # fmt: skip
+        assert "billing" in await page.locator("#known-tag option").all_text_contents()

@@ -37,6 +37,7 @@ from riverrun_admin.answers.jobs import (
     JobSummary,
     Result,
     Results,
+    Terms,
     Watched,
 )
 from riverrun_admin.answers.parts import Moment, Number, Object, Page
@@ -78,6 +79,7 @@ __all__ = [
     "SecretHandler",
     "Server",
     "Statistics",
+    "Terms",
     "Tick",
     "Token",
     "Verdict",

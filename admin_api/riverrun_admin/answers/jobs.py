@@ -116,6 +116,16 @@ class Jobs(TypedDict):
     count: Number | None
 
 
+class Terms(TypedDict):
+    """The names of the terms of a filter, and the values of some that are known now."""
+
+    terms: Sequence[str]
+    state: Sequence[str]
+    kind: Sequence[str]
+    queue: Sequence[str]
+    tag: Sequence[str]
+
+
 class Watched(TypedDict):
     """How a job stands that somebody watches; no more than its id once it is deleted."""
 

@@ -24,6 +24,7 @@ from riverrun_admin.pages.timeline import timeline
 from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.reading import read_job, read_page
 from riverrun_admin.scope import snapshot_seen
+from riverrun_admin.suggestions import terms
 
 _RETRYABLE_BY_HAND = frozenset(JobState) - {JobState.RUNNING, JobState.AVAILABLE}
 _SHOWN_APART = frozenset({"output", "riverrun:progress", "river:log"})
@@ -64,6 +65,7 @@ async def jobs_page(request: web.Request) -> web.Response:
         link=link,
         here_again=f"queue/jobs{link()}",
         line=_line(request),
+        known=await terms(request),
         exported=link(limit=None, order=None),
         actions=ACTIONS,
         seconds_of=_seconds,

@@ -10,10 +10,10 @@ from riverrun.errors import RiverrunError
 from riverrun.job import JobState
 from riverrun.names import check_job_id
 from riverrun.store import listing
-from riverrun_admin import job_actions
+from riverrun_admin import job_actions, suggestions
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import count, job_document, job_summary, respond
-from riverrun_admin.filters import is_lenient, job_filter, order_wanted, rows_wanted
+from riverrun_admin.filters import is_lenient, job_filter, order_wanted, refuse_unknown, rows_wanted
 from riverrun_admin.job_actions import Outcome
 from riverrun_admin.models import JobIdsBody
 from riverrun_admin.negotiation import accepts_page_or_json
@@ -51,6 +51,12 @@ async def show(request: web.Request) -> web.Response:
     if accepts_page_or_json(request):
         return await job_page(request, job_id)
     return respond(job_document(await read_job(request, job_id)))
+
+
+async def terms(request: web.Request) -> web.Response:
+    """Return what a filter can say at present: its terms, and the states, kinds, queues and tags that are known."""
+    refuse_unknown(request, frozenset({"lenient"}))
+    return respond(await suggestions.terms(request))
 
 
 async def cancel(request: web.Request) -> web.Response:
@@ -105,6 +111,7 @@ def _result(job_id: int, outcome: Outcome, told: Told, language: str) -> dict[st
 ROUTES = (
     web.get("/admin/queue/jobs", list_jobs),
     web.get("/admin/queue/jobs/{job_id}", show),
+    web.get("/admin/queue/terms", terms),
     web.post("/admin/queue/cancel", cancel),
     web.post("/admin/queue/retry", retry),
     web.post("/admin/queue/delete", delete),

@@ -5,6 +5,8 @@ import { startForms } from "./forms.js";
 import { startTicks } from "./ticks.js";
 import { startTimes } from "./times.js";
 import { startCopying } from "./copy.js";
+import { startSuggestions } from "./suggest.js";
+import { startViews } from "./views.js";
 
 const live = startLive();
 startForms(live);
@@ -12,6 +14,8 @@ startKeys(live);
 startTicks();
 startTimes();
 startCopying();
+startSuggestions();
+startViews();
 document.addEventListener("click", closeMenus);
 document.addEventListener("keydown", (event) => event.key === "Escape" && closeMenus(event));
 

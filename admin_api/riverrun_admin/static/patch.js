@@ -15,7 +15,7 @@ export function patch(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
-  if (old.matches(".refusal")) return; // it counts until the form is sent again
+  if (old.matches(".refusal, [data-own]")) return; // what a module has put there is its own
   patchAttributes(old, fresh);
   patchChildren(old, fresh);
 }
