@@ -59,6 +59,25 @@ async def test_a_new_secret_is_shown_once_and_used_beside_the_old_one(
     assert await secrets(conn) == [last]
 
 
+async def test_a_signing_secret_is_seen_nowhere_but_in_the_answer_that_made_it(
+    admin: Admin, database: str, service: FaultServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    secrets = [(await register(admin, endpoint_url=service.url()))["signing_secret"]]
+    secrets.append((await admin.post("/admin/handler/rotate_secret", KIND)).json["signing_secret"])
+    async with running_executor(settings_for(database)):
+        tried = await admin.post("/admin/handler/test", KIND)
+
+    paths = ("/admin/handler/list", "/admin/audit/list", "/admin/audit/export", "/metrics")
+    answers = [await admin.get(path, headers={"Accept": f"{type_}, */*;q=0.1"})
+               for path in paths for type_ in ("application/json", "text/html")]  # fmt: skip
+    seen = [tried.text, *(answer.text for answer in answers), *(str(vars(record)) for record in caplog.records)]
+
+    assert tried.json["state"] == "completed"
+    assert any("handler.rotate_secret" in text for text in seen)
+    assert [text for text in seen for secret in secrets if secret.removeprefix("whsec_") in text] == []
+
+
 async def test_a_secret_is_changed_only_where_there_is_one_and_nobody_was_faster(admin: Admin) -> None:
     stale = f'"{(await register(admin))["version"]}"'
     await admin.request("PUT", "/admin/handler/update", json={**KIND, "timeout": 9})
