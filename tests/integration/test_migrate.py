@@ -9,7 +9,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from riverrun.database import migrate
+from riverrun.database import migrate, schema_check
 from riverrun.database.migration_files import latest, numbered
 from riverrun.database.schema_check import check, status
 from riverrun.errors import Conflict, InvalidInput, SchemaError
@@ -240,6 +240,21 @@ async def test_check_names_the_command_for_an_empty_database(conn: AsyncConnecti
         await check(conn, "Jobs")
 
     assert "--schema" not in str(missing.value)
+
+
+async def test_a_server_older_than_those_we_test_on_is_refused_and_left_as_it_is(
+    conn: AsyncConnection[TupleRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    major = conn.info.server_version // 10_000
+    monkeypatch.setattr(schema_check, "OLDEST_POSTGRES", major + 1)
+    refusal = f"PostgreSQL {major} is too old; Riverrun works on {major + 1} and newer"
+
+    with pytest.raises(SchemaError, match=refusal):
+        await migrate.up(conn)
+    with pytest.raises(SchemaError, match=refusal):
+        await check(conn)
+
+    assert (await status(conn)).river_version is None
 
 
 async def test_check_names_the_command_for_an_older_schema(conn: AsyncConnection[TupleRow]) -> None:

@@ -29,6 +29,9 @@ _RIVER_JOB = {
     "args": "jsonb", "attempted_by": "_text", "errors": "_jsonb", "kind": "text", "metadata": "jsonb", "queue": "text",
     "tags": "_varchar", "unique_key": "bytea", "unique_states": "bit",
 }  # fmt: skip
+OLDEST_POSTGRES = 15
+"""Major version of the oldest server that the tests run on; older ones are maintained by nobody."""
+
 _RIVER_TABLES = ("river_job", "river_leader", "river_notification", "river_queue")
 _ENDED = sql.SQL("coalesce(max(substring(name FROM '_ends_([0-9]+)$')::int), 0)")
 
@@ -76,7 +79,7 @@ async def status(conn: AsyncConnection[TupleRow], schema: str | None = None) -> 
     river = await _river_versions(conn, name, tables.get("river_migration", {}))
     has_history = "riverrun_migration" in tables
     own, ended = await _own_versions(conn, name) if has_history else (0, 0)
-    problem = newer(name, own) if ended >= latest() else _problem(name, tables, river)
+    problem = newer(name, own) if ended >= latest() else _outdated(conn) or _problem(name, tables, river)
     steps = missing_steps(has_river=bool(river), has_history=has_history, version=own, to=latest())
     pending = () if problem else tuple(step.name for step in steps)
     return Status(name, river, own, latest(), pending, problem, has_history)
@@ -87,8 +90,11 @@ async def check(conn: AsyncConnection[TupleRow], schema: str | None = None) -> N
 
     Raises:
         InvalidInput: ``schema`` is not a name that River's clients can use.
-        SchemaError: The tables are missing, older, too new or not River's; the message ends with the command to run.
+        SchemaError: The tables are missing, older, too new or not River's, or the server is too old; the message ends
+            with what to do.
     """
+    if problem := _outdated(conn):
+        raise SchemaError(problem)
     prefix = sql.SQL("") if schema is None else sql.Identifier(checked_schema(schema)) + sql.SQL(".")
     query = sql.SQL(
         "SELECT max(version), {ended}, (SELECT max(version) FROM {prefix}river_migration WHERE line = 'main')"
@@ -147,6 +153,13 @@ def newer(schema: str, version: int) -> str:
         f'schema "{schema}" has Riverrun\'s tables at version {version}, made by a newer release; this one works on'
         f" {latest()}; install the newer release, or run with it: {command('down', schema)} --to {latest()}"
     )
+
+
+def _outdated(conn: AsyncConnection[TupleRow]) -> str | None:
+    major = conn.info.server_version // 10_000
+    if major >= OLDEST_POSTGRES:
+        return None
+    return f"PostgreSQL {major} is too old; Riverrun works on {OLDEST_POSTGRES} and newer; upgrade the server"
 
 
 def _problem(schema: str, tables: dict[str, dict[str, str]], river: tuple[int, ...]) -> str | None:
