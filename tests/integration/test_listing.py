@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from riverrun.database.statements import Query, Statements
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
-from riverrun.store import failures, listing
+from riverrun.store import failures, listing, words
 from riverrun.store.listing import JobFilter
 from support.jobs import insert
 
@@ -323,6 +323,12 @@ class TestPlans:
 
         # Five thousand discarded jobs may be read and sorted; of 12,000 retryable ones the first are read.
         assert _most_rows(plan) < 10_000, plan
+        assert "Seq Scan on river_job" not in plan, plan
+
+    async def test_words_are_taken_from_the_newest_jobs_alone(self, big: AsyncConnection[TupleRow]) -> None:
+        plan = await _plan(big, next(words.known()))
+
+        assert _most_rows(plan) <= 2 * words.LOOKED_AT, plan  # a job may have several tags
         assert "Seq Scan on river_job" not in plan, plan
 
     async def test_the_oldest_due_job_costs_a_probe_for_each_priority(self, big: AsyncConnection[TupleRow]) -> None:

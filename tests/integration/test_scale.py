@@ -19,7 +19,7 @@ from psycopg import Connection, sql
 from riverrun.database.connect import session_dsn
 from riverrun.database.statements import Query, Steps
 from riverrun.job import JobState
-from riverrun.store import attempts, clean, gauges, health, leader, listing, promote, rescue
+from riverrun.store import attempts, clean, gauges, health, leader, listing, notices, promote, rescue, words
 from riverrun.store.listing import JobFilter
 from riverrun_executor.floors import Floors
 from support.plans import executed
@@ -95,6 +95,8 @@ def shown() -> Iterator[Named]:
         yield f"list {state} jobs", listing.page(JobFilter(states=(state,)))
     yield "list a queue", listing.page(JobFilter(states=(JobState.AVAILABLE,), queues=("queue-3",)))
     yield "list all jobs", listing.page(JobFilter())
+    yield "name kinds and tags", words.known()
+    yield "look for what was discarded lately", notices.discarded_lately()
 
 
 def one(query: Query) -> Steps[None]:
