@@ -1,7 +1,8 @@
 -- handler_register.sql
 -- Register a handler for a kind that has none, or replace the one it has.
 --   in:    kind and what is said about its handler · secret of a new one · replace, whether a different one may be
---          replaced; its secret stays, and so does the schema of its arguments when none is given
+--          replaced; its secret stays, and so does the schema of its arguments when none is given ·
+--          revision that one must have to be replaced, NULL: any
 --   out:   whether it is new; no row when one is there and was left as it is
 --   locks: the handler
 --   index: riverrun_handler_pkey
@@ -26,6 +27,7 @@ SET handler_name = excluded.handler_name,
     revision = nextval('riverrun_revision_seq'),
     updated_at = now()
 WHERE %(replace)s::bool
+    AND (%(revision)s::bigint IS NULL OR handler.revision = %(revision)s::bigint)
     AND (
         handler.handler_name, handler.handler_type, handler.endpoint_url, handler.timeout_seconds,
         handler.retry_count, handler.description, handler.settings, handler.args_schema

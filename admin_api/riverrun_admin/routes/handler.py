@@ -65,7 +65,7 @@ async def register(request: web.Request) -> web.Response:
         args_schema=body.args_schema,
         egress=egress_of(request),
     )
-    done = await run(request, registry.register(new, replace=replace))
+    done = await run(request, registry.register(new, replace=replace, revision=revision_wanted(request)))
     return _respond(done.handler, status=201 if done.created else 200, signing_secret=done.signing_secret)
 
 

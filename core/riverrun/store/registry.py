@@ -105,19 +105,30 @@ class Registered:
     signing_secret: str | None = None
 
 
-def register(new: Registration, *, replace: bool = False) -> Steps[Registered]:
+def register(new: Registration, *, replace: bool = False, revision: int | None = None) -> Steps[Registered]:
     """Register a handler; one that is there and the same is left as it is.
+
+    Args:
+        new: What is said about it.
+        replace: Also when the kind has a different handler.
+        revision: Do it only if this is still the revision of the handler that the kind has.
 
     Raises:
         Conflict: The kind has a different handler, and ``replace`` is false.
+        NotFound: ``revision`` is given, and the kind has no handler.
+        StaleRevision: ``revision`` is not its revision any more.
     """
+    if revision is not None:
+        _refuse_stale((yield from handler(new.kind)), revision)
     secret = new_secret() if new.handler_type == "http" else None
-    rows = yield Query("handler_register", {**_params(new), "secret": secret, "replace": replace})
+    rows = yield Query("handler_register", {**_params(new), "secret": secret, "replace": replace, "revision": revision})
     created = bool(rows and rows[0][0])
     if rows and not created:
         yield Query("handler_health_forget", {"kind": new.kind})
     there = yield from handlers([new.kind])
     if not there or not _says(there[0].registration, new):
+        if there:
+            _refuse_stale(there[0], revision)
         raise Conflict(f"the kind {new.kind} has a different handler; update it, or register with upsert=true")
     return Registered(there[0], created, secret if created else None)
 
@@ -231,8 +242,7 @@ def update(
     """
     for _ in range(_WRITES_TRIED):
         known = yield from handler(kind)
-        if revision is not None and known.revision != revision:
-            raise StaleRevision(f"the handler of {kind}", known.revision)
+        _refuse_stale(known, revision)
         changed = _changed(known.registration, changes, egress)
         if changed == known.registration:
             return known
@@ -265,6 +275,11 @@ def delete(kind: str, *, revision: int | None = None, force: bool = False) -> St
         raise StaleRevision(f"the handler of {kind}", present)
     jobs = f"more than {CAP}" if unfinished > CAP else str(unfinished)
     raise Conflict(f"{jobs} unfinished jobs of kind {kind} need this handler; add force=true to delete it all the same")
+
+
+def _refuse_stale(known: RegisteredHandler, revision: int | None) -> None:
+    if revision is not None and known.revision != revision:
+        raise StaleRevision(f"the handler of {known.kind}", known.revision)
 
 
 def _says(known: Registration, new: Registration) -> bool:

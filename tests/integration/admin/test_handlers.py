@@ -78,6 +78,21 @@ async def test_if_match_keeps_a_change_from_overwriting_another(admin: Admin) ->
     assert (await admin.get("/admin/handler/list")).json["data"][0]["timeout"] == 9
 
 
+async def test_if_match_keeps_an_upsert_from_overwriting_or_reviving_a_handler(admin: Admin) -> None:
+    old = {"If-Match": (await admin.post("/admin/handler/register", SEED)).headers["ETag"]}
+    upsert = "/admin/handler/register?upsert=true"
+
+    fits = await admin.post(upsert, {**SEED, "timeout": 9}, headers=old)
+    stale = await admin.post(upsert, {**SEED, "timeout": 8}, headers=old)
+    present = await admin.get("/admin/handler/list")
+    await admin.request("DELETE", "/admin/handler/delete?task_type=custom_task")
+    gone = await admin.post(upsert, SEED, headers={"If-Match": fits.headers["ETag"]})
+
+    assert [answer.status for answer in (fits, stale, gone)] == [200, 412, 404]
+    assert [each["timeout"] for each in present.json["data"]] == [9]
+    assert (await admin.get("/admin/handler/list")).json["data"] == []
+
+
 async def test_a_handler_that_unfinished_jobs_need_is_deleted_only_by_force(
     admin: Admin, conn: AsyncConnection[TupleRow]
 ) -> None:
