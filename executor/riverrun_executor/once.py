@@ -61,9 +61,8 @@ def main() -> int:
         settings = load(given.config, environ=os.environ, flags={}).settings
         handlers = load_handlers(settings.handlers.modules, settings.handlers.path)
         if given.kind not in handlers:
-            return _refuse(
-                f"KIND: no configured module exports {given.kind!r}; there are {sorted(handlers)}", NOT_FOUND
-            )
+            there = ", ".join(sorted(handlers)) or "none; name modules in handlers.modules"
+            return _refuse(f"KIND: no configured module exports {given.kind!r}; there are {there}", NOT_FOUND)
         if not isinstance(decode_json(given.args), dict):
             return _refuse("ARGS: expected a JSON object", UNUSABLE)
         outcome, notes = asyncio.run(attempt(handlers[given.kind], given.args, settings))
