@@ -34,7 +34,9 @@ async def begin(request: web.Request) -> web.StreamResponse:
 def _ids(fields: Fields) -> tuple[int, ...] | None:
     """Return the jobs that were ticked; None when a filter says which."""
     ticked = fields.words("ids")
-    return tuple(check_job_id(each, "ids") for each in ticked[:MOST_JOBS]) if ticked else None
+    if len(ticked) > MOST_JOBS:
+        raise InvalidInput("ids", len(ticked), f"at most {MOST_JOBS} values", code="length")
+    return tuple(check_job_id(each, "ids") for each in ticked) or None
 
 
 def _check_sure(fields: Fields) -> None:

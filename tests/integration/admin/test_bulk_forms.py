@@ -113,6 +113,15 @@ async def test_a_refusal_is_said_on_the_page_that_asked_with_what_was_typed(
     assert await value(conn, "SELECT count(*) FROM riverrun_bulk") == 0
 
 
+@pytest.mark.parametrize("ids", ["1,x", "0", ",".join(["1"] * 1_001)])
+async def test_ticked_jobs_that_cannot_be_are_refused(admin: Admin, conn: Connection, ids: str) -> None:
+    answer = await confirm(admin, action="delete", ids=ids)
+
+    assert answer.status == 422
+    assert "ids: " in answer.text
+    assert await value(conn, "SELECT count(*) FROM riverrun_bulk") == 0
+
+
 async def test_more_than_a_thousand_are_confirmed_by_typing_their_number(admin: Admin, conn: Connection) -> None:
     await seed(conn, 1_001)
 
