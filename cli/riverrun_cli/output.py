@@ -67,6 +67,11 @@ def cell(value: object) -> str:
     return text if text.isprintable() else "".join(map(_visible, text))
 
 
+def _for_people(value: object) -> str:
+    """Return a cell of a table on a terminal: times to the second, in two words that may take two lines."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}" if isinstance(value, datetime) else cell(value)
+
+
 def _visible(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
 
@@ -88,7 +93,10 @@ def _write_table(rows: Iterable[Row], columns: Sequence[str]) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    table = Table(*columns, box=None, pad_edge=False, header_style="" if plain else "bold")
+    headings = (name.replace("_", " ") for name in columns)  # two words take two lines where there is no room
+    table = Table(*headings, box=None, pad_edge=False, header_style="" if plain else "bold")
     for row in rows:
-        table.add_row(*(Text(cell(row.get(name))) for name in columns))
-    Console(no_color=plain, highlight=False).print(table)
+        table.add_row(*(Text(_for_people(row.get(name))) for name in columns))
+    console = Console(no_color=plain, highlight=False)
+    table.collapse_padding = console.measure(table).maximum >= console.width
+    console.print(table)

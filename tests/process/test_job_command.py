@@ -201,6 +201,17 @@ def test_a_job_that_runs_is_neither_retried_nor_deleted(queuectl: Queuectl, tabl
         assert (done.returncode, done.stderr) == (4, "job 1 is running; cancel it first\n")
 
 
+def test_a_table_on_a_narrow_terminal_shows_every_word_and_every_time(queuectl: Queuectl, table: Table) -> None:
+    queuectl("job", "enqueue", "email", "--at", "2030-01-31T09:00:00+08:00")
+
+    jobs = queuectl.on_terminal("job", "list", typed="")[1]
+    queues = queuectl.on_terminal("queue", "list", typed="")[1]
+
+    assert all(word in jobs for word in ("email", "2030-01-31", "01:00:00Z", "attempts"))
+    assert "executors" in queues
+    assert "…" not in jobs + queues
+
+
 def test_deleting_asks_on_a_terminal_and_nowhere_else(queuectl: Queuectl, table: Table) -> None:
     queuectl("job", "enqueue", "email")
 

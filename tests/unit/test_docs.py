@@ -32,6 +32,7 @@ PAIRED = (
     "docs/dashboard",
     "docs/extending",
     "docs/handlers",
+    "docs/river-compatibility",
     "docs/quick-start",
     "docs/logs",
     "examples/handlers/README",
