@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -14,6 +16,9 @@ import click
 FORMATS = ("table", "wide", "json", "ndjson", "csv", "id")
 
 Row = Mapping[str, object]
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+"""A time that is kept as text, such as that of a change."""
 
 
 def write_rows(
@@ -69,6 +74,9 @@ def cell(value: object) -> str:
 
 def _for_people(value: object) -> str:
     """Return a cell of a table on a terminal: times to the second, in two words that may take two lines."""
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        with suppress(ValueError):  # the thirteenth month is no time
+            value = datetime.fromisoformat(value)
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}" if isinstance(value, datetime) else cell(value)
 
 

@@ -206,10 +206,13 @@ def test_a_table_on_a_narrow_terminal_shows_every_word_and_every_time(queuectl: 
 
     jobs = queuectl.on_terminal("job", "list", typed="")[1]
     queues = queuectl.on_terminal("queue", "list", typed="")[1]
+    queuectl("job", "cancel", "1")
+    changes = queuectl.on_terminal("audit", "list", typed="")[1]
 
+    assert re.search(r"\d\d:\d\d:\d\dZ", changes)
     assert all(word in jobs for word in ("email", "2030-01-31", "01:00:00Z", "attempts"))
     assert "executors" in queues
-    assert "…" not in jobs + queues
+    assert "…" not in jobs + queues + changes
 
 
 def test_deleting_asks_on_a_terminal_and_nowhere_else(queuectl: Queuectl, table: Table) -> None:
