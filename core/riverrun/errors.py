@@ -34,7 +34,10 @@ class InvalidInput(RiverrunError):
     """
 
     def __init__(self, field: str, value: object, allowed: str, *, code: str = "range") -> None:
-        super().__init__(f"{field}: {_shown(value)} is not allowed; expected {allowed}")
+        if value is None and code == "required":
+            super().__init__(f"{field}: nothing is given; expected {allowed}")
+        else:
+            super().__init__(f"{field}: {_shown(value)} is not allowed; expected {allowed}")
         self.field = field
         self.allowed = allowed
         self.code = code

@@ -193,7 +193,7 @@ async def test_a_job_is_updated_from_outside_whatever_its_state(client: AsyncCli
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "output: None is not allowed; expected at least one of output, metadata"),
+        ({}, "output: nothing is given; expected at least one of output, metadata"),
         ({"state": "completed"}, "state: 'state' is not allowed; expected one of output, metadata"),
         ({"metadata": {"riverrun:x": 1}}, "metadata.riverrun:x"),
         ({"metadata": [1]}, "metadata: 'list' is not allowed"),
