@@ -58,7 +58,7 @@ def screen(seen: Seen, view: View) -> RenderableType:
     """Return the screen: the figures of the fleet, the tabs, and the rows of the tab that is shown."""
     columns, rows = _ROWS[TABS[view.tab]](seen)
     view.first = min(view.first, max(0, len(rows) - 1))
-    table = Table(*columns, box=None, pad_edge=False, expand=True)
+    table = Table(*columns, box=None, pad_edge=False, collapse_padding=True, expand=True)
     for row in rows[view.first : view.first + ROWS]:
         table.add_row(*(Text(cell(value), overflow="ellipsis", no_wrap=True) for value in row))
     return Group(_head(seen, view), table)
