@@ -83,6 +83,7 @@ def _pages(results: Results) -> str:
     rows = [
         (f"`{path}`", *(_answer(found.get(kind)) for kind in ("text/html", "application/json")))
         for path, found in results.get("pages", {}).items()
+        if any(answer["status"] == 200 for answer in found.values())  # the others need a name or an id
     ]
     if not rows:
         return ""
@@ -134,7 +135,7 @@ def _crowd(results: Results) -> str:
         "## Crowds\n\n"
         f"With {normal['readers']} streams of events open and {normal['jobs_per_second']} jobs a second enqueued, the "
         f"admin process uses {normal['cores']:.1%} of one core.\n\n"
-        "100,000 jobs that do nothing are drained by one executor, in turns with nobody and with a crowd there, on the "
+        "60,000 jobs that do nothing are drained by one executor, in turns with nobody and with a crowd there, on the "
         "same cores as the database, the admin process and the crowd itself.\n\n"
         + _table(head, rows)
         + "\n\nThe abuse: bodies that are deep or too large, requests of another site, forged cursors, filters made to "

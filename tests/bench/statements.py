@@ -15,7 +15,7 @@ from psycopg import Connection
 from riverrun import job_query
 from riverrun.database.connect import session_dsn
 from riverrun.database.statements import Query, Statements, Steps
-from riverrun.store import failures, figures, gauges, listing, statistics
+from riverrun.store import failures, figures, gauges, listing, statistics, words
 from riverrun_cli.bench.spread import Spread
 
 T = TypeVar("T")
@@ -83,6 +83,7 @@ def shown(url: str) -> Measured:
         "failures by what went wrong": failures.groups,
         "metrics: queues": gauges.queues,
         "metrics: tables": gauges.server,
+        "words that filters suggest": words.known,
         "sparks": lambda: figures.sparks(now, minutes=30),
     }
     for period in figures.PERIODS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -34,8 +35,11 @@ async def jobs_page(request: web.Request) -> web.Response:
     """Return one page of the jobs that the query asks for."""
     wanted = job_filter(request)
     rows = rows_wanted(request)
-    found = await read_page(request, wanted, limit=rows, cursor=request.query.get("cursor") or None)
-    snapshot = await snapshot_seen(request)
+    found, snapshot, known = await asyncio.gather(
+        read_page(request, wanted, limit=rows, cursor=request.query.get("cursor") or None),
+        snapshot_seen(request),
+        terms(request),
+    )
     query = request.rel_url.query.copy()
     for name in ("cursor", "notice", *CHOICES):
         query.popall(name, None)
@@ -65,7 +69,7 @@ async def jobs_page(request: web.Request) -> web.Response:
         link=link,
         here_again=f"queue/jobs{link()}",
         line=_line(request),
-        known=await terms(request),
+        known=known,
         exported=link(limit=None, order=None),
         actions=ACTIONS,
         seconds_of=_seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -44,11 +45,16 @@ class Summary:
 
 
 async def overview_page(request: web.Request) -> web.Response:
-    """Return the overview."""
+    """Return the overview; what it needs is asked for at once, which takes as long as the longest answer."""
     period = period_of(request)
-    statistics = (await snapshot_seen(request)).statistics
-    history = await figures.history(request, period)
-    found, _ = await recent_failures(request)
+    snapshot, history, sparks, (found, _), warned = await asyncio.gather(
+        snapshot_seen(request),
+        figures.history(request, period),
+        figures.sparks(request),
+        recent_failures(request),
+        alerts(request),
+    )
+    statistics = snapshot.statistics
     queues = sorted(statistics.queues, key=lambda queue: -(queue.oldest_age_s or 0))
     return page(
         request,
@@ -57,10 +63,10 @@ async def overview_page(request: web.Request) -> web.Response:
         summary=_summary(statistics, history.points),
         charts=figures.charts(request, period, history.points),
         kinds=history.kinds,
-        sparks=await figures.sparks(request),
+        sparks=sparks,
         queues=queues[:QUEUES_SHOWN],
         failures=found[:FAILURES_SHOWN],
-        alerts=await alerts(request),
+        alerts=warned,
         period=period,
         periods=PERIODS,
         wallboard=request.query.get("wallboard") == "1",
