@@ -132,7 +132,7 @@ class Lab:
         except AssertionError as error:
             raise AssertionError(f"jobs that have not come to their end: {left}") from error
 
-    def next_term(self, after: float, *, within: float = 40.0) -> float:
+    def next_term(self, after: float, *, within: float = 60.0) -> float:
         """Wait for the first term that begins ``after`` a moment, and return how many seconds after it that was."""
         began: list[float] = []
 

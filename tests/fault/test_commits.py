@@ -37,7 +37,7 @@ def test_claims_that_nobody_heard_of_are_given_back(lab: Lab) -> None:
             lab.works_again()
             for _ in range(size(1, 10)):
                 proxy.cut_after_commit(CLAIM)
-                eventually_sync(lambda: not proxy.unused_aims, within=30)
+                eventually_sync(lambda: not proxy.unused_aims, within=60)
                 time.sleep(1)
         lab.settle()
         cuts = proxy.cuts
@@ -69,7 +69,7 @@ def test_results_that_nobody_heard_of_are_written_once(
             lab.works_again()
             for _ in range(size(3, 30)):
                 proxy.cut_after_commit(pattern)
-                eventually_sync(lambda: not proxy.unused_aims, within=30)
+                eventually_sync(lambda: not proxy.unused_aims, within=60)
                 time.sleep(0.3)
         lab.settle()
         cuts = proxy.cuts
@@ -89,7 +89,7 @@ def test_ticks_and_promotions_that_nobody_heard_of_happen_once(lab: Lab) -> None
             if pattern == PROMOTE:
                 lab.producer(args=lambda _: {"ms": 1}, delay=1.0).enqueue(20)
             proxy.cut_after_commit(pattern)
-            eventually_sync(lambda: not proxy.unused_aims, within=30)
+            eventually_sync(lambda: not proxy.unused_aims, within=60)
             time.sleep(1.0)
         time.sleep(3)
         lab.settle()

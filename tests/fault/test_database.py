@@ -56,7 +56,7 @@ def test_a_crash_of_one_session_ends_no_job(own_lab: Lab) -> None:
             time.sleep(1)
             own_lab.producer(args=slow).enqueue(100)
             own_lab.server.kill_backend()
-            eventually_sync(lambda: own_lab.rows("SELECT 1"), within=20)
+            eventually_sync(lambda: own_lab.rows("SELECT 1"), within=60)
             accepted = time.time()
             resumed.append(own_lab.works_again() - accepted)
             time.sleep(1)

@@ -29,7 +29,7 @@ def test_a_synchronous_standby_that_is_promoted_has_lost_nothing(own_lab: Lab) -
                 primary.stop(crash=True)
                 _promote(standby)
                 own_lab.database = standby.dsn("work")
-                eventually_sync(lambda: own_lab.rows("SELECT 1 WHERE NOT pg_is_in_recovery()"), within=20)
+                eventually_sync(lambda: own_lab.rows("SELECT 1 WHERE NOT pg_is_in_recovery()"), within=60)
                 accepted = time.time()
                 proxy.heal()
                 proxy.redirect(standby.dsn("work"))
@@ -57,12 +57,12 @@ def test_a_primary_that_was_left_behind_confirms_nothing_and_its_host_stops_its_
             own_lab.grown_up()
             own_lab.producer(kind="long", args=lambda _: {"ms": 14_000}).enqueue(20)
             own_lab.begun(20)
-            eventually_sync(lambda: _claims(standby) == 20, within=30)
+            eventually_sync(lambda: _claims(standby) == 20, within=60)
 
             at = _promote(standby)
             own_lab.database = standby.dsn("work")
             moved.redirect(standby.dsn("work"))
-            eventually_sync(lambda: own_lab.history().rescues(), within=40, every=0.5)
+            eventually_sync(lambda: own_lab.history().rescues(), within=60, every=0.5)
             confirmed = _finished(primary)
             own_lab.settle()
 
@@ -147,5 +147,5 @@ def _standby_of(primary: DurableServer) -> DurableServer:
     primary.execute("SELECT pg_reload_conf()")
     with psycopg.connect(primary.dsn(), autocommit=True) as conn:
         query = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
-        eventually_sync(lambda: (conn.execute(query).fetchone() or (0,))[0] == 1, within=20)
+        eventually_sync(lambda: (conn.execute(query).fetchone() or (0,))[0] == 1, within=60)
     return standby

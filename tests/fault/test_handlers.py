@@ -25,7 +25,7 @@ def test_a_handler_that_takes_all_memory_is_named_and_its_neighbours_lose_nothin
         with lab.producer(rate=20, args=lambda n: {"ms": 50 + n % 5 * 50}):
             lab.works_again()
             (hog,) = lab.producer(kind="hog").enqueue(1)
-            lab.until(f"(SELECT state = 'discarded' FROM river_job WHERE id = {hog})", within=size(40, 60))
+            lab.until(f"(SELECT state = 'discarded' FROM river_job WHERE id = {hog})", within=90)
             lab.works_again()
         lab.settle()
 
@@ -73,7 +73,7 @@ def test_a_handler_that_holds_everything_up_is_told_and_nothing_runs_twice(lab: 
     lab.begun(1)
     at = time.time()
 
-    eventually_sync(lambda: not host.child("executor")["answering"], within=20, every=0.1)
+    eventually_sync(lambda: not host.child("executor")["answering"], within=60, every=0.1)
     alarm = time.time() - at
     lab.settle(90)
 
@@ -94,8 +94,8 @@ def test_plain_functions_that_never_listen_cost_their_process_and_not_its_slots(
     with Client(lab.database) as client:
         for job_id in filter(None, hung):
             client.cancel(job_id)
-    ended = lab.until("(SELECT count(*) = 2 FROM river_job WHERE state = 'cancelled')", within=40) - at
-    eventually_sync(lambda: host.child("executor")["pid"] not in {first, None}, within=40, every=0.1)
+    ended = lab.until("(SELECT count(*) = 2 FROM river_job WHERE state = 'cancelled')", within=60) - at
+    eventually_sync(lambda: host.child("executor")["pid"] not in {first, None}, within=60, every=0.1)
     replaced = time.time() - at
 
     lab.producer(kind="long", args=lambda _: {"ms": 4000}).enqueue(4)

@@ -26,12 +26,12 @@ def test_jobs_of_a_host_that_is_cut_off_run_elsewhere_and_it_comes_back(switched
         at = time.time()
         cables.pull(follows)
         try:
-            eventually_sync(lambda: lab.history().rescues(), within=45, every=0.5)
+            eventually_sync(lambda: lab.history().rescues(), within=60, every=0.5)
             time.sleep(size(0, 15))
         finally:
             cables.put_back(follows)
         healed = time.time()
-        eventually_sync(lambda: _began(lab, follows, healed), within=30, every=0.3)
+        eventually_sync(lambda: _began(lab, follows, healed), within=60, every=0.3)
     lab.settle()
 
     witnessed = lab.history()
@@ -78,7 +78,7 @@ def test_another_scheduler_leads_when_the_leader_is_cut_off(switched_lab: tuple[
     more = {"schedules": {"each": {"task_type": "work", "every": "1s", "missed": "all"}}}
     for name in ("a", "b"):
         lab.hosts(name, database=database, within=cables.plug(name), more=more)
-    lab.until("EXISTS (SELECT FROM river_job)", within=30)
+    lab.until("EXISTS (SELECT FROM river_job)", within=60)
     seen = []
     for _ in range(size(1, 10)):
         leads = lab.leader()

@@ -74,7 +74,7 @@ def test_a_job_that_always_kills_its_executor_is_put_away_after_three_crashes(la
     lab.producer(args=lambda n: {"ms": 20 + n % 5 * 20}).enqueue(good // 2)
     (poison,) = lab.producer(kind="segfault", args=lambda _: {"times": 1_000_000}).enqueue(1)
     lab.producer(args=lambda n: {"ms": 20 + n % 5 * 20}).enqueue(good // 2)
-    lab.until(f"(SELECT state = 'discarded' FROM river_job WHERE id = {poison})", within=size(24, 60))
+    lab.until(f"(SELECT state = 'discarded' FROM river_job WHERE id = {poison})", within=90)
     lab.settle()
 
     witnessed = lab.conclude("F4", f"one poison among {good} jobs", promise=Promise(ends={"segfault": "discarded"}))

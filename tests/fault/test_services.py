@@ -67,8 +67,8 @@ async def test_an_outage_under_load_discards_nothing_and_uses_up_no_attempts(dat
         async with running_executor(settings_for(database), slots=50):
             async with serving(protocol, port) as received:
                 before = await produce(client, 2)
-                await eventually(lambda: len(received) == before, within=30)
-                await eventually(drained, within=30)
+                await eventually(lambda: len(received) == before, within=60)
+                await eventually(drained, within=60)
             jobs = before + await produce(client, outage)
             back = time.monotonic()
             async with serving(protocol, port):

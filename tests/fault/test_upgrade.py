@@ -176,7 +176,7 @@ def _next_leader(lab: Lab, host: Host) -> float:
     """Kill the scheduler of a host if it leads; return how many seconds later another did."""
     sessions = "pg_stat_activity WHERE application_name = 'riverrun/scheduler' AND datname = current_database()"
     followed = f"(SELECT count(*) = {len(lab.fleet.hosts)} FROM {sessions} AND backend_start < now() - interval '1 s')"
-    lab.until(followed, within=40)
+    lab.until(followed, within=60)
     if lab.leader() != host.name:
         return 0.0
     return lab.next_term(host.send(signal.SIGKILL, "scheduler"))

@@ -37,7 +37,7 @@ def test_a_database_without_room_is_waited_for(own_lab: Lab) -> None:
             own_lab.works_again()
             filler = disk / "filler"
             _fill(filler)
-            eventually_sync(lambda: _is_full(own_lab), within=20, every=0.2)
+            eventually_sync(lambda: _is_full(own_lab), within=60, every=0.2)
             time.sleep(size(4, 60))
             filler.unlink()
             healed = time.time()
