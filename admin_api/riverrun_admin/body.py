@@ -63,6 +63,8 @@ async def read_body(request: web.Request, limit: int) -> bytes:
                         raise too_large
         except TimeoutError as error:
             raise Problem(408, "request-timeout", f"the body took longer than {BODY_SECONDS:.0f} s") from error
+        except OSError as error:  # whoever sent it has left: an answer for the log, and no failure of ours
+            raise Problem(408, "request-timeout", "the sender left before the body came to its end") from error
         body = request[_BODY] = bytes(received)
     if len(body) > limit:
         raise too_large

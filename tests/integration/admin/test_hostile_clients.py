@@ -128,6 +128,23 @@ async def test_a_connection_without_a_whole_request_is_closed(
     assert said == b""
 
 
+async def test_a_sender_that_leaves_in_the_middle_is_no_failure(admin: Admin, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    _, writer = await asyncio.open_connection("127.0.0.1", int(admin.url.rpartition(":")[2]))
+    writer.write(
+        b"POST /admin/queue/enqueue HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 99\r\n\r\n{"
+    )
+    await writer.drain()
+    await admin.get("/healthz")  # by now the request is being read
+
+    writer.transport.abort()
+    await eventually(lambda: [each for each in caplog.records if each.msg == "request_answered"], within=5)
+
+    assert [getattr(each, "status", 0) for each in caplog.records if each.msg == "request_answered"] == [408]
+    assert "request_failed" not in [each.msg for each in caplog.records]
+
+
 async def test_one_connection_too_many_is_asked_to_come_back(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 20)
     port = int(admin.url.rpartition(":")[2])
