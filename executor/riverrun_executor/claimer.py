@@ -23,15 +23,10 @@ from riverrun.store import attempts
 from riverrun.telemetry import metrics
 from riverrun.waiting import happened
 from riverrun_executor.floors import NOWHERE, Floors
+from riverrun_executor.pace import Pace
 from riverrun_executor.slots import Slots
 
 log = logging.getLogger(__name__)
-
-MAX_CLAIM = 300
-"""Jobs of one claim: more are no faster and delay the first of them."""
-
-ANSWER_SECONDS = 3.6
-"""The server itself gives a claim up after 3 s; a connection that is silent for longer is taken for dead."""
 
 LOOK_EVERYWHERE_SECONDS = 1.0
 CHEAP_SECONDS = 0.005
@@ -89,6 +84,7 @@ class Claimer:
         self._room_came_free = False
         self.kinds_left_out: Collection[str] = ()
         self._floors = Floors()
+        self._pace = Pace()
         self._looked_everywhere = 0.0
         self._look_seconds = 0.0
         self._asked: float | None = None
@@ -137,7 +133,7 @@ class Claimer:
         """Claim whenever there is room: above the floors when there is news, everywhere when it is time to."""
         everywhere = True
         while not self._stopping.is_set():
-            wanted = min(await self._slots.wait_free(), MAX_CLAIM)
+            wanted = min(await self._slots.wait_free(), self._pace.jobs)
             if wanted == 0:
                 continue
             below = self._room_came_free and self._may_look_everywhere()
@@ -169,11 +165,15 @@ class Claimer:
         )
         self._asked = started = time.monotonic()
         try:
-            with deadline(conn, ANSWER_SECONDS):
+            with deadline(conn, self._pace.seconds):
                 jobs = await self._statements.run(conn, steps)
+        except (DatabaseUnavailable, psycopg.Error):
+            self._pace.failed()
+            raise
         finally:
             self._asked = None  # the answer is here, or will never come
         ended = time.monotonic()
+        self._pace.arrived(len(jobs), ended - started)
         if everywhere:
             self._looked_everywhere, self._look_seconds, self._room_came_free = ended, ended - started, False
         self._floors.rise(jobs, exhausted=len(jobs) < wanted and not rooms)

@@ -19,8 +19,8 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Statements, Steps
 from riverrun.settings.connection import url_from_conninfo
 from riverrun.store import attempts
-from riverrun_executor.claimer import MAX_CLAIM
 from riverrun_executor.floors import NOWHERE
+from riverrun_executor.pace import MAX_CLAIM
 
 ME = "pgbench:000000000000"
 QUEUE = "bench"
