@@ -126,9 +126,12 @@ async def test_a_service_that_says_it_is_not_well_gets_no_job_to_try_it_with(
         async def probed() -> bool:
             return (await health(client)).failed_probes == 1
 
+        async def given_back() -> bool:
+            return await found(conn) == [("available", 0, True)]
+
         await eventually(probed, within=WITHIN)
+        await eventually(given_back, within=WITHIN)
         assert {request.path for request in service.received} == {"/health"}
-        assert await found(conn) == [("available", 0, True)]
         service.scripts["/health"] = Script()
         await make_due(conn)
         await eventually(lambda: all_are(conn, "completed"), within=WITHIN)

@@ -118,8 +118,8 @@ def test_a_kit_runs_jobs(database: str, tmp_path: Path, command: list[str], prot
         resized = ended(client, {"width": 640, "height": 480})
         refused = ended(client, {"width": "wide"})
         empty = ended(client, {"width": 0, "height": 480})
-        large = ended(client, {"width": 10_000, "height": 6_000})
         huge = ended(client, {"width": 100_000, "height": 100_000})
+        large = ended(client, {"width": 10_000, "height": 6_000})  # the last one: a service that asks for time gets it
 
     assert (resized.state, resized.metadata["output"]) == (JobState.COMPLETED, {"pixels": 307_200})
     assert resized.metadata["riverrun:progress"]["fraction"] == 0.75

@@ -118,7 +118,7 @@ async def _jobs(described: Described) -> None:
         await ask("POST", f"/admin/queue/{action}", {"job_ids": [job_id, 999_999], **more.get(action, {})})
     await ask("GET", "/admin/queue/jobs")
     await ask("GET", "/admin/queue/jobs/1")
-    for path in ("/admin/queue/stats", "/admin/queue/dashboard", "/admin/queue/list"):
+    for path in ("/admin/queue/stats", "/admin/queue/dashboard", "/admin/queue/list", "/admin/queue/terms"):
         await ask("GET", path)
     for action in ("pause", "resume", "drain"):
         await ask("POST", f"/admin/queue/{action}", {"queue": "mail"})
