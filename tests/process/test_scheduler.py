@@ -221,13 +221,14 @@ def test_no_tick_is_missed_or_doubled_through_twenty_changes_of_the_leader(start
     assert observer.generation() >= 20
 
 
-@pytest.mark.slow
 def _rate(observer: Observer, *, seconds: float) -> float:
     before, began = observer.transactions(), time.monotonic()
     time.sleep(seconds)
     return (observer.transactions() - before) / (time.monotonic() - began)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
 def test_an_idle_leader_and_an_idle_follower_send_at_most_two_statements_a_second_each(
     start: Start, observer: Observer
 ) -> None:
@@ -237,8 +238,7 @@ def test_an_idle_leader_and_an_idle_follower_send_at_most_two_statements_a_secon
     eventually_sync(lambda: observer.followers() == 1, within=START_SECONDS)
     time.sleep(8)  # past what a new leader does once
 
-    # Autovacuum ends transactions too, so the quietest of a few spells counts.
-    rates = [_rate(observer, seconds=4.0) for _ in range(4)]
+    # Autovacuum ends transactions too, for a while on a busy machine; a fleet that sends more never comes to rest.
+    eventually_sync(lambda: _rate(observer, seconds=4.0) <= 2 * 2, within=60)
 
-    assert min(rates) <= 2 * 2
     assert "failed" not in one.text() + two.text()
