@@ -221,8 +221,9 @@ def test_restarts_leak_no_file_no_thread_and_no_session(lab: Lab) -> None:
 
     before = at_rest()
     for _ in range(size(3, 100)):
+        killed = host.child_pid("executor")
         host.send(signal.SIGKILL, "executor")
-        eventually_sync(lambda: host.child("executor")["state"] == "running", within=60)
+        eventually_sync(partial(_replaced, host, killed), within=60, every=0.05)
     after = at_rest()
 
     lab.conclude(
