@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from psycopg import AsyncConnection
 
@@ -15,7 +14,6 @@ from support import handlers
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
-from support.proxy import Proxy
 
 pytestmark = pytest.mark.every_postgres
 
@@ -342,74 +340,6 @@ async def test_a_claim_whose_answer_was_lost_is_given_back(client: AsyncClient, 
     job = await client.get(job.id)
     assert job.state == JobState.AVAILABLE
     assert job.attempt == 0
-
-
-async def test_a_killed_connection_costs_no_job(client: AsyncClient, database: str) -> None:
-    async with running_executor(settings_for(database)) as executor:
-        jobs = [result.job for result in await client.enqueue_many([{"kind": "gate", "args": {}} for _ in range(5)])]
-        await eventually(lambda: len(executor.executor.running()) == 5, within=10)
-        with psycopg.connect(database, autocommit=True) as conn:
-            conn.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name LIKE 'riverrun/executor%' AND pid <> pg_backend_pid()"
-            )
-        handlers.gate.open()
-        more = (await client.enqueue("noop", {})).job
-        for job in (*jobs, more):
-            await eventually(lambda job_id=job.id: _is(client, job_id, JobState.COMPLETED), within=10)
-
-    assert [(await client.get(job.id)).attempt for job in jobs] == [1] * 5
-
-
-async def test_what_has_ended_is_written_soon_although_the_old_connections_stay_open_and_carry_nothing(
-    client: AsyncClient, database: str
-) -> None:
-    with Proxy(database) as proxy:
-        async with running_executor(settings_for(proxy.dsn)) as executor:
-            job = (await client.enqueue("gate", {})).job
-            await eventually(executor.executor.running, within=10)
-            proxy.half_open()
-            handlers.gate.open()
-
-            await eventually(lambda: _is(client, job.id, JobState.COMPLETED), within=8)
-
-    assert (await client.get(job.id)).attempt == 1
-
-
-async def test_a_cancellation_is_obeyed_soon_although_the_old_connections_stay_open_and_carry_nothing(
-    client: AsyncClient, database: str
-) -> None:
-    with Proxy(database) as proxy:
-        async with running_executor(settings_for(proxy.dsn)) as executor:
-            job = (await client.enqueue("gate", {})).job
-            await eventually(executor.executor.running, within=10)
-            proxy.half_open()
-            await client.cancel(job.id)
-
-            await eventually(lambda: not executor.executor.running(), within=8)
-
-
-async def test_a_handler_is_stopped_when_a_crash_of_the_server_has_undone_its_claim(
-    client: AsyncClient, database: str
-) -> None:
-    undone, kept = [result.job for result in await client.enqueue_many([{"kind": "gate", "args": {}}] * 2)]
-
-    async with running_executor(settings_for(database)) as executor:
-        await eventually(lambda: len(executor.executor.running()) == 2, within=10)
-        with psycopg.connect(database, autocommit=True) as conn:
-            before = "state = 'available', attempt = 0, attempted_at = NULL, attempted_by = NULL"
-            later = "scheduled_at = now() + interval '1 hour'"
-            conn.execute(f"UPDATE river_job SET {before}, {later} WHERE id = %s".encode(), (undone.id,))
-            conn.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name LIKE 'riverrun/executor%'"
-            )
-
-        await eventually(lambda: set(executor.executor.running()) == {kept.id}, within=10)
-        handlers.gate.open()
-
-    assert (await client.get(undone.id)).attempt == 0
-    assert (await client.get(kept.id)).state == JobState.COMPLETED
 
 
 async def test_figures_by_minute_are_written(client: AsyncClient, database: str) -> None:

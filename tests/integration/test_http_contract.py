@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import re
-import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +21,11 @@ from riverrun.outcome import Completed, Failed, Interrupted, Outcome, Snoozed
 from riverrun.registration import Registration
 from riverrun.store.registry import RegisteredHandler
 from riverrun.webhook import Credentials, new_secret
-from riverrun_executor.handlers import http_connection
 from riverrun_executor.handlers.http import LAST_WORDS_SECONDS, HttpHandlers
 from riverrun_executor.handlers.http_outcome import RESULT_TYPE
 from riverrun_executor.handlers.surroundings import Surroundings
+from support import http_calls
 from support.attempts import claimed, context_of, surroundings
-from support.certificates import Authority
 from support.eventually import eventually
 from support.http_server import FaultServer, Script, fault_server
 
@@ -56,10 +54,8 @@ async def post(
     if credentials is not None:
         around.credentials[job.kind] = credentials
     services = HttpHandlers(around)
-    said = Registration(job.kind, "Handler", "http", url, settings=call_settings(settings))
     try:
-        handler = services.connect(RegisteredHandler(said, None, 1, AT, AT))
-        return await asyncio.wait_for(handler.run(job, context or context_of(job)), WITHIN)
+        return await http_calls.post(services, url, job, context, **settings)
     finally:
         await services.close()
 
@@ -258,91 +254,6 @@ async def test_a_stream_that_falls_silent_is_given_up(service: FaultServer) -> N
     outcome = await post(service.url(), idle_timeout=1)
 
     assert outcome == Failed("the service was silent for 1 s", error_type="idle_timeout")
-
-
-@pytest.fixture
-def authority() -> Authority:
-    return Authority()
-
-
-def files(folder: Path, authority: Authority, name: str, *, expired: bool = False) -> dict[str, str]:
-    """Write a certificate, its key and its authority; return their paths."""
-    own = authority.vouch(name, expired=expired)
-    contents = {"ca_file": authority.certificate, "cert_file": own.certificate, "key_file": own.key}
-    for kind, content in contents.items():
-        (folder / f"{name}.{kind}").write_bytes(content)
-    return {kind: str(folder / f"{name}.{kind}") for kind in contents}
-
-
-def server_context(said: dict[str, str]) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=said["ca_file"])
-    context.load_cert_chain(said["cert_file"], said["key_file"])
-    context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
-async def test_both_sides_show_certificates_of_the_named_authority(tmp_path: Path, authority: Authority) -> None:
-    ours = files(tmp_path, authority, "executor")
-    async with fault_server(tls=server_context(files(tmp_path, authority, "localhost"))) as service:
-        url = service.url(host="localhost", scheme="https")
-        assert await post(url, tls=ours) == Completed()
-        for lacking in ({}, {"ca_file": ours["ca_file"]}):
-            refused = await post(url, tls=lacking or None)
-            assert isinstance(refused, Failed)
-            assert refused.error_type in {"tls", "reset"}
-
-    assert len(service.received) == 1
-
-
-async def test_a_certificate_whose_time_is_over_is_not_trusted(tmp_path: Path, authority: Authority) -> None:
-    ours = files(tmp_path, authority, "executor")
-    async with fault_server(tls=server_context(files(tmp_path, authority, "localhost", expired=True))) as service:
-        outcome = await post(service.url(host="localhost", scheme="https"), tls=ours)
-
-    assert isinstance(outcome, Failed)
-    assert outcome.error_type == "tls"
-    assert "expired" in outcome.error
-    assert service.received == []
-
-
-async def test_certificates_that_were_renewed_are_used_without_a_restart(
-    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_connection, "FILES_SECONDS", 0.0)
-    services = HttpHandlers(surroundings())
-    ours = files(tmp_path, authority, "executor", expired=True)
-
-    async with fault_server(tls=server_context(files(tmp_path, authority, "localhost"))) as service:
-        url = service.url(host="localhost", scheme="https")
-        said = Registration("email", "E", "http", url, settings=call_settings({"tls": ours}))
-        handler = services.connect(RegisteredHandler(said, None, 1, AT, AT))
-        expired = await asyncio.wait_for(handler.run(claimed(), context_of(claimed())), WITHIN)
-        files(tmp_path, authority, "executor")
-        renewed = [await asyncio.wait_for(handler.run(claimed(), context_of(claimed())), WITHIN) for _ in range(2)]
-    await services.close()
-
-    assert isinstance(expired, Failed)
-    assert renewed == [Completed()] * 2
-    assert len({request.port for request in service.received}) == 1  # and connections are kept as before
-
-
-async def test_certificates_that_were_taken_away_give_the_job_back(
-    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_connection, "FILES_SECONDS", 0.0)
-    services = HttpHandlers(surroundings())
-    ours = files(tmp_path, authority, "executor")
-
-    async with fault_server(tls=server_context(files(tmp_path, authority, "localhost"))) as service:
-        said = call_settings({"tls": ours})
-        registration = Registration("email", "E", "http", service.url(host="localhost", scheme="https"), settings=said)
-        handler = services.connect(RegisteredHandler(registration, None, 1, AT, AT))
-        worked = await asyncio.wait_for(handler.run(claimed(), context_of(claimed())), WITHIN)
-        Path(ours["key_file"]).unlink()
-        lacking = await asyncio.wait_for(handler.run(claimed(), context_of(claimed())), WITHIN)
-    await services.close()
-
-    assert (worked, lacking) == (Completed(), Interrupted())
 
 
 async def give_up(services: HttpHandlers, service: FaultServer, reason: str) -> None:
