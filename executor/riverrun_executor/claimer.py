@@ -168,7 +168,7 @@ class Claimer:
             with deadline(conn, self._pace.seconds):
                 jobs = await self._statements.run(conn, steps)
         except (DatabaseUnavailable, psycopg.Error):
-            self._pace.failed()
+            self._pace.failed(time.monotonic() - started)
             raise
         finally:
             self._asked = None  # the answer is here, or will never come

@@ -29,8 +29,10 @@ class Pace:
         self.jobs = MAX_CLAIM
         self.seconds = ANSWER_SECONDS
 
-    def failed(self) -> None:
-        """Learn that no answer came."""
+    def failed(self, seconds: float) -> None:
+        """Learn that a claim failed after so many ``seconds``; one that failed at once was refused, not too slow."""
+        if seconds < ANSWER_SECONDS / 2:
+            return
         if self.jobs == 1:
             self.seconds = min(MOST_SECONDS, 2 * self.seconds)
         self.jobs = max(1, self.jobs // 4)

@@ -42,8 +42,8 @@ async def _all_completed(conn: AsyncConnection[Any]) -> bool:
 def test_a_claim_that_failed_is_followed_by_smaller_ones_and_full_ones_in_good_time_by_larger_ones() -> None:
     learnt = Pace()
 
-    learnt.failed()
-    learnt.failed()
+    learnt.failed(pace.ANSWER_SECONDS)
+    learnt.failed(pace.ANSWER_SECONDS)
     small = learnt.jobs
     learnt.arrived(small, pace.ANSWER_SECONDS / 2)
     learnt.arrived(small - 1, 0.001)
@@ -57,9 +57,17 @@ def test_a_claim_that_failed_is_followed_by_smaller_ones_and_full_ones_in_good_t
 def test_a_single_job_that_does_not_arrive_is_given_more_time_within_a_limit() -> None:
     learnt = Pace()
     for _ in range(20):
-        learnt.failed()
+        learnt.failed(pace.ANSWER_SECONDS)
 
     assert (learnt.jobs, learnt.seconds) == (1, pace.MOST_SECONDS)
 
     learnt.arrived(1, 0.001)
     assert learnt.seconds == pace.ANSWER_SECONDS
+
+
+def test_claims_that_are_refused_at_once_change_nothing() -> None:
+    learnt = Pace()
+    for _ in range(20):
+        learnt.failed(0.01)
+
+    assert (learnt.jobs, learnt.seconds) == (MAX_CLAIM, pace.ANSWER_SECONDS)
