@@ -27,20 +27,13 @@ FOLDERS = [
     ROOT / "examples" / "handlers",
 ]
 PAGES = sorted(page for folder in FOLDERS for page in folder.glob("*.md"))
-PAIRED = (
-    "README",
-    "docs/dashboard",
-    "docs/extending",
-    "docs/handlers",
-    "docs/river-compatibility",
-    "docs/quick-start",
-    "docs/logs",
-    "examples/handlers/README",
-)
-TWINS = [(f"{name}.md", f"{name}.zh-CN.md") for name in PAIRED]
+CHINESE = ".zh-CN.md"
+TWINS = [(page.with_name(page.name.replace(CHINESE, ".md")), page) for page in PAGES if page.name.endswith(CHINESE)]
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-both_languages = pytest.mark.parametrize(("english", "chinese"), TWINS)
+both_languages = pytest.mark.parametrize(
+    ("english", "chinese"), TWINS, ids=[str(english.relative_to(ROOT)) for english, _ in TWINS]
+)
 
 
 @every_page
@@ -109,34 +102,43 @@ def test_yaml_examples_are_configurations_that_can_be_used(page: str, tmp_path: 
 
 
 @both_languages
-def test_both_languages_have_the_same_headings(english: str, chinese: str) -> None:
-    levels = [
-        re.findall(r"^#+(?= )", _without_code((ROOT / page).read_text(encoding="utf-8")), re.MULTILINE)
-        for page in (english, chinese)
+def test_both_languages_have_the_same_headings_entries_and_rows(english: Path, chinese: Path) -> None:
+    begun = r"^ *(#+|[-*|]|\d+\.)(?= )"
+    outlines = [
+        re.findall(begun, _without_code(page.read_text(encoding="utf-8")), re.MULTILINE) for page in (english, chinese)
     ]
 
-    assert levels[0] == levels[1]
+    assert outlines[0] == outlines[1]
 
 
 @both_languages
-def test_both_languages_have_the_same_code(english: str, chinese: str) -> None:
+def test_both_languages_have_the_same_code(english: Path, chinese: Path) -> None:
+    remark_or_place = r"\s*# .*|<[^<>\n]*>"
     blocks = [
-        re.findall(r"```.*?```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL) for page in (english, chinese)
+        [
+            re.sub(remark_or_place, "", block)
+            for block in re.findall(r"```.*?```", page.read_text(encoding="utf-8"), re.DOTALL)
+        ]
+        for page in (english, chinese)
     ]
 
     assert blocks[0] == blocks[1]
 
 
 @both_languages
-def test_both_languages_name_the_same_settings_and_commands(english: str, chinese: str) -> None:
+def test_both_languages_name_the_same_settings_and_commands(english: Path, chinese: Path) -> None:
     named = [
-        sorted(
-            re.findall(r"`((?:queuectl|river|admin|postgresql)[ .][^`]*)`", (ROOT / page).read_text(encoding="utf-8"))
-        )
+        sorted(re.findall(r"`((?:queuectl|river|admin|postgresql)[ .][^`]*)`", page.read_text(encoding="utf-8")))
         for page in (english, chinese)
     ]
 
     assert named[0] == named[1]
+
+
+def test_every_twin_is_compared() -> None:
+    names = {chinese.name for _, chinese in TWINS}
+
+    assert names >= {"CHANGELOG.zh-CN.md", "README.zh-CN.md", "http-api.zh-CN.md", "client.zh-CN.md"}
 
 
 def test_the_readme_shows_what_the_daemon_greets_with() -> None:
