@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ _OPTION = "--lang"
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 _NEVER_FIRST = "，。；：、）》」！？"
 _NEVER_LAST = "[（《「@"
+
+_spoken: ContextVar[str] = ContextVar("spoken", default="en")
 
 
 def language_of(options: Sequence[str], environ: Mapping[str, str]) -> str:
@@ -36,6 +39,18 @@ def root_options(given: Sequence[str]) -> Sequence[str]:
         if not word.startswith("-") and given[place - 1 : place] != [_OPTION]:
             return given[:place]
     return given
+
+
+def speak(language: str) -> None:
+    """Let help and messages be in ``language`` from now on."""
+    _spoken.set(language)
+    if language == CHINESE:
+        click.Context.formatter_class = ChineseFormatter
+
+
+def say(text: str) -> str:
+    """Return ``text`` in the language that is spoken; what the catalogue has not stays English."""
+    return _said(text) if _spoken.get() == CHINESE else text
 
 
 class ChineseFormatter(click.HelpFormatter):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import click
 
 from riverrun_cli.failures import report_failure
-from riverrun_cli.language import CHINESE, CHOICES, ChineseFormatter, language_of, root_options
+from riverrun_cli.language import CHOICES, language_of, root_options, speak
 
 
 class Command(NamedTuple):
@@ -94,8 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = root_options(given)
     verbose = any(word in {"-v", "--verbose"} for word in options)
     language = language_of(options, os.environ)
-    if language == CHINESE:
-        click.Context.formatter_class = ChineseFormatter
+    speak(language)
     try:
         code = queuectl.main(args=given, prog_name="queuectl", standalone_mode=False)
         sys.stdout.flush()

@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from riverrun import Client
 
 TABS = ("queues", "kinds", "errors", "servers")
-ROWS = 20
 WIDTH = 160
 """Of a line where no terminal says how wide it is."""
+ROWS_ONCE = 20
+"""Of each tab where they are written one after the other."""
 
 
 class View:
     """What is shown: which tab, from which row on, whether the figures stand still, and whether to leave."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hears_keys: bool = False) -> None:
+        self.hears_keys = hears_keys
         self.tab = 0
         self.first = 0
         self.held = False
@@ -63,31 +65,32 @@ def top(access: Access, /, *, every: float, once: bool) -> None:
 
     from riverrun_cli.top_screen import look, screen  # noqa: PLC0415
 
-    view = View()
+    view = View(hears_keys=True)
     with access.client() as client:
         if once or not (sys.stdin.isatty() and sys.stdout.isatty()):
             _print_once(client)
             return
         seen, due = look(client), time.monotonic() + every
-        with _keys() as keys, Live(screen(seen, view), screen=True, auto_refresh=False) as live:
+        with _keys() as keys, Live(screen=True, auto_refresh=False) as live:
+            live.update(screen(seen, view, *live.console.size), refresh=True)
             while not view.left:
                 for key in keys(max(0.0, due - time.monotonic())):
                     view.press(key)
                 if time.monotonic() >= due:
                     seen, due = seen if view.held else look(client), time.monotonic() + every
-                live.update(screen(seen, view), refresh=True)
+                live.update(screen(seen, view, *live.console.size), refresh=True)
 
 
 def _print_once(client: Client) -> None:
     """Write every tab after the other."""
     from rich.console import Console  # noqa: PLC0415
 
-    from riverrun_cli.top_screen import look, screen  # noqa: PLC0415
+    from riverrun_cli.top_screen import HEAD, look, screen  # noqa: PLC0415
 
     view, seen = View(), look(client)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     for view.tab in range(len(TABS)):
-        console.print(screen(seen, view))
+        console.print(screen(seen, view, console.width, HEAD + ROWS_ONCE))
 
 
 class Keys:

@@ -26,3 +26,13 @@ def test_keys_change_the_tab_and_leave(queuectl: Queuectl) -> None:
     code, shown = queuectl.on_terminal("top", "--every", "0.2", typed="4pq")
 
     assert (code, "heartbeat" in shown) == (0, True)
+
+
+def test_the_screen_is_in_the_language_that_is_asked_for(queuectl: Queuectl) -> None:
+    queuectl("job", "enqueue", "email", "-q", "mail")
+
+    shown = queuectl("--lang", "zh", "top").stdout
+
+    assert "mail 无执行器" in shown
+    assert "主节点 无" in shown
+    assert "queues" not in shown

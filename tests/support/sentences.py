@@ -26,6 +26,13 @@ def templates(file: Path) -> Iterator[str]:
             yield from named.get(said.id, ()) if isinstance(said, ast.Name) else _texts(said)
 
 
+def said_by(function: str, file: Path) -> Iterator[str]:
+    """Yield each text in ``file`` that ``function`` is called with, with ``{}`` where a value stands in it."""
+    for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == function:
+            yield from _texts(call.args[0])
+
+
 def _said(call: ast.Call) -> list[ast.expr]:
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
     if name == "NotFound" and isinstance(call.args[0], ast.Constant):

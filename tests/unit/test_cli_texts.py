@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 import pytest
 
+from riverrun.job import JobState
 from riverrun.translation import catalogue_texts
 from riverrun_cli.language import CHINESE, language_of, root_options, width, wrapped
 from riverrun_cli.main import COMMANDS, queuectl
+from support.names import ROOT
+from support.sentences import said_by
 
 TEXTS = catalogue_texts("riverrun_cli", CHINESE)
 WORDS = {"Usage: ", "Options", "Commands", "Show this message and exit.", "required", "default: {}"}
@@ -37,9 +41,17 @@ def _said() -> set[str]:
     return said
 
 
-def test_whatever_a_help_says_has_its_chinese_text_and_nothing_else_has_one() -> None:
-    assert _said() - TEXTS.keys() == set()
-    assert TEXTS.keys() - _said() - WORDS == set()
+def _said_in_code() -> set[str]:
+    """Return what commands say beside their help: states by their names, and what stands in calls of ``say``."""
+    files = sorted(Path(ROOT, "cli").rglob("*.py"))
+    return {str(state) for state in JobState} | {text for file in files for text in said_by("say", file)}
+
+
+def test_whatever_is_said_has_its_chinese_text_and_nothing_else_has_one() -> None:
+    said = _said() | _said_in_code()
+
+    assert said - TEXTS.keys() == set()
+    assert TEXTS.keys() - said - WORDS == set()
 
 
 @pytest.mark.parametrize(
