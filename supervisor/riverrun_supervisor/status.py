@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from riverrun_supervisor.child import Child, State
+from riverrun_supervisor.start import Progress
 
 
-def report(server_id: str, children: Iterable[Child], *, ready: bool, leaving: bool) -> dict[str, object]:
+def report(server_id: str, children: Iterable[Child], *, start: Progress, leaving: bool) -> dict[str, object]:
     """Return what ``queuectl status`` shows."""
     return {
         "server_id": server_id,
         "pid": os.getpid(),
-        "state": "stopping" if leaving else "ready" if ready else "starting",
+        "state": "stopping" if leaving else start.value,
         "children": [_child(child) for child in children],
     }
 

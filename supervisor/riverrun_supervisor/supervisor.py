@@ -36,6 +36,7 @@ from riverrun_supervisor.greeting import greet
 from riverrun_supervisor.lease import Lease
 from riverrun_supervisor.plan import MODULES, ChildPlan
 from riverrun_supervisor.sources import Sources
+from riverrun_supervisor.start import Start
 from riverrun_supervisor.storage import until_usable
 from riverrun_supervisor.systemd import Systemd
 from riverrun_supervisor.wakeups import pass_on
@@ -65,7 +66,7 @@ class Supervisor:
         self._metrics = HostMetrics()
         self._sources = Sources()
         self._leaving = asyncio.Event()
-        self._is_ready = False
+        self._start = Start()
         self._crew: Crew | None = None
         self._exit_code = EXIT_CLEAN
 
@@ -108,7 +109,7 @@ class Supervisor:
 
     def reload(self) -> dict[str, object]:
         """Read the configuration again and follow it; what is not valid is logged and changes nothing."""
-        if self._is_ready:
+        if self._start.is_over:
             self._systemd.reloading()
         try:
             self._configuration.reread()
@@ -117,7 +118,7 @@ class Supervisor:
                 log.error("configuration_refused", extra={"problem": problem})
             return {"error": "the old configuration stays in use: " + "; ".join(error.problems)}
         finally:
-            if self._is_ready:
+            if self._start.is_over:
                 self._systemd.ready()
         self._follow(self._configuration.plans)
         log.info("configuration_reloaded")
@@ -126,7 +127,7 @@ class Supervisor:
     def status(self) -> dict[str, object]:
         """Return how the processes of this host are, as ``queuectl status`` shows it."""
         return status.report(
-            self.settings.server_id, self._children(), ready=self._is_ready, leaving=self._leaving.is_set()
+            self.settings.server_id, self._children(), start=self._start.progress, leaving=self._leaving.is_set()
         )
 
     async def _run_on_database(self, killed: int | None) -> None:
@@ -198,13 +199,11 @@ class Supervisor:
             await asyncio.sleep(interval.total_seconds())
 
     def _check_ready(self) -> None:
-        """Report READY once, when every child works or has shown that it will not."""
-        if self._is_ready or self._leaving.is_set():
+        """Report READY when every child works or has shown that it will not, and greet when all of them work."""
+        if self._leaving.is_set() or not self._start.look(self._children()):
             return
-        if all(child.was_ready or child.is_crash_looping for child in self._children()):
-            self._is_ready = True
-            self._systemd.ready()
-            log.info("daemon_ready", extra={"children": len(self._children())})
+        self._systemd.ready()
+        if self._start.is_complete:
             greet(self.settings, self._configuration.plans, dev=self._configuration.request.dev)
 
     def _child_ended(self, child: Child, exited: Exit, executors: Executors) -> None:
@@ -212,7 +211,7 @@ class Supervisor:
         if not child.is_leaving:
             metrics.process_restarts.labels(role=child.plan.role, name=child.plan.name).inc()
         executors.ended(child, exited)
-        if exited.code == EXIT_CONFIG and not child.was_ready and not self._is_ready:
+        if exited.code == EXIT_CONFIG and not child.was_ready and not self._start.is_over:
             log.error("start_given_up", extra={"child": child.plan.name, "reason": exited.reason, "do": READ_ITS_LINES})
             self._exit_code = EXIT_CONFIG
             self._leave()

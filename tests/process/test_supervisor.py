@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -139,12 +140,29 @@ async def test_a_crash_loop_is_reported_and_the_others_run_on(daemon: Daemon) ->
 
     await eventually(lambda: daemon.children()["executor crash/0"]["crash_looping"], within=45)
 
+    await eventually(lambda: daemon.status()["state"] == "incomplete", within=5)
     assert "child_crash_looping" in daemon.said
+    assert "daemon_ready" not in daemon.said
     assert daemon.children()["executor mail/0"]["state"] == "running"
     assert daemon.children()["executor mail/0"]["restarts"] == 0
     await eventually(
         lambda: 'riverrun_process_restarts_total{name="executor crash/0",role="executor"}' in metrics(daemon), within=5
     )
+
+
+async def test_the_daemon_is_ready_only_when_its_admin_process_can_listen(daemon: Daemon) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        daemon.configure("queues: {mail: {}}", f"admin: {{port: {port}}}\n")
+        await daemon.start(module="riverrun_supervisor")
+        await eventually(lambda: daemon.status()["state"] == "incomplete", within=45)
+
+        assert [line["failing"] for line in daemon.logged("daemon_incomplete")] == ["admin"]
+        assert {line["port"] for line in daemon.logged("admin_not_listening")} == {port}
+        assert daemon.logged("daemon_ready") == []
+
+    await eventually(lambda: daemon.status()["state"] == "ready", within=45)
+    assert [line["children"] for line in daemon.logged("daemon_ready")] == [3]
 
 
 async def test_a_child_that_cannot_use_the_configuration_ends_the_start(daemon: Daemon) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -68,6 +69,11 @@ class Daemon:
     @property
     def said(self) -> str:
         return self.output.read_text()
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The lines that tell of an event, oldest first."""
+        lines = (json.loads(line) for line in self.said.splitlines() if line.startswith("{"))
+        return [line for line in lines if line["event"] == event]
 
     def fetch(self, query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database, autocommit=True) as conn:
