@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from riverrun_cli.database import Access, with_database
+from riverrun_cli.language import say
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
@@ -35,12 +36,14 @@ def audit() -> None:
 @output_option
 @with_database
 def list_entries(access: Access, /, *, output: str, limit: int, **filters: str) -> None:
-    """List changes, the newest first."""
+    """List changes, the newest first; what was left out is told on stderr."""
     from riverrun.store import audit as store  # noqa: PLC0415 - the help does not wait for the driver
 
     with access.client() as client:
-        entries = client.run(store.listed(**filters, rows=limit))  # type: ignore[arg-type]  # click checked them
-    write_rows(map(_row, entries), columns=_COLUMNS, output=output, wide=("address", "after"), identity="number")
+        found = client.run(store.listed(**filters, rows=limit))  # type: ignore[arg-type]  # click checked them
+    write_rows(map(_row, found.entries), columns=_COLUMNS, output=output, wide=("address", "after"), identity="number")
+    if found.next_before is not None:
+        click.echo(say(f"more: --before {found.next_before}"), err=True)
 
 
 @audit.command

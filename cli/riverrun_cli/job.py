@@ -14,6 +14,7 @@ from riverrun_cli.job_change import edit, move, reprioritize, run, snooze
 from riverrun_cli.job_each import write_each
 from riverrun_cli.job_enqueue import enqueue
 from riverrun_cli.job_import import import_jobs
+from riverrun_cli.language import say
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
@@ -82,7 +83,7 @@ def list_jobs(
             found = _all(client, first, steps) if everything else iter(first.jobs)
             write_rows(_rows(found, access.mask), columns=_COLUMNS, output=output, wide=_WIDE)
     if first.next_cursor and not everything:
-        click.echo(f"more: --cursor {first.next_cursor}", err=True)
+        click.echo(say(f"more: --cursor {first.next_cursor}"), err=True)
 
 
 def _all(client: Client, page: Page, steps: Callable[[int, str | None], Steps[Page]]) -> Iterator[Job]:

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 from aiohttp import web
 
 from riverrun.job import decode_json
-from riverrun.store.audit import Entry, Verdict
+from riverrun.store.audit import Entry, Page, Verdict
 from riverrun_admin.documents import encoded, safe
 from riverrun_admin.pages.render import page
 
@@ -47,16 +47,15 @@ class Shown:
     differences: Sequence[Difference]
 
 
-def audit_page(
-    request: web.Request, entries: Sequence[Entry], next_cursor: str | None, *, verdict: Verdict | None = None
-) -> web.Response:
-    """Return a page of the record."""
+def audit_page(request: web.Request, found: Page, *, rows: int, verdict: Verdict | None = None) -> web.Response:
+    """Return a page of the record: what was ``found`` of the ``rows`` that were asked for."""
     filters = {name: request.query.get(name, "") for name in ("actor", "action", "target")}
     return page(
         request,
         "audit",
-        entries=[_shown(entry) for entry in entries],
-        next_cursor=next_cursor,
+        entries=[_shown(entry) for entry in found.entries],
+        next_cursor=found.next_before,
+        searching=found.next_before is not None and len(found.entries) < rows,
         on_first_page=not request.query.get("cursor"),
         filters=filters,
         filtered=any(filters.values()),

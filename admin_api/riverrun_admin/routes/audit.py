@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -13,6 +14,7 @@ from riverrun_admin.filters import number_of, refuse_unknown, rows_wanted, words
 from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.audit import audit_page
 from riverrun_admin.pages.view import CHOICES
+from riverrun_admin.reading import SEARCH_SECONDS
 from riverrun_admin.sending import attached, send_pieces
 from riverrun_admin.services import services
 from riverrun_admin.stream import NDJSON
@@ -28,12 +30,12 @@ async def list_entries(request: web.Request) -> web.Response:
     wants_page = accepts_page_or_json(request)
     rows = rows_wanted(request)
     wanted = {name: words_of(request, name) for name in ("actor", "action", "target")}
-    steps = audit.listed(**wanted, before=number_of(request, "cursor"), rows=rows + 1)
+    steps = audit.listed(**wanted, before=number_of(request, "cursor"), rows=rows, seconds=SEARCH_SECONDS)
     found = await services(request).database.run(steps)
-    more = str(found[rows - 1].number) if len(found) > rows else None
     if wants_page:
-        return audit_page(request, found[:rows], more)
-    return respond({"data": [entry_document(entry) for entry in found[:rows]], "next_cursor": more})
+        return audit_page(request, found, rows=rows)
+    more = None if found.next_before is None else str(found.next_before)
+    return respond({"data": [entry_document(entry) for entry in found.entries], "next_cursor": more})
 
 
 async def export(request: web.Request) -> web.StreamResponse:
@@ -55,7 +57,8 @@ async def verify(request: web.Request) -> web.Response:
     wants_page, database = accepts_page_or_json(request), services(request).database
     verdict = await database.run(audit.verify())
     if wants_page:
-        return audit_page(request, await database.run(audit.listed(rows=NEWEST_SHOWN)), None, verdict=verdict)
+        newest = await database.run(audit.listed(rows=NEWEST_SHOWN))
+        return audit_page(request, replace(newest, next_before=None), rows=NEWEST_SHOWN, verdict=verdict)
     return respond(
         {
             "intact": verdict.broken_at is None,

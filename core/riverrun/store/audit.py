@@ -8,16 +8,21 @@ Whoever changes, removes or slips in an entry breaks the chain there; the head s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import orjson
 
-from riverrun.database.statements import Query, Row, Steps
+from riverrun.database.statements import Query, Steps
 from riverrun.sanitize import clean_json, clean_text
 
 WALKED = 500
+LOOKED_AT = 10_000
+"""How many entries one statement of a list looks at: few enough for some milliseconds."""
 LONGEST_DETAIL = 64 * 1024
 LONGEST_NAME = 255
 
@@ -53,6 +58,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Some entries, the newest first, and the number below which to go on; None when there is nothing beyond."""
+
+    entries: list[Entry]
+    next_before: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a walk along the whole chain has found; ``broken_at`` is the first entry that is not as it was written."""
 
@@ -81,12 +94,23 @@ def listed(
     target: str | None = None,
     before: int | None = None,
     rows: int = 50,
-) -> Steps[list[Entry]]:
-    """Return entries, the newest first, older than the number ``before``."""
-    found = yield Query(
-        "audit_list", {"actor": actor, "action": action, "target": target, "before": before, "rows": rows}
-    )
-    return [_entry(row) for row in found]
+    seconds: float = math.inf,
+) -> Steps[Page]:
+    """Return up to ``rows`` entries, the newest first, older than the number ``before``.
+
+    A search that is not done after ``seconds`` gives what it has found, maybe nothing, and where to go on.
+    """
+    wanted = {"actor": actor, "action": action, "target": target, "looked": LOOKED_AT}
+    until = time.monotonic() + seconds
+    entries: list[Entry] = []
+    while True:
+        found = yield Query("audit_list", {**wanted, "before": before, "rows": rows - len(entries) + 1})
+        entries += [_entry(entry) for *entry, matches, _ in found if matches]
+        if len(entries) > rows:
+            return Page(entries[:rows], entries[rows - 1].number)
+        before = next((number for number, *_, last_looked in found if last_looked), None)
+        if before is None or time.monotonic() >= until:
+            return Page(entries, before)
 
 
 def walk(after: int) -> Steps[list[Entry]]:
@@ -129,5 +153,5 @@ def _fault(entry: Entry, last: Entry | None) -> str | None:
     return None
 
 
-def _entry(row: Row) -> Entry:
+def _entry(row: Sequence[Any]) -> Entry:
     return Entry(*row)
