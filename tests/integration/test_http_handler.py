@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -226,6 +227,28 @@ async def test_a_broken_exchange_is_retried_and_the_broken_part_named(
     assert isinstance(outcome, Failed)
     assert (outcome.error_type, outcome.retry_in) == (error_type, None)
     assert outcome.error
+    service.script = Script()
+    assert await post(services, service.url()) == Completed()
+
+
+@pytest.mark.parametrize("endless", [b"X-More: 1\r\n", b"X-More: " + b"x" * 8_000 + b"\r\n", b"x" * 8_000])
+async def test_a_header_without_end_is_given_up_before_it_takes_up_memory(
+    service: FaultServer, services: HttpHandlers, endless: bytes
+) -> None:
+    service.script = Script(raw=b"HTTP/1.1 200 OK\r\n", endless=endless)
+    tracemalloc.start()
+
+    try:
+        outcome = await post(services, service.url())
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error_type == "protocol"
+    assert 20 < len(outcome.error) < 1_000
+    assert most < 16 * 1024 * 1024
+    await eventually(lambda: service.dropped == 1, within=WITHIN)
     service.script = Script()
     assert await post(services, service.url()) == Completed()
 

@@ -107,6 +107,24 @@ async def test_a_service_that_does_not_answer_runs_out_of_time_and_is_hung_up_on
     await eventually(lambda: service.dropped == 1, within=WITHIN)
 
 
+async def test_a_service_that_drips_header_fields_for_ever_runs_out_of_time_and_holds_no_slot(
+    client: AsyncClient, database: str, service: FaultServer
+) -> None:
+    service.scripts["/drips"] = Script(raw=b"HTTP/1.1 200 OK\r\n", endless=b"X-More: 1\r\n", pace=0.05)
+    await register(client, "drips", endpoint_url=service.url("/drips"), timeout=1)
+    await register(client, "answers", endpoint_url=service.url("/answers"))
+    dripped = (await client.enqueue("drips", {})).job
+
+    async with running_executor(settings_for(database), slots=1):
+        await eventually(lambda: service.received, within=WITHIN)
+        behind = (await client.enqueue("answers", {})).job
+        ended = [await attempted(client, job.id) for job in (dripped, behind)]
+
+    assert [job.state for job in ended] == [JobState.RETRYABLE, JobState.COMPLETED]
+    assert [error.error for error in ended[0].errors] == ["the handler did not finish within 1 s"]
+    await eventually(lambda: service.dropped == 1, within=WITHIN)
+
+
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 @pytest.mark.parametrize("fault", ["refuses", "hangs"])
 async def test_a_failed_job_waits_as_the_registration_of_its_service_says(

@@ -24,6 +24,7 @@ class Script:
         pace: Seconds between two bytes of the body; None sends it at once.
         fault: ``close`` or ``reset`` the connection, instead of an answer or, when there is a body, within it.
         raw: Bytes to send instead of anything that is HTTP; then the connection is closed.
+        endless: Bytes to send behind ``raw`` again and again, ``pace`` seconds apart, until the client hangs up.
     """
 
     status: int = 200
@@ -33,6 +34,7 @@ class Script:
     pace: float | None = None
     fault: Literal["close", "reset"] | None = None
     raw: bytes | None = None
+    endless: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ class FaultServer:
         response = web.StreamResponse(status=script.status, headers=dict(script.headers))
         if script.raw is not None:
             transport.write(script.raw)
+            while script.endless:  # ends by cancellation
+                transport.write(script.endless)
+                await asyncio.sleep(script.pace or 0)
             transport.close()
         elif script.fault is None or script.body:
             response.content_length = len(script.body) + (script.fault is not None)
