@@ -50,7 +50,7 @@ async def describe(request: web.Request, queue: str, metadata: Mapping[str, obje
 
 async def running(request: web.Request, queue: str) -> Count:
     """Return how many jobs of a queue run now."""
-    found = await run(request, listing.count_states((JobState.RUNNING,), queue=queue))
+    found = await run(request, listing.count_states((JobState.RUNNING,), queues=[queue]))
     return found[JobState.RUNNING]
 
 

@@ -1,29 +1,28 @@
 -- job_count.sql
 -- Count the jobs of each state, no further than is worth showing.
---   in:    states to count · queue, NULL: any · cap
+--   in:    states to count · queues, of which those in last states are counted, NULL: any · cap
 --   out:   one row with a count of at most cap for each state, by name; NULL for a state that was not asked for, and for
---          a last state of one queue when there are cap jobs in it: no index finds those of the queue among them
+--          a last state of some queues when there are cap jobs in it: no index finds those of the queues among them
 --   index: riverrun_job_live_index; river_job_state_and_finalized_at_index, hence the IS NOT NULL
--- The ORDER BY is that of the index and keeps the planner to a walk that LIMIT can end. States are literals and the
--- queue is a parameter of a custom plan, because for a joined value the planner expects an average state or queue,
--- and would sort a whole large one. Whether a last state has cap jobs is known from the index alone; only a smaller one is
--- looked into for its queues.
+-- The ORDER BY is that of the index and keeps the planner to a walk that LIMIT can end. States are literals, because for
+-- a joined value the planner expects an average state, and would sort a whole large one. Whether a last state has cap
+-- jobs is known from the index alone; only a smaller one is looked into for its queues.
 SELECT
     CASE WHEN 'available' = ANY (%(states)s::text[]) THEN (
         SELECT count(*)
         FROM (
             SELECT
             FROM river_job
-            WHERE state = 'available' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            WHERE state = 'available'
             ORDER BY queue, priority, scheduled_at, id
             LIMIT %(cap)s::int
         ) AS counted
     ) END AS available,
     CASE WHEN 'cancelled' = ANY (%(states)s::text[]) THEN (
         SELECT CASE
-            WHEN %(queue)s::text IS NULL THEN everywhere.jobs
+            WHEN %(queues)s::text[] IS NULL THEN everywhere.jobs
             WHEN everywhere.jobs < %(cap)s::int THEN (
-                SELECT count(*) FILTER (WHERE queue = %(queue)s::text)
+                SELECT count(*) FILTER (WHERE queue = ANY (%(queues)s::text[]))
                 FROM (
                     SELECT queue
                     FROM river_job
@@ -46,9 +45,9 @@ SELECT
     ) END AS cancelled,
     CASE WHEN 'completed' = ANY (%(states)s::text[]) THEN (
         SELECT CASE
-            WHEN %(queue)s::text IS NULL THEN everywhere.jobs
+            WHEN %(queues)s::text[] IS NULL THEN everywhere.jobs
             WHEN everywhere.jobs < %(cap)s::int THEN (
-                SELECT count(*) FILTER (WHERE queue = %(queue)s::text)
+                SELECT count(*) FILTER (WHERE queue = ANY (%(queues)s::text[]))
                 FROM (
                     SELECT queue
                     FROM river_job
@@ -71,9 +70,9 @@ SELECT
     ) END AS completed,
     CASE WHEN 'discarded' = ANY (%(states)s::text[]) THEN (
         SELECT CASE
-            WHEN %(queue)s::text IS NULL THEN everywhere.jobs
+            WHEN %(queues)s::text[] IS NULL THEN everywhere.jobs
             WHEN everywhere.jobs < %(cap)s::int THEN (
-                SELECT count(*) FILTER (WHERE queue = %(queue)s::text)
+                SELECT count(*) FILTER (WHERE queue = ANY (%(queues)s::text[]))
                 FROM (
                     SELECT queue
                     FROM river_job
@@ -99,7 +98,7 @@ SELECT
         FROM (
             SELECT
             FROM river_job
-            WHERE state = 'pending' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            WHERE state = 'pending'
             ORDER BY queue, priority, scheduled_at, id
             LIMIT %(cap)s::int
         ) AS counted
@@ -109,7 +108,7 @@ SELECT
         FROM (
             SELECT
             FROM river_job
-            WHERE state = 'retryable' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            WHERE state = 'retryable'
             ORDER BY queue, priority, scheduled_at, id
             LIMIT %(cap)s::int
         ) AS counted
@@ -119,7 +118,7 @@ SELECT
         FROM (
             SELECT
             FROM river_job
-            WHERE state = 'running' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            WHERE state = 'running'
             ORDER BY queue, priority, scheduled_at, id
             LIMIT %(cap)s::int
         ) AS counted
@@ -129,7 +128,7 @@ SELECT
         FROM (
             SELECT
             FROM river_job
-            WHERE state = 'scheduled' AND (%(queue)s::text IS NULL OR queue = %(queue)s::text)
+            WHERE state = 'scheduled'
             ORDER BY queue, priority, scheduled_at, id
             LIMIT %(cap)s::int
         ) AS counted

@@ -79,7 +79,7 @@ def shown(url: str) -> Measured:
     now = datetime.now(UTC)
     questions: dict[str, Callable[[], Steps[Any]]] = {
         "overview: states, queues, servers": statistics.statistics,
-        "states of one queue": lambda: listing.count_states(queue="bench"),
+        "states of one queue": lambda: listing.count_states(queues=["bench"]),
         "failures by what went wrong": failures.groups,
         "metrics: queues": gauges.queues,
         "metrics: tables": gauges.server,

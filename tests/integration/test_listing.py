@@ -9,17 +9,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar, cast
 
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from riverrun.database.statements import Query, Statements
+from riverrun.database.statements import Query, Statements, Steps
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
 from riverrun.store import failures, listing, words
 from riverrun.store.listing import JobFilter
 from support.jobs import insert
+from support.queries import value
+
+T = TypeVar("T")
 
 STATEMENTS = Statements()
 BIG = 100_000
@@ -228,6 +232,35 @@ async def test_counts_are_exact_up_to_ten_thousand(conn: AsyncConnection[TupleRo
     assert kind is None
 
 
+async def test_queues_are_counted_together_in_two_statements_however_many(conn: AsyncConnection[TupleRow]) -> None:
+    await _fill(conn, 1_000)
+    asked: list[str] = []
+    queues = ["mail", "default", "mail", *(f"queue-{number}" for number in range(50))]
+    of_mail = "SELECT count(*) FROM river_job WHERE queue = 'mail' AND state IN ('completed', 'running')"
+
+    together = await STATEMENTS.run(conn, _noting(listing.count_states(queues=queues), asked))
+    mail = JobFilter(states=_states(("completed", "running")), queues=("mail",))
+    counted = await STATEMENTS.run(conn, listing.count(mail))
+    nothing = await STATEMENTS.run(conn, listing.count_states(queues=[]))
+
+    assert sorted(asked) == ["job_count", "job_count_queues"]
+    assert together == await STATEMENTS.run(conn, listing.count_states())
+    assert counted == listing.Count(await value(conn, of_mail), "eq")
+    assert nothing == dict.fromkeys(JobState, listing.Count(0, "eq"))
+
+
+def _noting(steps: Steps[T], asked: list[str]) -> Steps[T]:
+    """Return ``steps``, which write down what they ask."""
+    rows = None
+    while True:
+        try:
+            query = next(steps) if rows is None else steps.send(rows)
+        except StopIteration as done:
+            return cast("T", done.value)
+        asked.append(query.name)
+        rows = yield query
+
+
 class TestPlans:
     """At 100,000 jobs no list, count or statistic reads the table from end to end."""
 
@@ -277,8 +310,11 @@ class TestPlans:
             assert _buffers(plan) < 20, plan
 
     async def test_counts_are_bounded_walks_of_an_index(self, big: AsyncConnection[TupleRow]) -> None:
-        for queue in (None, "mail", "default", "unknown"):
-            plan = await _plan(big, next(listing.count_states(queue=queue)))
+        waiting = tuple(JobState(state) for state in ("available", "pending", "retryable", "running", "scheduled"))
+        counted = [listing.count_states(), listing.count_states(queues=["mail", "default"])]
+        counted += [listing.count_queues([queue], waiting) for queue in ("mail", "default", "unknown")]
+        for steps in counted:
+            plan = await _plan(big, next(steps))
 
             assert "Seq Scan on river_job" not in plan, plan
             # A state with about as many jobs as the cap may be read and sorted; a larger one is walked up to the cap.
@@ -287,7 +323,7 @@ class TestPlans:
     async def test_jobs_of_a_queue_among_too_many_finished_ones_are_not_looked_for(
         self, big: AsyncConnection[TupleRow]
     ) -> None:
-        counts = listing.count_states((JobState.COMPLETED,), queue="mail")
+        counts = listing.count_states((JobState.COMPLETED,), queues=["mail", "default"])
 
         plan = await _plan(big, next(counts))
 

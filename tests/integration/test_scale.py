@@ -88,9 +88,10 @@ def worked() -> Iterator[Named]:
 
 def shown() -> Iterator[Named]:
     """Return what people ask, likewise."""
-    for queue, cap in ((None, CAP), ("queue-1", 1)):
-        counted = {"states": ["available", "completed", "running", "scheduled"], "queue": queue, "cap": cap}
-        yield f"count jobs of {queue or 'all queues'}", one(Query("job_count", counted))
+    for queues, cap in ((None, CAP), (["queue-1", "queue-2"], 1)):
+        counted = {"states": ["available", "completed", "running", "scheduled"], "queues": queues, "cap": cap}
+        yield f"count jobs of {queues or 'all queues'}", one(Query("job_count", counted))
+    yield "count what waits in a queue", listing.count_queues(["queue-1"], [JobState.AVAILABLE, JobState.SCHEDULED])
     for state in (JobState.COMPLETED, JobState.SCHEDULED, JobState.AVAILABLE, JobState.RUNNING):
         yield f"list {state} jobs", listing.page(JobFilter(states=(state,)))
     yield "list a queue", listing.page(JobFilter(states=(JobState.AVAILABLE,), queues=("queue-3",)))

@@ -172,26 +172,31 @@ def count(wanted: JobFilter) -> Steps[Count | None]:
     if wanted != JobFilter(states=wanted.states, queues=wanted.queues):
         return None
     states = wanted.states or tuple(JobState)
-    found: list[Count] = []
-    for queue in wanted.queues or (None,):
-        counts = yield from count_states(states, queue=queue)
-        if len(counts) < len(states):
-            return None
-        found.extend(counts.values())
-    return summed(found)
+    counts = yield from count_states(states, queues=wanted.queues or None)
+    return summed(list(counts.values())) if len(counts) == len(states) else None
 
 
 def count_states(
-    states: Collection[JobState] = tuple(JobState), *, queue: str | None = None
+    states: Collection[JobState] = tuple(JobState), *, queues: Sequence[str] | None = None
 ) -> Steps[dict[JobState, Count]]:
-    """Count the jobs of each of ``states``, in one queue or in all, up to ``CAP``.
+    """Count the jobs of each of ``states``, in some queues together or in all, up to ``CAP``.
 
-    A last state with more than that is left out when one queue is asked for: its jobs stand among all others.
+    A last state with more than that is left out when queues are named: their jobs stand among all others.
     """
-    wanted = [str(state) for state in states]
-    rows = yield Query("job_count", {"states": wanted, "queue": queue, "cap": CAP + 1})
-    # The columns stand in the order of the enum.
-    return {state: capped(jobs) for state, jobs in zip(JobState, rows[0], strict=True) if jobs is not None}
+    named = None if queues is None else list(dict.fromkeys(queues))
+    if named == []:
+        return dict.fromkeys(states, Count(0, "eq"))
+    by_queue = [] if named is None else [state for state in states if state not in _FINAL]
+    together = [str(state) for state in states if state not in by_queue]
+    found: dict[JobState, Count] = {}
+    if together:
+        rows = yield Query("job_count", {"states": together, "queues": named, "cap": CAP + 1})
+        # The columns stand in the order of the enum.
+        found |= {state: capped(jobs) for state, jobs in zip(JobState, rows[0], strict=True) if jobs is not None}
+    if named and by_queue:
+        counts = yield from count_queues(named, by_queue)
+        found |= {state: summed([each[state] for each in counts.values()]) for state in by_queue}
+    return found
 
 
 def count_queues(queues: Sequence[str], states: Sequence[JobState]) -> Steps[dict[str, dict[JobState, Count]]]:

@@ -110,11 +110,8 @@ def statistics() -> Steps[Statistics]:
 def of_queues(found: Statistics, names: Collection[str]) -> Steps[Statistics]:
     """Return what ``found`` says about the queues ``names`` alone; servers are of no queue and stay."""
     theirs = tuple(queue for queue in found.queues if queue.name in names)
-    counts = []
-    for queue in theirs:
-        counted = yield from listing.count_states(queue=queue.name)
-        counts.append(counted)
-    states = {state: listing.summed([each.get(state) for each in counts]) for state in JobState}
+    counts = yield from listing.count_states(queues=[queue.name for queue in theirs])
+    states = {state: counts.get(state, Count(0, "gte")) for state in JobState}
     return Statistics(states, theirs, found.servers)
 
 
