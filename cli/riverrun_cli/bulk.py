@@ -10,6 +10,7 @@ import click
 
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.inputs import confirm
+from riverrun_cli.language import say
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import Decorated, output_option
 from riverrun_cli.output import write_record, write_rows
@@ -89,7 +90,7 @@ def filter_options(function: Decorated) -> Decorated:
 def act_instead(access: Access, action: str, ids: tuple[str, ...], *, filter_text: str | None, **options: Any) -> bool:
     """Do ``action`` to all jobs of a filter if one was given; return whether that was so."""
     if (filter_text is None) != bool(ids):
-        raise click.UsageError("say either which IDs, or --filter")
+        raise click.UsageError(say("say either which IDs, or --filter"))
     if filter_text is None:
         return False
     act_on_all(access, action, filter_text, **options)
@@ -106,15 +107,15 @@ def act_on_all(
 
     wanted = job_query.parse(filter_text, "--filter")
     if wanted == JobFilter():
-        raise click.UsageError("--filter must have at least one term, such as state:discarded")
+        raise click.UsageError(say("--filter must have at least one term, such as state:discarded"))
     checked = bulk_operations.check_action(action, params)
     with access.client() as client:
         found = client.run(bulk_operations.count(wanted))
-        jobs = f"{found.value}{'' if found.relation == 'eq' else ' or more'} jobs"
+        number = f"{found.value}{'' if found.relation == 'eq' else '+'}"
         if dry_run:
-            write_record({"action": action, "filter": filter_text, "jobs": jobs, "dry_run": True}, output=output)
+            write_record({"action": action, "filter": filter_text, "jobs": number, "dry_run": True}, output=output)
             return
-        confirm(f"{action.capitalize()} {jobs}?", yes=yes)
+        confirm(say(f"{action.capitalize()} all {number} jobs?"), yes=yes)
         steps = bulk_operations.begin(action, checked, wanted, filter_text=filter_text, actor=actor())
         begun = write(client, steps, f"job.{action}", f"filter:{filter_text}"[:255])
         finish(client, begun.id, output=output)

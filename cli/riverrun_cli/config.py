@@ -12,6 +12,7 @@ import yaml
 from riverrun.errors import ConfigError
 from riverrun.settings.effective import Entry, effective
 from riverrun.settings.files import example_file
+from riverrun_cli.language import say
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import config_option, database_options, resolve_settings
 
@@ -27,7 +28,7 @@ def config() -> None:
 def check(config: Path | None, database_url: str | None, schema: str | None) -> None:
     """Say whether the configuration can be used; otherwise everything that is wrong with it (exit code 2)."""
     loaded = resolve_settings(config, database_url=database_url, schema=schema)
-    click.echo(f"valid: {loaded.file or 'no file, environment and defaults only'}")
+    click.echo(say(f"valid: {loaded.file or say('no file, environment and defaults only')}"))
 
 
 @config.command
@@ -62,7 +63,7 @@ def init(path: Path, force: bool) -> None:
         raise ConfigError([f"{path} cannot be written: {error.strerror}"]) from error
     with os.fdopen(opened, "w", encoding="utf-8") as file:
         file.write(text)
-    click.echo(f"wrote {path}")
+    click.echo(say(f"wrote {path}"))
 
 
 def _lines(entry: Entry, above: tuple[str, ...]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import cast
 
 import click
 
+from riverrun_cli.language import say
 from riverrun_cli.options import config_option, output_option, resolve_settings
 from riverrun_cli.output import write_record, write_rows
 
@@ -24,7 +25,7 @@ def status(config: Path | None, *, output: str) -> None:
     if output == "json":
         write_record(answer, output=output)
         return
-    click.echo(f"{answer['server_id']}: {answer['state']}, process {answer['pid']}", err=True)
+    click.echo(say(f"{answer['server_id']}: {answer['state']}, process {answer['pid']}"), err=True)
     children = cast("Sequence[Mapping[str, object]]", answer["children"])
     write_rows(children, columns=_COLUMNS, wide=("answering", "crash_looping"), output=output, identity="name")
 
@@ -45,10 +46,10 @@ def stop(config: Path | None, *, timeout: float) -> None:
         try:
             _ask(config, "status")
         except NotFound:
-            click.echo("stopped", err=True)
+            click.echo(say("stopped"), err=True)
             return
         time.sleep(0.1)
-    raise TimeoutError(f"the daemon still stops after {timeout:g} s; `queuectl stop` again hurries it")
+    raise TimeoutError(say(f"the daemon still stops after {timeout:g} s; `queuectl stop` again hurries it"))
 
 
 @click.command
@@ -56,7 +57,7 @@ def stop(config: Path | None, *, timeout: float) -> None:
 def drain(config: Path | None) -> None:
     """Let the executors of this host finish their jobs and leave; `queuectl reload` brings them back."""
     _ask(config, "drain")
-    click.echo("draining; `queuectl status` shows the executors that are left", err=True)
+    click.echo(say("draining; `queuectl status` shows the executors that are left"), err=True)
 
 
 @click.command
@@ -64,7 +65,7 @@ def drain(config: Path | None) -> None:
 def reload(config: Path | None) -> None:
     """Let the daemon of this host read its configuration again; one that is not valid changes nothing."""
     _ask(config, "reload")
-    click.echo("reloaded", err=True)
+    click.echo(say("reloaded"), err=True)
 
 
 def _ask(config: Path | None, command: str) -> dict[str, object]:

@@ -8,6 +8,8 @@ import traceback
 
 import click
 
+from riverrun_cli.language import say
+
 
 def report_failure(error: Exception, *, verbose: bool, language: str = "en") -> int:
     """Write why a command failed, in ``language`` if that is known there, and return its exit code.
@@ -19,16 +21,25 @@ def report_failure(error: Exception, *, verbose: bool, language: str = "en") -> 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if isinstance(error, click.Abort):
-        click.echo("interrupted", err=True)
+        click.echo(say("interrupted"), err=True)
         return 130
     if verbose:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     if isinstance(error, click.ClickException):
-        error.show()
+        _show(error)
         return error.exit_code
     sentence, code = _explain(error)
     click.echo(_in(language, sentence), err=True)
     return code
+
+
+def _show(error: click.ClickException) -> None:
+    """Write what was wrong with the words of a command, as click does, in the language that is spoken."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        command, ask = error.ctx.command_path, max(error.ctx.help_option_names, key=len)
+        click.echo(error.ctx.get_usage(), err=True)
+        click.echo(say(f"Try '{command} {ask}' for help.") + "\n", err=True)
+    click.echo(say(f"Error: {say(error.format_message())}"), err=True)
 
 
 def _in(language: str, sentence: str) -> str:
@@ -36,7 +47,8 @@ def _in(language: str, sentence: str) -> str:
         return sentence
     from riverrun.translation import translated  # noqa: PLC0415 - as below
 
-    return "\n".join(translated(line, language) for line in sentence.splitlines())
+    lines = ((line, translated(line, language)) for line in sentence.splitlines())
+    return "\n".join(said if said != line else say(line) for line, said in lines)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from riverrun_cli.database import Access, with_database
 from riverrun_cli.handler_calls import call_options, settings_of
 from riverrun_cli.handler_run import run
 from riverrun_cli.inputs import confirm, named, object_of, yes_option
+from riverrun_cli.language import say
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
@@ -113,7 +114,7 @@ def update(access: Access, /, *, kind: str, output: str, **said: Any) -> None:
     said["args_schema"] = object_of(said["args_schema"], "--args-schema")
     changes = {name: value for name, value in {**said, **settings}.items() if value is not None}
     if not changes:
-        raise click.UsageError("nothing to change; give at least one option")
+        raise click.UsageError(say("nothing to change; give at least one option"))
     with named(**_NAMES), access.client() as client:
         write_record(
             _row(
@@ -216,7 +217,7 @@ def delete(access: Access, /, *, kind: str, force: bool, yes: bool) -> None:
     """Forget the handler of KIND."""
     from riverrun.store import registry  # noqa: PLC0415
 
-    confirm(f"Delete the handler of {kind}?", yes=yes)
+    confirm(say(f"Delete the handler of {kind}?"), yes=yes)
     with access.client() as client:
         write(client, registry.delete(kind, force=force), "handler.delete", f"handler:{kind}")
 

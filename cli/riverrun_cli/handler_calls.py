@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from riverrun_cli.language import say
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _CALLS = (
@@ -41,7 +43,7 @@ def settings_of(said: dict[str, Any]) -> dict[str, object]:
     for field in said.pop("headers"):
         name, sign, value = field.partition("=")
         if not sign:
-            raise click.UsageError(f"--header {name!r}: expected NAME=VALUE")
+            raise click.UsageError(say(f"--header {name!r}: expected NAME=VALUE"))
         kind, _, place = value.partition(":")
         headers[name] = {kind[1:]: place} if kind in ("@env", "@file") else value
     tls = {name: path for name in ("ca_file", "cert_file", "key_file") if (path := said.pop(name)) is not None}
@@ -50,7 +52,7 @@ def settings_of(said: dict[str, Any]) -> dict[str, object]:
         try:
             backoff = json.loads(backoff)
         except ValueError as error:
-            raise click.UsageError(f"--backoff is not JSON: {error}") from error
+            raise click.UsageError(say(f"--backoff is not JSON: {error}")) from error
     plain = ("concurrency", "health_url", "cancel_url", "body", "idle_timeout", "throttle", "client_errors")
     given = {"backoff": backoff, "headers": headers or None, "tls": tls or None}
     return {**given, **{name: said.pop(name) for name in plain}}

@@ -15,6 +15,7 @@ import click
 from riverrun.durations import parse_duration
 from riverrun.errors import InvalidInput
 from riverrun.names import check_job_id
+from riverrun_cli.language import say
 
 if TYPE_CHECKING:
     from riverrun.unique import Unique
@@ -111,7 +112,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Nobody can be asked here; add --yes to agree.")
+        raise click.UsageError(say(f"{question} Nobody can be asked here; add --yes to agree."))
     click.confirm(question, abort=True, err=True)
 
 

@@ -176,7 +176,7 @@ def delete(access: Access, /, *, ids: tuple[str, ...], yes: bool, output: str, *
     if act_instead(access, "delete", ids, yes=yes, output=output, **filtered):
         return
     wanted = ids_of(ids)
-    confirm(f"Delete {len(wanted)} {'job' if len(wanted) == 1 else 'jobs'}?", yes=yes)
+    confirm(say("Delete 1 job?") if len(wanted) == 1 else say(f"Delete {len(wanted)} jobs?"), yes=yes)
     with access.client() as client:
 
         def one(job_id: int) -> dict[str, object]:

@@ -8,6 +8,7 @@ import click
 
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.inputs import duration_of, moment_of, named, object_of, text_of, unique_of
+from riverrun_cli.language import say
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record
 
@@ -73,7 +74,7 @@ def enqueue(access: Access, /, kind: str, params: str, *, output: str, **options
         output=output,
     )
     if not served:
-        click.echo(f"no executor serves the queue {job.queue} now; the job waits until one does", err=True)
+        click.echo(say(f"no executor serves the queue {job.queue} now; the job waits until one does"), err=True)
 
 
 def _checked(kind: str, params: str, *, by_args: bool, by_arg: tuple[str, ...], **options: Any) -> NewJob:

@@ -14,6 +14,7 @@ import click
 
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.inputs import duration_of, moment_of
+from riverrun_cli.language import say
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record
 
@@ -52,7 +53,7 @@ def _lines(file: BinaryIO, progress: _Progress) -> Iterator[bytes]:
     done = read = 0
     while line := file.readline(_LONGEST_LINE + 1):
         if len(line) > _LONGEST_LINE:
-            raise click.ClickException(f"line {done + 1}: longer than {_LONGEST_LINE} bytes")
+            raise click.ClickException(say(f"line {done + 1}: longer than {_LONGEST_LINE} bytes"))
         yield line.strip()
         done, read = done + 1, read + len(line)
         if done % _EVERY_LINES == 0:
@@ -162,7 +163,7 @@ class _Report:
     def show(self, lines: int, read: int) -> None:  # noqa: ARG002 - the bar needs both
         if time.monotonic() - self._last >= _REPORT_SECONDS:
             self._last = time.monotonic()
-            click.echo(f"{lines} lines read", err=True)
+            click.echo(say(f"{lines} lines read"), err=True)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -22,6 +21,8 @@ from riverrun.database.schema_check import status as schema_status
 from riverrun.database.schema_script import script
 from riverrun.errors import DatabaseUnavailable, InvalidInput
 from riverrun_cli.database import Access, with_database
+from riverrun_cli.inputs import confirm, yes_option
+from riverrun_cli.language import say
 from riverrun_cli.noun import NounGroup
 
 
@@ -57,12 +58,12 @@ def up(access: Access, /, *, to: int | None) -> None:
 @migrate.command
 @click.option("--to", type=int, callback=_version, metavar="N", help="Go down to version N; without it, by one step.")
 @click.option("--drop-river", is_flag=True, help="With --to 0: remove River's tables as well, with every job.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @with_database
 def down(access: Access, /, *, to: int | None, drop_river: bool, yes: bool) -> None:
     """Undo migrations, newest first. Down to 0 leaves a plain River database with its jobs."""
     if drop_river and to != 0:
-        raise click.UsageError("--drop-river needs --to 0: River's tables go last")
+        raise click.UsageError(say("--drop-river needs --to 0: River's tables go last"))
     dsn, schema = access.dsn, access.settings.postgresql.schema_name
 
     async def run() -> tuple[str, ...]:
@@ -71,7 +72,7 @@ def down(access: Access, /, *, to: int | None, drop_river: bool, yes: bool) -> N
             target = max(min(found.version, found.latest) - 1, 0) if to is None else to
             return await migrator.down(conn, schema, to=target, drop_river=drop_river)
 
-    _confirm("Remove tables, with the data in them?", yes=yes)
+    confirm(say("Remove tables, with the data in them?"), yes=yes)
     _report("undone", asyncio.run(run()))
 
 
@@ -118,16 +119,8 @@ async def _connection(dsn: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
         yield conn
 
 
-def _confirm(question: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("this removes data; say --yes where nobody can be asked")
-    click.confirm(question, abort=True, err=True)
-
-
 def _report(done: str, steps: tuple[str, ...]) -> None:
     for step in steps:
         click.echo(f"{done} {step}")
     if not steps:
-        click.echo("nothing to do", err=True)
+        click.echo(say("nothing to do"), err=True)

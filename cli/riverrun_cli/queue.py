@@ -10,6 +10,7 @@ import click
 
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.inputs import confirm, duration_of, named, text_of, yes_option
+from riverrun_cli.language import say
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
@@ -91,7 +92,7 @@ def pause(access: Access, /, *, name: str, reason: str, lasting: str | None, yes
     from riverrun import operations  # noqa: PLC0415
 
     if name == "*":
-        confirm("Pause all queues?", yes=yes)
+        confirm(say("Pause all queues?"), yes=yes)
     with named(queue="NAME"), access.client() as client:
         delay = duration_of(lasting, "--for")
         resume_at = None if delay is None else datetime.now(UTC) + delay
@@ -132,7 +133,7 @@ def scale(
     from riverrun import operations  # noqa: PLC0415
 
     if reset == (max_workers is not None):
-        raise click.UsageError("say either how many SLOTS, or --reset")
+        raise click.UsageError(say("say either how many SLOTS, or --reset"))
     with named(queue="NAME", max_workers="SLOTS", server_id="--server"), access.client() as client:
         steps = operations.scale_queue(name, max_workers, server_id=server_id)
         after = {"max_workers": max_workers, "server_id": server_id}

@@ -11,6 +11,7 @@ import click
 
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.inputs import confirm, duration_of, named, text_of, unique_of, yes_option
+from riverrun_cli.language import say
 from riverrun_cli.noun import NounGroup
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_record, write_rows
@@ -110,7 +111,7 @@ def delete(access: Access, /, *, name: str, yes: bool) -> None:
     """Delete the schedule NAME; jobs that it has enqueued stay."""
     from riverrun.store import schedules  # noqa: PLC0415
 
-    confirm(f"Delete the schedule {name}?", yes=yes)
+    confirm(say(f"Delete the schedule {name}?"), yes=yes)
     with access.client() as client:
         write(client, schedules.delete(name), "schedule.delete", f"schedule:{name}")
 

@@ -9,7 +9,7 @@ import resource
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -267,3 +267,24 @@ def test_help_and_messages_are_in_the_language_that_is_asked_for(queuectl: Run) 
     assert "[必填]" in helped.stdout
     assert (refused.returncode, refused.stderr) == (4, "ID：不允许 0；应为 1 到 9223372036854775807 的整数\n")
     assert "Usage: queuectl job snooze" in queuectl("job", "snooze", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["job", "lst"], "错误：没有命令 'lst'。是不是 'list'？"),
+        (["job", "list", "--limit", "x"], "错误：'--limit' 的值无效：'x' 不是整数。"),
+        (["job", "cancel"], "错误：请给出编号或 --filter，二者之一"),
+        (["migrate", "up", "--to", "99"], "错误：'--to' 的值无效：不允许 99；应为 0 到"),
+        (["schedule", "next", "x"], "EXPR：不允许 'x'；应为五个字段"),
+        (["status"], "本机没有（此用户的）守护进程"),
+        (["job", "list"], "没有指定数据库"),
+    ],
+)
+def test_what_is_refused_is_refused_in_the_language_that_is_asked_for(
+    queuectl: Run, words: Sequence[str], said: str
+) -> None:
+    refused = queuectl("--lang", "zh", *words, RIVERRUN_SERVER_ID="nobody-of-this-name")
+
+    assert refused.stderr.splitlines()[-1].startswith(said)
+    assert refused.returncode in {2, 3, 4}

@@ -10,6 +10,7 @@ import click
 from riverrun.errors import ConfigError
 from riverrun_cli.database import Access, with_database
 from riverrun_cli.doctor.finding import Finding, error
+from riverrun_cli.language import say
 from riverrun_cli.options import output_option
 from riverrun_cli.output import write_rows
 
@@ -29,7 +30,7 @@ def doctor(access: Access, /, *, output: str) -> None:
     write_rows([asdict(finding) for finding in found], columns=_COLUMNS, output=output, identity="check")
     if found:
         click.get_current_context().exit(PROBLEMS_FOUND)
-    click.echo("nothing is wrong", err=True)
+    click.echo(say("nothing is wrong"), err=True)
 
 
 def _findings(access: Access) -> list[Finding]:
