@@ -54,6 +54,18 @@ def test_each_finding_is_a_line_with_what_mends_it(safe: str, tmp_path: Path) ->
     assert "queuectl start" in leader.split("\t")[3]
 
 
+def test_findings_are_said_in_the_language_that_is_asked_for(safe: str, tmp_path: Path) -> None:
+    done = Queuectl(safe, tmp_path)("--lang", "zh", "doctor", "-o", "json")
+
+    (leader,) = json.loads(done.stdout)
+    assert leader == {
+        "check": "leader",
+        "severity": "error",
+        "finding": "没有调度器担任主节点：不会提升、收回、定时入队或清理任务",
+        "mend": "在角色包含调度器的主机上执行 queuectl start",
+    }
+
+
 def test_tables_of_no_release_end_the_examination(empty_database: str, tmp_path: Path) -> None:
     done = Queuectl(empty_database, tmp_path)("doctor", "-o", "json")
     found = {finding["check"]: finding for finding in json.loads(done.stdout)}

@@ -26,11 +26,18 @@ def templates(file: Path) -> Iterator[str]:
             yield from named.get(said.id, ()) if isinstance(said, ast.Name) else _texts(said)
 
 
-def said_by(function: str, file: Path) -> Iterator[str]:
-    """Yield each text in ``file`` that ``function`` is called with, with ``{}`` where a value stands in it."""
+def said_by(function: str, file: Path, places: slice = slice(1)) -> Iterator[str]:
+    """Yield each text in ``file`` that ``function`` is called with, with ``{}`` where a value stands in it.
+
+    Args:
+        function: Its name, called as it is.
+        file: A module.
+        places: Which of its arguments are looked at, those with names behind the others.
+    """
     for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == function:
-            yield from _texts(call.args[0])
+            for given in [*call.args, *(each.value for each in call.keywords)][places]:
+                yield from _texts(given)
 
 
 def _said(call: ast.Call) -> list[ast.expr]:

@@ -27,7 +27,8 @@ def doctor(access: Access, /, *, output: str) -> None:
     Changes nothing. Needs no daemon; a role with pg_monitor sees the age of other roles' transactions too.
     """
     found = _findings(access)
-    write_rows([asdict(finding) for finding in found], columns=_COLUMNS, output=output, identity="check")
+    rows = [{**asdict(each), "finding": say(each.finding), "mend": say(each.mend)} for each in found]
+    write_rows(rows, columns=_COLUMNS, output=output, identity="check")
     if found:
         click.get_current_context().exit(PROBLEMS_FOUND)
     click.echo(say("nothing is wrong"), err=True)

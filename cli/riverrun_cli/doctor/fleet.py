@@ -23,10 +23,12 @@ LATE = timedelta(minutes=1)
 def of_leaders(leaders: Leaders, settings: Settings) -> Iterator[Finding]:
     """Judge who leads."""
     if leaders.seconds is None or leaders.seconds > SILENT_SECONDS:
-        last = "" if leaders.seconds is None else f" for {span(leaders.seconds)}, the last was {leaders.server_id}"
         yield error(
             "leader",
-            f"no scheduler leads{last}: nothing is promoted, rescued, scheduled or cleaned",
+            "no scheduler leads: nothing is promoted, rescued, scheduled or cleaned"
+            if leaders.seconds is None
+            else f"no scheduler leads for {span(leaders.seconds)}, the last was {leaders.server_id}: nothing is"
+            " promoted, rescued, scheduled or cleaned",
             mend="queuectl start, on a host whose roles include the scheduler",
         )
     other = leaders.river_leader
@@ -44,11 +46,10 @@ def of_queues(queues: Sequence[QueueStatistics]) -> Iterator[Finding]:
     for queue in queues:
         waiting, age = queue.available, queue.oldest_age_s or 0.0
         if waiting.value and not queue.executors and queue.paused_at is None and age > UNSERVED_SECONDS:
-            more = "more than " if waiting.relation == "gte" else ""
+            number = f"{waiting.value}{'+' if waiting.relation == 'gte' else ''}"
             yield error(
                 "unserved",
-                f"{more}{waiting.value} jobs wait in queue {queue.name}, the oldest for {span(age)}, and no executor"
-                " works on it",
+                f"{number} jobs wait in queue {queue.name}, the oldest for {span(age)}, and no executor works on it",
                 mend=f"add {queue.name} to river.queues of a host, then there: queuectl reload (or start)",
             )
 

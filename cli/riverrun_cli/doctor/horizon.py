@@ -14,13 +14,16 @@ MANY_TRANSACTIONS = 10_000
 """What counts as old where PostgreSQL keeps no time."""
 
 _SHOWN = 5
-_MEANING = "no dead row that is younger can be removed, and the queue gets slower with every job"
 
 
 def of_pins(pins: Sequence[Pin]) -> Iterator[Finding]:
     """Judge what holds VACUUM back, worst first."""
     for pin in [pin for pin in pins if _is_old(pin)][:_SHOWN]:
-        yield warning("horizon", f"{_named(pin)}: {_MEANING}", mend=_mend(pin))
+        yield warning(
+            "horizon",
+            f"{_named(pin)}: no dead row that is younger can be removed, and the queue gets slower with every job",
+            mend=_mend(pin),
+        )
 
 
 def _is_old(pin: Pin) -> bool:
