@@ -89,7 +89,8 @@ def _said_in_code() -> set[str]:
     """Return what commands say beside their help: states by their names, what is given to ``say``, and findings."""
     files = sorted(Path(ROOT, "cli").rglob("*.py"))
     said = {text for file in files for text in said_by("say", file)}
-    found = {text for file in files for name in ("error", "warning", "severe") for text in said_by(name, file, slice(1, None))}
+    judges = ("error", "warning", "severe")
+    found = {text for file in files for judge in judges for text in said_by(judge, file, slice(1, None))}
     return {str(state) for state in JobState} | said | {text for text in found if not STATEMENT.match(text)}
 
 

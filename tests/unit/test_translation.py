@@ -54,7 +54,9 @@ def _heard_in_a_shell() -> list[Path]:
 
 
 @pytest.mark.parametrize("files", [_speaking, _heard_in_a_shell])
-def test_every_sentence_that_a_request_or_a_command_can_be_refused_with_has_its_chinese_one(files: Callable[[], list[Path]]) -> None:
+def test_every_sentence_that_somebody_can_be_refused_with_has_its_chinese_one(
+    files: Callable[[], list[Path]],
+) -> None:
     known = {PLACE.sub("{}", sentence) for sentence in TEXTS}
     said = {sentence for file in files() for sentence in templates(file)}
 
