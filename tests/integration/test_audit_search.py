@@ -63,7 +63,8 @@ def test_a_search_goes_on_until_it_has_enough(record: Connection[Any], database:
 def test_a_search_without_time_gives_what_it_has_found_and_where_to_go_on(
     record: Connection[Any], database: str
 ) -> None:
-    pages, before = [], None
+    pages: list[list[int]] = []
+    before: int | None = None
     with Client(database) as client:
         while not pages or before is not None:
             page = client.run(audit.listed(action="queue.clear", rows=2, before=before, seconds=0))

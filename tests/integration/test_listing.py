@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 from psycopg import AsyncConnection
@@ -311,7 +311,7 @@ class TestPlans:
 
     async def test_counts_are_bounded_walks_of_an_index(self, big: AsyncConnection[TupleRow]) -> None:
         waiting = tuple(JobState(state) for state in ("available", "pending", "retryable", "running", "scheduled"))
-        counted = [listing.count_states(), listing.count_states(queues=["mail", "default"])]
+        counted: list[Steps[Any]] = [listing.count_states(), listing.count_states(queues=["mail", "default"])]
         counted += [listing.count_queues([queue], waiting) for queue in ("mail", "default", "unknown")]
         for steps in counted:
             plan = await _plan(big, next(steps))
