@@ -111,7 +111,7 @@ def act_on_all(
     checked = bulk_operations.check_action(action, params)
     with access.client() as client:
         found = client.run(bulk_operations.count(wanted))
-        number = f"{found.value}{'' if found.relation == 'eq' else '+'}"
+        number = found.value if found.relation == "eq" else f"{found.value}+"
         if dry_run:
             write_record({"action": action, "filter": filter_text, "jobs": number, "dry_run": True}, output=output)
             return
