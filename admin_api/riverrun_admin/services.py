@@ -32,7 +32,7 @@ class Services:
         door: Who may come in; replaced, as ``mask``, when the configuration is read again.
         known_tokens: The tokens in the database.
         mask: What of jobs is not shown.
-        schema_checked: Set once the tables were found to be those of this release.
+        schema_checked: Set once the tables were found to be ones that this release works on.
         recent: Answers that are a few seconds old.
         histories: What charts show of the time that is over.
         streams: Lets in few requests at once whose bodies are taken while a transaction is open.

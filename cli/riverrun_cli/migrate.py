@@ -95,6 +95,10 @@ def status(access: Access, /, *, output: str) -> None:
     click.echo(f"river     {found.river_version or 'none'}")
     click.echo(f"riverrun  {found.version} of {found.latest}")
     click.echo(f"pending   {' '.join(found.pending) or 'none'}")
+    if found.pending:
+        click.echo(
+            f"needed    {' '.join(found.needed) or 'none: this release works without them, the next one may not'}"
+        )
     if found.problem:
         click.echo(f"problem   {found.problem}")
 

@@ -79,12 +79,12 @@ class Session:
 
 @asynccontextmanager
 async def open_session(settings: Settings) -> AsyncIterator[Session]:
-    """Connect, check that the tables are those of this release, and listen.
+    """Connect, check that this release works on the tables, and listen.
 
     Raises:
         ConfigError: No database is configured.
         DatabaseUnavailable: It cannot be reached.
-        SchemaError: Its tables are not those of this release.
+        SchemaError: This release does not work on its tables.
     """
     schema = settings.postgresql.schema_name
     conn = await connect(settings.dsn(), name="riverrun/scheduler", session=LIMITS, prepared=True)

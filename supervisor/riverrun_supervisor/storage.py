@@ -87,7 +87,7 @@ def pointed_at(dsn: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 async def until_usable(settings: Settings) -> None:
-    """Return when the configured database can be reached directly and has the tables of this release.
+    """Return when the configured database can be reached directly and has tables that this release works on.
 
     Waits, with backoff and one log line a try, for a database that cannot be reached.
 
@@ -100,7 +100,9 @@ async def until_usable(settings: Settings) -> None:
         try:
             await refuse_shared_sessions(settings.dsn(), name=NAME)
             async with await connect(settings.dsn(), name=NAME) as conn:
-                return await check(conn, settings.postgresql.schema_name)
+                if behind := await check(conn, settings.postgresql.schema_name):
+                    log.warning("tables_behind", extra={"problem": behind})
+                return
         except psycopg.errors.InvalidCatalogName as error:
             raise SchemaError(first_line(error)) from error
         except (DatabaseUnavailable, psycopg.OperationalError) as error:

@@ -1,4 +1,4 @@
-"""A release of earlier days, built from the history of this checkout, to be run beside the present one."""
+"""Releases to run beside this one: the previous one, from the history of this checkout, and one that follows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+
+from support.steps import add_step
 
 ROOT = Path(__file__).parents[2]
 PREVIOUS = "1cb085f620105f4f3ac71954341507307e4d12db"
@@ -29,9 +31,21 @@ def absent() -> str | None:
 def previous_release(folder: Path) -> Path:
     """Build the wheel of the previous release and return the folder that it was unpacked in."""
     archive = subprocess.run(["git", "archive", PREVIOUS], cwd=ROOT, check=True, capture_output=True, timeout=60).stdout
-    source, built, installed = folder / "source", folder / "built", folder / "installed"
+    source = folder / "source"
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(source, filter="data")
+    return _installed(source, folder)
+
+
+def next_release(folder: Path) -> Path:
+    """Build a release that brings along one step more than this checkout and return the folder it was unpacked in."""
+    installed = _installed(ROOT, folder)
+    add_step(installed / "riverrun" / "sql" / "migrations", needed=False)
+    return installed
+
+
+def _installed(source: Path, folder: Path) -> Path:
+    built, installed = folder / "built", folder / "installed"
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(built)], cwd=source, check=True,
         capture_output=True, timeout=120,

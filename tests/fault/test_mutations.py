@@ -134,9 +134,16 @@ MUTATIONS = [
     Mutation(
         "the end of a release by a step of a newer one",
         "core/riverrun/database/schema_check.py",
-        r"not ended < latest\(\) <=",
-        "not latest() <=",
+        r"not ended < latest\(\) or ",
+        "",
         "tests/integration/test_migrate.py::test_a_newer_schema_that_does_without_this_release_is_refused_by_all",
+    ),
+    Mutation(
+        "the steps that a release needs",
+        "core/riverrun/database/schema_check.py",
+        r" or own < oldest\(\)",
+        "",
+        "tests/integration/test_releases.py::test_tables_that_lack_a_step_which_is_needed_are_refused",
     ),
     Mutation(
         "the end of a connection that is silent",

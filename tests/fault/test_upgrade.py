@@ -21,7 +21,7 @@ from fault import history, releases
 from fault.fleet import QUEUECTL, TESTS, Host
 from fault.lab import Lab, size
 from riverrun.database import migrate
-from riverrun.database.migration_files import latest
+from riverrun.database.migration_files import latest, oldest
 from riverrun.database.schema_check import Status, status
 from riverrun.database.statements import Statements
 from riverrun.settings.connection import url_from_conninfo
@@ -36,10 +36,10 @@ SELECT
 """
 
 
-def test_a_release_starts_on_no_tables_but_its_own_and_says_what_to_run(empty_lab: Lab) -> None:
+def test_a_release_starts_on_no_tables_that_lack_what_it_needs_and_says_what_to_run(empty_lab: Lab) -> None:
     """U1, U3: the tables are older, step by step up and down again."""
     says = "run: queuectl migrate up --database-url"
-    versions = range(latest())
+    versions = range(oldest())
     for version in versions:
         _migrate(empty_lab.database, version)
         host = empty_lab.fleet.host(f"up-{version}", roles=("executor",))
@@ -79,6 +79,28 @@ def test_a_release_goes_on_on_the_tables_of_the_next_one_until_a_step_ends_it(la
     ended = lab.fleet.host("ended", roles=("executor",))
     assert ended.wait(30) != 0
     assert "made by a newer release" in ended.said()
+
+
+def test_hosts_may_be_upgraded_before_the_tables(lab: Lab, tmp_path: Path) -> None:
+    """U1: the next release runs on the tables of this one, beside it, until they become its own."""
+    following = {"PYTHONPATH": f"{releases.next_release(tmp_path)}{os.pathsep}{TESTS}"}
+    (old,) = lab.hosts("old", more=EACH_SECOND)
+    with lab.producer(rate=30, args=lambda n: {"ms": n % 5 * 50}):
+        (new,) = lab.hosts("new", more=EACH_SECOND, environment=following)
+        assert "tables_behind" in new.said()
+        turns = [_next_leader(lab, host) for host in (old, new) * size(1, 20)]
+        new.send(signal.SIGKILL, "executor")
+        lab.works_again()
+        assert new.stop() == 0
+        new.start().ready()
+        assert _queuectl(lab.database, "migrate", "up", **following).wait(60) == 0
+        turns += [_next_leader(lab, host) for host in (new, old)]
+        old.send(signal.SIGKILL, "executor")
+        lab.works_again()
+    lab.settle()
+    lab.conclude(
+        "U1", f"the next release on the tables of this one, {len(turns)} leaders in turn", seen_after=turns, target=2.0
+    )
 
 
 def test_two_releases_side_by_side_keep_every_promise(empty_lab: Lab, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_up_then_status_then_up_again(empty_database: str) -> None:
         "version": latest(),
         "latest": latest(),
         "pending": [],
+        "needed": [],
         "problem": None,
     }
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "nothing to do\n")
@@ -57,8 +58,14 @@ def test_status_for_people_says_what_is_pending(empty_database: str) -> None:
     found = migrate("status", "--schema", "MyApp", url=empty_database)
 
     assert found.stdout == (
-        f"schema    MyApp\nriver     8\nriverrun  {latest() - 1} of {latest()}\npending   {numbered()[-1].name}\n"
+        f"schema    MyApp\nriver     8\nriverrun  {latest() - 1} of {latest()}\n"
+        f"pending   {numbered()[-1].name}\nneeded    {_needed_of_the_newest()}\n"
     )
+
+
+def _needed_of_the_newest() -> str:
+    newest = numbered()[-1]
+    return newest.name if newest.needed else "none: this release works without them, the next one may not"
 
 
 def test_the_schema_of_the_configuration_is_the_one_that_migrates(empty_database: str) -> None:

@@ -62,15 +62,20 @@ def executed(conn: Connection[Any], steps: Steps[Any], *, generic: bool) -> Plan
     query = next(steps)
     assert isinstance(query, Query)
     params = {"schema": None, **query.params}
-    text = Statements().text(query.name).decode()
-    names = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
-    numbered = _PLACEHOLDER.sub(lambda match: f"${names.index(match[1]) + 1}", text).replace("%%", "%")
+    numbered, names = with_numbers(query.name)
     conn.execute("DEALLOCATE ALL")
     conn.execute(f"SET plan_cache_mode = {'force_generic_plan' if generic else 'force_custom_plan'}".encode())
     conn.execute(f"PREPARE measured AS {numbered}".encode())
     given = _call(params, names)
     rows = conn.execute(sql.SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE measured") + given).fetchall()
     return Plan(rows[0][0][0]["Plan"])
+
+
+def with_numbers(name: str) -> tuple[str, list[str]]:
+    """Return a statement as PREPARE takes it, and the names of its parameters in the order of their numbers."""
+    text = Statements().text(name).decode()
+    names = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
+    return _PLACEHOLDER.sub(lambda match: f"${names.index(match[1]) + 1}", text).replace("%%", "%"), names
 
 
 def _call(params: Mapping[str, object], names: list[str]) -> sql.Composable:

@@ -59,6 +59,7 @@ PARTS = {
     "every claim sorts all waiting jobs of its queue",
     "every promotion reads all jobs that wait for their time",
     "correct it, then: queuectl config check",
+    "schema {} has Riverrun's tables at version {} of {}; this release works on them, the next one may not",
     "behind", "ahead of",
 }  # fmt: skip
 """Findings of the doctor, and what mends them, as far as they do not stand where they are made."""

@@ -86,7 +86,7 @@ class Examination:
         """Find why this release cannot work on the tables; they are not asked anything then."""
         try:
             self._schema = await schema_check.schema_name(self._conn, self._settings.postgresql.schema_name)
-            await schema_check.check(self._conn, self._settings.postgresql.schema_name)
+            self._behind = await schema_check.check(self._conn, self._settings.postgresql.schema_name)
         except (SchemaError, InvalidInput) as refusal:
             sentence, _, command = str(refusal).rpartition("; run: ")
             return [error("schema", sentence or command, mend=command if sentence else "see the sentence before")]
@@ -98,6 +98,7 @@ class Examination:
         vacuum = await self._ask(health.vacuum(tables.JOBS))
         pinned = any(of_pins(self._pins))
         return [
+            *tables.of_migrations(self._behind),
             *tables.of_privileges(missing, role=facts.role, schema=self._schema),
             *tables.of_priority(await self._ask(health.constraints(tables.JOBS)), schema=self._schema),
             *tables.of_indexes(await self._ask(indexes.of_table(tables.JOBS)), schema=self._schema),

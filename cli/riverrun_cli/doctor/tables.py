@@ -40,6 +40,13 @@ _BYTES_OF_AN_ENTRY = 100
 _DEAD_ROWS = 10_000
 
 
+def of_migrations(behind: str | None) -> Iterator[Finding]:
+    """Judge whether steps are pending that the next release will need."""
+    if behind is not None:
+        finding, _, command = behind.rpartition("; run: ")
+        yield warning("migrations", finding, mend=command)
+
+
 def of_privileges(missing: Mapping[str, str], *, role: str, schema: str) -> Iterator[Finding]:
     """Judge what this role may do."""
     for relation, privileges in missing.items():

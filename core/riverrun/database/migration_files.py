@@ -7,6 +7,9 @@ NNN_what.{up,down}.sql      Riverrun's line, each recorded by a row of riverrun_
 Releases that run survive a step, and may be started on what it leaves. One that takes away what an older release needs
 says so in its name, by which that release knows as well: after 021_drop_lanes_ends_017 no release works any more whose
 own tables are those of 017 or before.
+
+A release also works on tables that lack its newest steps, as long as it does not need them. One that it brings along
+for the release that follows says so in its head; a test plans every statement on tables without it.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from riverrun.errors import InvalidInput
 OLDEST_RIVER_VERSION = 7
 NEWEST_RIVER_VERSION = 8
 _NO_TRANSACTION = "-- no transaction"
+_AHEAD = "--   needed by: the next release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,11 @@ class Migration:
     name: str
     up: Script
     down: Script
+
+    @property
+    def needed(self) -> bool:
+        """Whether this release needs it; otherwise it prepares the tables for the one that follows."""
+        return _AHEAD not in self.up.text.splitlines()
 
 
 @cache
@@ -84,8 +93,13 @@ def missing_steps(*, has_river: bool, has_history: bool, version: int, to: int) 
 
 
 def latest() -> int:
-    """Return the version of Riverrun's tables that this release works on."""
+    """Return the newest version of Riverrun's tables that this release brings along."""
     return numbered()[-1].version
+
+
+def oldest() -> int:
+    """Return the oldest version of Riverrun's tables that this release works on."""
+    return max(step.version for step in numbered() if step.needed)
 
 
 def checked_version(to: int | None) -> int:

@@ -1,7 +1,8 @@
 """Tells what is in a database before anybody works on it: nothing, River's tables, Riverrun's, or something foreign.
 
-Every role calls ``check`` at its start. It works on the tables of its own release, and on those of a newer one that
-does not end it: hosts are upgraded one after the other, and a process that dies meanwhile must be started again.
+Every role calls ``check`` at its start. It works on the tables of its own release, on those of a newer one that does
+not end it, and on older ones that lack no step which it needs: tables and hosts are upgraded one after the other, in
+either order, and a process that dies meanwhile must be started again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from riverrun.database.migration_files import (
     checked_schema,
     latest,
     missing_steps,
+    oldest,
 )
 from riverrun.database.sql_files import sql_folder
 from riverrun.errors import SchemaError
@@ -44,8 +46,9 @@ class Status:
         schema: Name of the PostgreSQL schema.
         river_versions: Versions of River's line ``main`` that ran there, ascending; empty without River's tables.
         version: Version of Riverrun's tables, 0 without them.
-        latest: Version that this release works on.
+        latest: Newest version that this release brings along.
         pending: Names of the steps that ``up`` would run, in order.
+        needed: Those of them without which this release does not work; it starts when there are none.
         problem: One sentence on why this release can neither use nor migrate the schema, or ``None``.
         has_history: Whether the table that records Riverrun's steps exists.
     """
@@ -55,6 +58,7 @@ class Status:
     version: int
     latest: int
     pending: tuple[str, ...]
+    needed: tuple[str, ...]
     problem: str | None
     has_history: bool
 
@@ -81,12 +85,25 @@ async def status(conn: AsyncConnection[TupleRow], schema: str | None = None) -> 
     own, ended = await _own_versions(conn, name) if has_history else (0, 0)
     problem = newer(name, own) if ended >= latest() else _outdated(conn) or _problem(name, tables, river)
     steps = missing_steps(has_river=bool(river), has_history=has_history, version=own, to=latest())
-    pending = () if problem else tuple(step.name for step in steps)
-    return Status(name, river, own, latest(), pending, problem, has_history)
+    pending = () if problem else steps
+    return Status(
+        schema=name,
+        river_versions=river,
+        version=own,
+        latest=latest(),
+        pending=tuple(step.name for step in pending),
+        needed=tuple(step.name for step in pending if step.version <= oldest()),
+        problem=problem,
+        has_history=has_history,
+    )
 
 
-async def check(conn: AsyncConnection[TupleRow], schema: str | None = None) -> None:
+async def check(conn: AsyncConnection[TupleRow], schema: str | None = None) -> str | None:
     """Return if the schema is one that this release works on; one statement when it is.
+
+    Returns:
+        When the tables lack steps that this release brings along but does not need: a sentence that says so and ends
+        with the command to run; otherwise ``None``.
 
     Raises:
         InvalidInput: ``schema`` is not a name that River's clients can use.
@@ -109,8 +126,10 @@ async def check(conn: AsyncConnection[TupleRow], schema: str | None = None) -> N
             f"{error.diag.message_primary}; grant this role SELECT on riverrun_migration and river_migration"
         ) from error
     own, ended, river = row or (0, 0, 0)
-    if not ended < latest() <= (own or 0) or not OLDEST_RIVER_VERSION <= (river or 0) <= NEWEST_RIVER_VERSION:
+    own = own or 0
+    if not ended < latest() or own < oldest() or not OLDEST_RIVER_VERSION <= (river or 0) <= NEWEST_RIVER_VERSION:
         raise SchemaError(_unusable(await status(conn, schema)))
+    return _behind(await status(conn, schema)) if own < latest() else None
 
 
 async def schema_name(conn: AsyncConnection[TupleRow], schema: str | None) -> str:
@@ -202,10 +221,18 @@ def _unusable(found: Status) -> str:
     """Return why no role can start on what was found, and the command to run."""
     if found.problem:
         return found.problem
-    run = f"run: {command('up', found.schema)}"
     if not found.version:
-        return f'schema "{found.schema}" has no Riverrun tables; {run}'
-    return f'schema "{found.schema}" has Riverrun\'s tables at version {found.version} of {found.latest}; {run}'
+        return f'schema "{found.schema}" has no Riverrun tables; run: {command("up", found.schema)}'
+    return f"{_how_far(found)}; run: {command('up', found.schema)}"
+
+
+def _behind(found: Status) -> str:
+    """Return what the tables lack although this release works on them, and the command to run."""
+    return f"{_how_far(found)}; this release works on them, the next one may not; run: {command('up', found.schema)}"
+
+
+def _how_far(found: Status) -> str:
+    return f'schema "{found.schema}" has Riverrun\'s tables at version {found.version} of {found.latest}'
 
 
 def command(verb: str, schema: str) -> str:
