@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from riverrun.job import decode_json
+from riverrun.job import decode_json, decode_members
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -71,7 +71,7 @@ class ClaimedJob:
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """The metadata as they were at the claim."""
-        return decode_json(self.metadata_text)  # type: ignore[no-any-return]  # River keeps objects only
+        return decode_members(self.metadata_text)
 
     @property
     def fence_us(self) -> int:

@@ -154,6 +154,12 @@ def decode_json(text: str | bytes) -> Any:
         raise ValueError("JSON nested too deeply") from error
 
 
+def decode_members(text: str | bytes) -> dict[str, Any]:
+    """Return the members of an object as `decode_json` does; none where another client has kept something else."""
+    value = decode_json(text)
+    return value if isinstance(value, dict) else {}
+
+
 def _whole_number(digits: str) -> int | Decimal:
     """Return an integer of any length."""
     return int(digits) if len(digits) <= _MOST_INT_DIGITS else Decimal(digits)

@@ -4,14 +4,17 @@
 --   out:   id, if the attempt still runs
 --   locks: the job
 --   index: river_job_pkey
-UPDATE river_job
-SET metadata = metadata
-    || coalesce(%(patch)s::text, '{}')::jsonb
-    || jsonb_build_object(
-        'riverrun:callbacks',
-        1 + CASE jsonb_typeof(metadata -> 'riverrun:callbacks')
-            WHEN 'number' THEN (metadata ->> 'riverrun:callbacks')::numeric::int ELSE 0 END
-    )
+UPDATE river_job AS job
+SET metadata =
+        \ir parts/job_members.sql
+        || coalesce(%(patch)s::text, '{}')::jsonb
+        || jsonb_build_object(
+            'riverrun:callbacks',
+            1 + CASE jsonb_typeof(metadata -> 'riverrun:callbacks')
+                WHEN 'number' THEN least(greatest((metadata ->> 'riverrun:callbacks')::numeric, 0), 1000000000)::int
+                ELSE 0
+            END
+        )
 WHERE id = %(id)s::bigint
     AND state::text = 'running'
     AND attempt = %(attempt)s::smallint

@@ -19,7 +19,8 @@ SELECT
     job.state::text,
     job.attempt < waiting.attempt AS given_back,
     CASE jsonb_typeof(job.metadata -> 'riverrun:callbacks')
-        WHEN 'number' THEN (job.metadata ->> 'riverrun:callbacks')::numeric::int ELSE 0
+        WHEN 'number' THEN least(greatest((job.metadata ->> 'riverrun:callbacks')::numeric, 0), 1000000000)::int
+        ELSE 0
     END AS beats
 FROM unnest(%(ids)s::bigint[], %(attempts)s::smallint[], %(started_us)s::bigint[])
     AS waiting (id, attempt, started_us)

@@ -16,7 +16,9 @@ cancelled AS (
     UPDATE river_job AS job
     SET state = CASE WHEN job.state = 'running' THEN job.state ELSE 'cancelled' END,
         finalized_at = CASE WHEN job.state = 'running' THEN NULL ELSE now() END,
-        metadata = job.metadata || jsonb_build_object('cancel_attempted_at', now())
+        metadata =
+            \ir parts/job_members.sql
+            || jsonb_build_object('cancel_attempted_at', now())
     FROM held
     WHERE job.id = held.id AND held.state_before NOT IN ('cancelled', 'completed', 'discarded')
     RETURNING job.id, job.state, job.queue

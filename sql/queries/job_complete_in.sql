@@ -4,10 +4,15 @@
 --   out:   id; no row when the job no longer belongs to this attempt
 --   locks: the job, until the handler's transaction ends
 --   index: river_job_pkey; the state is compared as text so that no partial index full of dead entries is taken
-UPDATE river_job
+UPDATE river_job AS job
 SET state = 'completed',
     finalized_at = now(),
-    metadata = CASE WHEN %(patch)s::jsonb IS NULL THEN metadata ELSE metadata || %(patch)s::jsonb END
+    metadata = CASE
+        WHEN %(patch)s::jsonb IS NULL THEN metadata
+        ELSE
+            \ir parts/job_members.sql
+            || %(patch)s::jsonb
+    END
 WHERE id = %(id)s::bigint
     AND state::text = 'running'
     AND attempt = %(attempt)s::smallint

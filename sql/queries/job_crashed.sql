@@ -62,7 +62,8 @@ SET state = decided.state,
         )
     END,
     finalized_at = CASE WHEN decided.state IN ('cancelled', 'discarded') THEN now() END,
-    metadata = CASE WHEN jsonb_typeof(job.metadata) = 'object' THEN job.metadata ELSE '{}' END
+    metadata =
+        \ir parts/job_members.sql
         || CASE
             WHEN %(counts)s::bool THEN jsonb_build_object('riverrun:crashes', decided.crashes)
             ELSE '{}'

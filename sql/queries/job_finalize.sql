@@ -58,7 +58,12 @@ SET state = held.state,
         WHEN held.delay IS NULL OR held.state = 'cancelled' THEN job.scheduled_at
         ELSE now() + make_interval(secs => held.delay)
     END,
-    metadata = CASE WHEN held.patch IS NULL THEN job.metadata ELSE job.metadata || held.patch END
+    metadata = CASE
+        WHEN held.patch IS NULL THEN job.metadata
+        ELSE
+            \ir parts/job_members.sql
+            || held.patch
+    END
 FROM held
 WHERE job.id = held.id
 RETURNING job.id, job.state::text

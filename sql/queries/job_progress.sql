@@ -17,7 +17,9 @@ WITH held AS MATERIALIZED (
     FOR UPDATE OF job
 )
 UPDATE river_job AS job
-SET metadata = job.metadata || held.patch
+SET metadata =
+        \ir parts/job_members.sql
+        || held.patch
 FROM held
 WHERE job.id = held.id
 RETURNING job.id

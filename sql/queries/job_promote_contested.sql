@@ -31,7 +31,10 @@ decided AS (
     SET state = CASE WHEN due.held_elsewhere THEN 'discarded' ELSE 'available' END::river_job_state,
         finalized_at = CASE WHEN due.held_elsewhere THEN now() END,
         metadata = CASE
-            WHEN due.held_elsewhere THEN job.metadata || '{"unique_key_conflict": "scheduler_discarded"}'
+            WHEN due.held_elsewhere
+                THEN
+                    \ir parts/job_members.sql
+                    || '{"unique_key_conflict": "scheduler_discarded"}'
             ELSE job.metadata
         END,
         unique_states = CASE

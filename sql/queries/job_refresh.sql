@@ -35,10 +35,12 @@ WITH held AS MATERIALIZED (
 )
 UPDATE river_job AS job
 SET attempted_at = now(),
-    metadata = job.metadata || jsonb_build_object(
-        'riverrun:started_us', held.started_us,
-        'riverrun:refreshed_us', (extract(epoch FROM now()) * 1000000)::bigint
-    )
+    metadata =
+        \ir parts/job_members.sql
+        || jsonb_build_object(
+            'riverrun:started_us', held.started_us,
+            'riverrun:refreshed_us', (extract(epoch FROM now()) * 1000000)::bigint
+        )
 FROM held
 WHERE job.id = held.id
 RETURNING job.id, (extract(epoch FROM job.attempted_at) * 1000000)::bigint AS attempted_us

@@ -60,7 +60,8 @@ SET state = held.state,
         WHEN held.state = 'retryable' THEN now() + make_interval(secs => held.delay)
         ELSE job.scheduled_at
     END,
-    metadata = CASE WHEN jsonb_typeof(job.metadata) = 'object' THEN job.metadata ELSE '{}' END
+    metadata =
+        \ir parts/job_members.sql
         || jsonb_build_object('river:rescue_count', held.rescues + 1)
 FROM held
 WHERE job.id = held.id

@@ -4,8 +4,10 @@
 --   out:   id; no row when the job no longer belongs to this attempt
 --   locks: the job, until the handler's transaction ends
 --   index: river_job_pkey; the state is compared as text so that no partial index full of dead entries is taken
-UPDATE river_job
-SET metadata = metadata || %(patch)s::jsonb
+UPDATE river_job AS job
+SET metadata =
+        \ir parts/job_members.sql
+        || %(patch)s::jsonb
 WHERE id = %(id)s::bigint
     AND state::text = 'running'
     AND attempt = %(attempt)s::smallint

@@ -5,7 +5,9 @@
 --   locks: the job
 --   index: river_job_pkey
 UPDATE river_job AS job
-SET metadata = job.metadata || %(patch)s::jsonb
+SET metadata =
+        \ir parts/job_members.sql
+        || %(patch)s::jsonb
 WHERE job.id = %(id)s::bigint
 RETURNING
     \ir parts/job_whole.sql

@@ -275,3 +275,17 @@ async def test_what_a_callback_may_not_say_is_refused_by_name(later: Later) -> N
         assert refused.status == 422
         assert all(pointer.startswith("/logs") for pointer in refused.pointers)
     assert (await later.job(job_id)).state == JobState.RUNNING
+
+
+async def test_a_count_of_callbacks_that_is_not_of_ours_stops_nothing(
+    later: Later, conn: AsyncConnection[TupleRow]
+) -> None:
+    job_id, token = await later.accepted()
+    await conn.execute("""UPDATE river_job SET metadata = metadata || '{"riverrun:callbacks": 1e30}'""")
+
+    progress = await later.say(job_id, token, t="progress", pct=10)
+    complete = await later.say(job_id, token, t="complete")
+    await later.freed()
+
+    assert (progress.status, complete.status) == (200, 200)
+    assert (await later.job(job_id)).state == JobState.COMPLETED

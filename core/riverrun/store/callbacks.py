@@ -9,7 +9,7 @@ from typing import Any
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
-from riverrun.job import decode_json
+from riverrun.job import decode_members
 from riverrun.outcome import Failed, Outcome, Snoozed
 from riverrun.store import attempts
 from riverrun.store.arrays import int_array
@@ -77,7 +77,7 @@ def find(job_id: int) -> Steps[Attempt | None]:
     if not rows:
         return None
     key, state, incarnation, kind, attempt, max_attempts, errors, attempted_us, text = rows[0]
-    metadata, attempted_us = decode_json(text), attempted_us or 0
+    metadata, attempted_us = decode_members(text), attempted_us or 0
     started_us = _started_us(metadata, attempted_us)
     return Attempt(
         key=key,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from riverrun.database.statements import Query, Steps
 from riverrun.errors import NotFound
-from riverrun.job import decode_json
+from riverrun.job import decode_members
 from riverrun.pauses import Pause
 
 NOTHING_SAID = Pause()
@@ -43,7 +43,7 @@ def get(queue: str) -> Steps[Queue]:
     if not rows:
         raise NotFound("queue", queue)
     name, metadata, created_at, updated_at, paused_at = rows[0]
-    return Queue(name, decode_json(metadata), created_at, updated_at, paused_at)
+    return Queue(name, decode_members(metadata), created_at, updated_at, paused_at)
 
 
 def describe(queue: str, metadata_text: str) -> Steps[Queue]:

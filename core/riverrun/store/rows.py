@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from riverrun.job import AttemptError, Job, JobState, decode_json
+from riverrun.job import AttemptError, Job, JobState, decode_members
 
 JOB_COLUMNS = 18
 
@@ -26,7 +26,7 @@ def job_from(row: Sequence[Any]) -> Job:
         attempted_by=tuple(row[10] or ()),
         errors=tuple(AttemptError.from_json(text) for text in row[11] or ()),
         kind=row[12],
-        metadata=decode_json(row[13]),
+        metadata=decode_members(row[13]),
         queue=row[14],
         tags=tuple(row[15]),
         unique_key=row[16],

@@ -7,7 +7,7 @@ state = 'available',
 scheduled_at = now(),
 max_attempts = CASE WHEN job.attempt = job.max_attempts THEN least(job.max_attempts + 1, 32767) ELSE job.max_attempts END,
 finalized_at = NULL,
-metadata = (job.metadata - 'cancel_attempted_at') || CASE
+metadata = (CASE WHEN jsonb_typeof(job.metadata) = 'object' THEN job.metadata ELSE '{}' END - 'cancel_attempted_at') || CASE
     WHEN job.state IN ('cancelled', 'completed', 'discarded')
         THEN jsonb_build_object('riverrun:reruns', 1 + CASE jsonb_typeof(job.metadata -> 'riverrun:reruns')
             WHEN 'number' THEN trunc((job.metadata ->> 'riverrun:reruns')::numeric) ELSE 0 END)
