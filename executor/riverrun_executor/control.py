@@ -77,7 +77,7 @@ class Executor(Protocol):
         """Return what tells subscribers of attempts that ended since the last call; ``None`` when there are none."""
 
     def take_statistics(self) -> Steps[None] | None:
-        """Return the write of the figures gathered since the last call; ``None`` when there are none."""
+        """Return the write of the figures that no earlier one has written; ``None`` when there are none."""
 
     async def renew_own_lease(self, conn: AsyncConnection[Any]) -> None:
         """Renew the lease of an executor that has no supervisor."""
@@ -121,6 +121,7 @@ class Control:
             executor.settle_services: (0.0, 0.0),
             self._obey: (OBEY_EVERY, 0.0),
             self._look_for_subscribers: (OBEY_EVERY, 0.0),
+            self._tell: (0.0, 0.0),
             self._report: (STATISTICS_EVERY, 0.0),
             self._reconcile: (RECONCILE_EVERY, time.monotonic() + RECONCILE_EVERY),
             self._announce: (ANNOUNCE_EVERY, 0.0),
@@ -171,8 +172,7 @@ class Control:
             log.warning("last_words_lost", extra={"queue": self._queue, "error": first_line(error)})
 
     async def _say_last_words(self, conn: AsyncConnection[Any]) -> None:
-        if told := self._executor.take_events():
-            await self._statements.run(conn, told)
+        await self._tell(conn)
         await self._report(conn)
         await self._reconcile(conn, lost_after=timedelta())
         await self._statements.run(conn, leases.drop(self._incarnation))
@@ -183,9 +183,6 @@ class Control:
             with deadline(conn, ANSWER_SECONDS + sum(len(patch) for _, patch in notes) / SLOWEST):
                 await self._statements.run(conn, attempts.note(notes, self._incarnation))
         self._unsure = False
-        if told := self._executor.take_events():
-            with deadline(conn, ANSWER_SECONDS):
-                await self._statements.run(conn, told)
         now = time.monotonic()
         for task, (every, due) in list(self._due.items()):
             if now >= due:
@@ -212,6 +209,10 @@ class Control:
 
     async def _look_for_subscribers(self, conn: AsyncConnection[Any]) -> None:
         self._executor.subscribed(await self._statements.run(conn, events.wanted()))
+
+    async def _tell(self, conn: AsyncConnection[Any]) -> None:
+        if told := self._executor.take_events():
+            await self._statements.run(conn, told)
 
     async def _report(self, conn: AsyncConnection[Any]) -> None:
         steps = self._executor.take_statistics()

@@ -197,7 +197,7 @@ class Executor:
         return self._feed.take()
 
     def take_statistics(self) -> Steps[None] | None:
-        """Return the write of the figures gathered since the last call; ``None`` when there are none."""
+        """Return the write of the figures that no earlier one has written; ``None`` when there are none."""
         return self._statistics.take()
 
     async def reload_handlers(self, conn: AsyncConnection[Any]) -> None:

@@ -35,6 +35,7 @@ class Feed:
         self._listeners = listeners
         self._subscribed = False
         self._events: list[Event] = []
+        self._lost = False
         self.open = bool(listeners)
 
     def subscribed(self, wanted: bool) -> None:
@@ -60,4 +61,12 @@ class Feed:
         told, self._events = self._events, []
         if len(told) > MOST_TOLD:
             told[MOST_TOLD:] = [Event(EventKind.MISSED)]
-        return events.tell(told) if told else None
+        if self._lost and self._subscribed:
+            told.insert(0, Event(EventKind.MISSED))
+        return self._tell(told) if told else None
+
+    def _tell(self, told: Sequence[Event]) -> Steps[None]:
+        """Tell; without an answer nobody knows who has heard it, so later it is said only that there may be a gap."""
+        self._lost = True
+        yield from events.tell(told)
+        self._lost = False

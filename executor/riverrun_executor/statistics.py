@@ -42,6 +42,7 @@ class Statistics:
         self._server_id = server_id
         self._meters: dict[tuple[str, str, str], _Meters] = {}
         self._figures: dict[tuple[str, str], minutes.Figures] = {}
+        self._unwritten: dict[tuple[str, str], minutes.Figures] = {}
 
     def count(self, ending: Ending, state: str) -> None:
         """Count one ending whose job reached ``state``."""
@@ -59,9 +60,16 @@ class Statistics:
             self._say(ending, outcome)
 
     def take(self) -> Steps[None] | None:
-        """Return the write of the figures gathered since the last call; ``None`` when there are none."""
+        """Return the write of the figures that no earlier one has written; ``None`` when there are none."""
         figures, self._figures = self._figures, {}
-        return minutes.add(figures) if figures else None
+        for key, more in figures.items():
+            self._unwritten.setdefault(key, minutes.Figures()).merge(more)
+        return self._write() if self._unwritten else None
+
+    def _write(self) -> Steps[None]:
+        """Write; figures whose answer is lost with the connection are written again."""
+        yield from minutes.add(self._unwritten)
+        self._unwritten = {}
 
     def _new_meters(self, queue: str, kind: str, outcome: str) -> _Meters:
         meters = self._meters[queue, kind, outcome] = _Meters(

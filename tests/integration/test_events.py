@@ -20,6 +20,7 @@ from support import handlers
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import RunningExecutor, running_executor
+from support.proxy import Proxy
 
 WITHIN = 15.0
 LISTENING = """
@@ -152,6 +153,27 @@ async def test_a_lost_connection_is_opened_anew_and_the_gap_is_told(client: Asyn
         told = await listening
 
     assert [event.kind for event in told] == [EventKind.MISSED, EventKind.QUEUE_PAUSED]
+
+
+async def test_what_an_executor_told_when_its_connection_was_lost_is_followed_by_word_of_a_gap(
+    client: AsyncClient, database: str
+) -> None:
+    listening = asyncio.create_task(heard(client.subscribe(["completed"]), 3), name="subscriber")
+
+    with Proxy(database) as proxy:
+        async with running_executor(settings_for(proxy.dsn)) as executor:
+            await subscribed(executor)
+            proxy.cut_after_commit(r"\.riverrun_event")
+            first = (await client.enqueue("noop", {})).job
+            await eventually(lambda: proxy.cuts == 1, within=WITHIN)
+            second = (await client.enqueue("noop", {})).job
+            told = await listening
+
+    assert [(event.kind, event.job_id) for event in told] == [
+        (EventKind.COMPLETED, first.id),
+        (EventKind.MISSED, 0),
+        (EventKind.COMPLETED, second.id),
+    ]
 
 
 def _listeners(conn: psycopg.Connection[Any]) -> list[int]:

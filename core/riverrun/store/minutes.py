@@ -32,6 +32,14 @@ class Figures:
         self.run_buckets[bisect_left(RUN, run)] += 1
         self.wait_buckets[bisect_left(WAIT, wait)] += 1
 
+    def merge(self, other: Figures) -> None:
+        """Add the attempts that ``other`` has counted."""
+        self.outcomes = {outcome: count + other.outcomes[outcome] for outcome, count in self.outcomes.items()}
+        self.run_seconds += other.run_seconds
+        self.wait_seconds += other.wait_seconds
+        self.run_buckets = [ours + theirs for ours, theirs in zip(self.run_buckets, other.run_buckets, strict=True)]
+        self.wait_buckets = [ours + theirs for ours, theirs in zip(self.wait_buckets, other.wait_buckets, strict=True)]
+
 
 def add(figures: Mapping[tuple[str, str], Figures]) -> Steps[None]:
     """Add figures, by (queue, kind), to those of the present minute.
