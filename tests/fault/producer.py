@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 import uuid
@@ -28,6 +27,9 @@ class Producer:
         kind: Kind of the jobs.
         args: Returns the arguments of the n-th job.
         options: Options of the enqueue.
+
+    Attributes:
+        asked: How many jobs it has asked for.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class Producer:
         self._args = args or (lambda _: {})
         self._options = options
         self._stop = threading.Event()
-        self._numbers = itertools.count()
+        self.asked = 0
         self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
 
     def __enter__(self) -> Self:
@@ -81,9 +83,10 @@ class Producer:
 
     def _enqueue(self, client: Client, books: psycopg.Connection[tuple[Any, ...]], count: int) -> list[int | None]:
         jobs = [
-            {"kind": self._kind, "args": {**self._args(next(self._numbers)), "key": uuid.uuid4().hex}, **self._options}
-            for _ in range(count)
+            {"kind": self._kind, "args": {**self._args(number), "key": uuid.uuid4().hex}, **self._options}
+            for number in range(self.asked, self.asked + count)
         ]
+        self.asked += count
         ids: list[int | None]
         try:
             ids, answer = [result.job.id for result in client.enqueue_many(jobs)], "ok"  # type: ignore[arg-type]  # built above

@@ -31,10 +31,10 @@ def test_killed_executors_lose_no_job_and_their_jobs_run_again_at_once(lab: Lab)
     (host,) = lab.hosts("a", river={"queues": {"default": {"max_workers": 60}}})
     kills: list[float] = []
     rate = size(60, 200)
-    with lab.producer(rate=rate, args=lambda n: {"ms": 20 + n % 7 * 30}):
-        for _ in range(size(3, 200)):
+    with lab.producer(rate=rate, args=lambda n: {"ms": 20 + n % 7 * 30}) as producer:
+        while len(kills) < size(3, 200) or producer.asked < size(0, 100_000):
             lab.works_again()
-            time.sleep(lab.random.uniform(0.2, size(1, 3)))  # at full size: 100,000 jobs in all
+            time.sleep(lab.random.uniform(0.2, size(1, 3)))
             kills.append(host.send(signal.SIGKILL, "executor"))
         lab.works_again()
     lab.settle()
