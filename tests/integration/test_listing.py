@@ -361,6 +361,21 @@ class TestPlans:
         assert _most_rows(plan) < 10_000, plan
         assert "Seq Scan on river_job" not in plan, plan
 
+    @pytest.mark.parametrize("kind", [None, "kind4711"], ids=["of any kind", "of a kind that hardly fails"])
+    async def test_failures_are_found_behind_any_number_of_scheduled_jobs(
+        self, big: AsyncConnection[TupleRow], kind: str | None
+    ) -> None:
+        await big.execute(
+            "UPDATE river_job SET finalized_at = NULL,"
+            " state = CASE WHEN id % 3 = 0 THEN 'retryable' ELSE 'scheduled' END::river_job_state,"
+            " scheduled_at = now() + (id % 3 = 0)::int * interval '1 day' WHERE state IN ('completed', 'retryable')"
+        )
+        await big.execute("VACUUM ANALYZE river_job")
+
+        plan = await _plan(big, next(failures.groups(kind=kind)))
+
+        assert max(map(int, re.findall(r"Removed by Filter: (\d+)", plan)), default=0) <= 10_000, plan
+
     async def test_words_are_taken_from_the_newest_jobs_alone(self, big: AsyncConnection[TupleRow]) -> None:
         plan = await _plan(big, next(words.known()))
 
@@ -390,6 +405,34 @@ def _buffers(plan: str) -> int:
     match = re.search(r"Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?", plan)
     assert match is not None, plan
     return int(match[1] or 0) + int(match[2] or 0)
+
+
+async def test_failures_of_every_queue_are_looked_at(conn: AsyncConnection[TupleRow]) -> None:
+    failed = (
+        "INSERT INTO river_job (kind, args, queue, max_attempts, state, errors) SELECT %s, '{}', %s, 9, 'retryable', "
+    )
+    error = """ARRAY['{"at": "2026-11-29T12:00:00Z", "error": "no"}'::jsonb] FROM generate_series(1, %s)"""
+    await conn.execute(failed + error, ("loud", "a", 2 * failures.LOOKED_AT))
+    await conn.execute(failed + error, ("quiet", "b", 3))
+
+    found, more = await STATEMENTS.run(conn, failures.groups())
+
+    assert {(each.kind, each.retryable) for each in found} == {("loud", failures.LOOKED_AT // 2), ("quiet", 3)}
+    assert more
+
+
+async def test_nothing_more_has_failed_when_all_was_looked_at(conn: AsyncConnection[TupleRow]) -> None:
+    for state in ("discarded", "retryable"):
+        await conn.execute(
+            "INSERT INTO river_job (kind, args, queue, max_attempts, state, finalized_at, errors)"
+            " SELECT 'k', '{}', 'q', 9, %(state)s::river_job_state, CASE WHEN %(state)s = 'discarded' THEN now() END,"
+            """ ARRAY['{"at": "2026-11-29T12:00:00Z", "error": "no"}'::jsonb] FROM generate_series(1, %(jobs)s)""",
+            {"state": state, "jobs": failures.LOOKED_AT - 1},
+        )
+
+    ((only,), more) = await STATEMENTS.run(conn, failures.groups())
+
+    assert (only.jobs, more) == (2 * (failures.LOOKED_AT - 1), False)
 
 
 async def test_a_list_of_a_schema_names_its_tables(conn: AsyncConnection[TupleRow]) -> None:

@@ -9,8 +9,11 @@ from datetime import datetime
 from riverrun.database.statements import Query, Row, Steps
 from riverrun.errors import NotFound
 
-MOST_JOBS = 1_500
-"""How many discarded and how many retryable jobs are looked at, the newest and those that are soonest due."""
+LOOKED_AT = 1_000
+"""How many discarded and how many retryable jobs are looked at: the newest, and those of each queue that run first."""
+
+LOOKED_AT_FOR_A_KIND = 10_000
+"""The same for the jobs of one kind, which stand among all others; `LOOKED_AT` of each state are still grouped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,14 @@ class Failure:
 
 
 def groups(*, kind: str | None = None, queues: Sequence[str] | None = None) -> Steps[tuple[list[Failure], bool]]:
-    """Return the groups of the newest failures, of one kind or all, and whether there may be failures beyond them.
+    """Return the groups of the newest failures, of one kind or all, and whether there are failures beyond them.
 
     With ``queues`` only the jobs of these count; those that are looked at stay the newest of all.
     """
     named = None if queues is None else list(queues)
-    rows = yield Query("job_failures", {"kind": kind, "queues": named, "most": MOST_JOBS})
-    return [_failure(row) for row in rows], bool(rows) and rows[0][-1] >= MOST_JOBS
+    looked = LOOKED_AT if kind is None else LOOKED_AT_FOR_A_KIND
+    rows = yield Query("job_failures", {"kind": kind, "queues": named, "looked": looked, "most": LOOKED_AT})
+    return [_failure(row) for row in rows], bool(rows) and rows[0][-1]
 
 
 def group(kind: str, fingerprint: str, *, queues: Sequence[str] | None = None) -> Steps[Failure]:
