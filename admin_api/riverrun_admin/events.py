@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -24,7 +24,7 @@ from riverrun_admin.database import Database
 from riverrun_admin.documents import bulk_document, encoded, queue_document, statistics_document, watched_document
 from riverrun_admin.overview import Overview
 from riverrun_admin.problems import Problem
-from riverrun_admin.topics import OVERVIEW, ids_of, queues_of
+from riverrun_admin.topics import BULK, OVERVIEW, ids_of, parted
 
 log = logging.getLogger(__name__)
 
@@ -139,10 +139,13 @@ class Events:
     async def _documents(self, watched: frozenset[str]) -> dict[str, Mapping[str, object]]:
         found: dict[str, Mapping[str, object]] = {}
         for topic in watched:
-            if topic.startswith(OVERVIEW):
-                document = statistics_document(await self._overview.snapshot(queues_of(topic)))
+            name, queues = parted(topic)
+            if name == OVERVIEW:
+                document = statistics_document(await self._overview.snapshot(queues))
                 # When it was taken would make every overview a new one.
                 found[topic] = {name: part for name, part in document.items() if name != "as_of"}
+            elif name == BULK:
+                found[topic] = await self._operations(queues or None)
         if any(topic.startswith("queue:") for topic in watched):
             snapshot = await self._overview.snapshot()
             found |= {f"queue:{queue.name}": queue_document(queue) for queue in snapshot.statistics.queues}
@@ -155,10 +158,17 @@ class Events:
         found |= {f"job:{job_id}": watched_document(job_id, jobs.get(job_id)) for job_id in ids}
         return {topic: document for topic, document in found.items() if topic in watched}
 
+    async def _operations(self, queues: Sequence[str] | None) -> Mapping[str, object]:
+        """Return what the list of operations shows: the newest one, and how far those are that run."""
+        newest = await self._database.run(bulk_operations.listed(rows=1, queues=queues))
+        running = await self._database.run(bulk_operations.listed(state="running", queues=queues))
+        return {"newest_id": newest[0].id if newest else None, "running": [bulk_document(bulk) for bulk in running]}
+
     def _changed(self, topic: str, document: Mapping[str, object]) -> Event | None:
         """Return the event of a topic whose state is another one than before."""
-        kind = topic.partition(":")[0]
-        body = encoded({"topic": OVERVIEW if kind == OVERVIEW else topic, **document}).rstrip()
+        name = parted(topic)[0]
+        kind = name.partition(":")[0]
+        body = encoded({"topic": name, **document}).rstrip()
         last = self._last.get(topic)
         if last is not None and last.body == body:
             return None

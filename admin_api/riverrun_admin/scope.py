@@ -22,7 +22,7 @@ from riverrun_admin.callers import caller_of
 from riverrun_admin.overview import Snapshot
 from riverrun_admin.problems import Problem
 from riverrun_admin.services import services
-from riverrun_admin.topics import OVERVIEW, ids_of, overview_of
+from riverrun_admin.topics import OF_ALL_QUEUES, ids_of, of_queues
 from riverrun_admin.transaction import run
 
 NO_QUEUE = ("|",)
@@ -112,7 +112,7 @@ async def bulk_seen(request: web.Request, bulk_id: int) -> Bulk:
 
 
 async def topics_seen(request: web.Request, topics: frozenset[str]) -> frozenset[str]:
-    """Return ``topics`` with the overview of the sender's own queues in the place of the one of all.
+    """Return ``topics`` with those of all queues narrowed to the sender's own.
 
     Raises:
         Problem, NotFound: One of them is about a queue that the sender's token is not for.
@@ -128,4 +128,4 @@ async def topics_seen(request: web.Request, topics: frozenset[str]) -> frozenset
     ids = ids_of("job", topics)
     for job_id in set(ids) - set(await theirs(request, ids)):
         raise NotFound("job", job_id)
-    return frozenset(overview_of(caller.queues) if topic == OVERVIEW else topic for topic in topics)
+    return frozenset(of_queues(topic, caller.queues) if topic in OF_ALL_QUEUES else topic for topic in topics)

@@ -1,4 +1,4 @@
-"""What can be watched live: the overview, a queue, a job, a bulk operation."""
+"""What can be watched live: the overview, a queue, a job, all bulk operations or one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from riverrun_admin.filters import refuse_unknown
 
 MOST_TOPICS = 50
 OVERVIEW = "overview"
-_ALLOWED = f"1 to {MOST_TOPICS} of overview, queue:<name>, job:<id> and bulk:<id>, with commas between them"
+BULK = "bulk"
+OF_ALL_QUEUES = frozenset({OVERVIEW, BULK})
+"""Topics that are narrowed to the queues of who watches them."""
+
+_ALLOWED = f"1 to {MOST_TOPICS} of overview, queue:<name>, job:<id>, bulk and bulk:<id>, with commas between them"
 
 
 def topics_wanted(request: web.Request) -> frozenset[str]:
@@ -30,25 +34,26 @@ def topics_wanted(request: web.Request) -> frozenset[str]:
 
 def _topic(text: str) -> str:
     kind, _, name = text.partition(":")
-    if text == OVERVIEW:
+    if text in OF_ALL_QUEUES:
         return text
     if kind == "queue":
         return f"queue:{check_any_queue(name, '?topics')}"
     if kind == "job":
         return f"job:{check_job_id(name, '?topics')}"
-    if kind == "bulk":
-        return f"bulk:{check_job_id(name, '?topics')}"
+    if kind == BULK:
+        return f"{BULK}:{check_job_id(name, '?topics')}"
     raise InvalidInput("?topics", text, _ALLOWED, code="unknown")
 
 
-def overview_of(queues: Sequence[str]) -> str:
-    """Return the topic of the overview of some queues, which their patterns name."""
-    return f"{OVERVIEW}:{','.join(queues)}"
+def of_queues(topic: str, queues: Sequence[str]) -> str:
+    """Return a topic of all queues as it is about some of them, which their patterns name."""
+    return f"{topic}@{','.join(queues)}"
 
 
-def queues_of(topic: str) -> tuple[str, ...]:
-    """Return the patterns of the queues that the overview ``topic`` is about; none: all of them."""
-    return tuple(filter(None, topic.removeprefix(OVERVIEW).removeprefix(":").split(",")))
+def parted(topic: str) -> tuple[str, tuple[str, ...]]:
+    """Return what readers call a topic, and the patterns of the queues that it was narrowed to; none: not narrowed."""
+    name, _, queues = topic.partition("@")
+    return (name, tuple(filter(None, queues.split(",")))) if name in OF_ALL_QUEUES else (topic, ())
 
 
 def ids_of(kind: str, topics: frozenset[str]) -> list[int]:

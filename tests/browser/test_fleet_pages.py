@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, Request, expect
+from psycopg import AsyncConnection
 
 from support.admin import Admin
 from support.browser import open_page
+
+BEGUN = """
+INSERT INTO riverrun_bulk (action, filter, wanted, actor, first_id, last_id, position)
+VALUES ('retry', 'kind:nothing_yet', '{"states": [], "kinds": ["nothing_yet"]}', 'token:anna', 1, 1000000000000000, 0)
+"""
 
 
 async def test_a_queue_is_paused_for_a_reason_and_a_while(fleet: Admin, browser: Browser) -> None:
@@ -47,6 +53,65 @@ async def test_a_running_operation_moves_and_is_aborted(fleet: Admin, browser: B
         await row.get_by_role("button", name="Abort…").click()
         await page.get_by_role("button", name="Abort", exact=True).click()
         await expect(row).to_contain_text("Aborted")
+
+
+async def test_the_list_of_operations_moves_by_the_stream_alone(fleet: Admin, browser: Browser, database: str) -> None:
+    async with open_page(browser) as page, await AsyncConnection.connect(database, autocommit=True) as conn:
+        await conn.execute("UPDATE riverrun_bulk SET state = 'aborted', finished_at = now() WHERE state = 'running'")
+        await page.clock.install()
+        asked: list[str] = []
+        await _open_live(page, f"{fleet.url}/admin/queue/bulk", asked)
+
+        drawn = len(asked)
+        await page.clock.run_for(60_000)
+        assert len(asked) <= drawn + 1, "nothing has changed since the first event, and nobody asks"
+
+        await conn.execute(BEGUN)
+        row = page.locator("[data-key=bulk-4]")
+        await expect(row).to_contain_text("Running", timeout=15_000)
+        await conn.execute("UPDATE riverrun_bulk SET state = 'done', finished_at = now() WHERE id = 4")
+        await expect(row).to_contain_text("Done", timeout=15_000)
+
+
+async def test_an_operation_waits_with_its_news_while_somebody_is_asked(
+    fleet: Admin, browser: Browser, database: str
+) -> None:
+    async with open_page(browser) as page, await AsyncConnection.connect(database, autocommit=True) as conn:
+        await _open_live(page, f"{fleet.url}/admin/queue/bulk/3", [])
+        await page.get_by_role("button", name="Abort…").click()
+        await conn.execute("UPDATE riverrun_bulk SET state = 'done', finished_at = now() WHERE id = 3")
+
+        await expect(page.locator("#live")).to_have_attribute("data-state", "held", timeout=15_000)
+        await expect(page.locator(".title .badge")).to_contain_text("Running")
+        await expect(page.get_by_role("button", name="Abort", exact=True)).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".title .badge")).to_contain_text("Done")
+
+
+async def test_a_tab_goes_on_when_the_one_that_streamed_is_closed(
+    fleet: Admin, browser: Browser, database: str
+) -> None:
+    async with open_page(browser) as first, await AsyncConnection.connect(database, autocommit=True) as conn:
+        await _open_live(first, f"{fleet.url}/admin/queue/bulk", [])
+        second = await first.context.new_page()
+        await second.goto(f"{fleet.url}/admin/queue/bulk/3")
+        await expect(second.locator(".title .badge")).to_contain_text("Running")
+        async with second.expect_request("**/queue/events?*"):
+            await first.close()
+        await conn.execute("UPDATE riverrun_bulk SET state = 'done', finished_at = now() WHERE id = 3")
+
+        await expect(second.locator(".title .badge")).to_contain_text("Done", timeout=15_000)
+
+
+async def _open_live(page: Page, url: str, asked: list[str]) -> None:
+    """Open a page and wait until its first events have had it drawn anew; note each time that it asks in ``asked``."""
+
+    def draws(request: Request) -> bool:
+        return request.url == url and request.resource_type == "fetch"
+
+    page.on("request", lambda request: asked.append(request.url) if draws(request) else None)
+    async with page.expect_event("requestfinished", draws):
+        await page.goto(url)
 
 
 async def test_a_token_is_made_copied_and_revoked(fleet: Admin, browser: Browser) -> None:

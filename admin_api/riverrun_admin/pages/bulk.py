@@ -10,8 +10,6 @@ from aiohttp import web
 from riverrun.store.bulk_operations import Bulk
 from riverrun_admin.pages.render import page
 
-RUNNING = "running"
-
 
 def bulks_page(request: web.Request, found: Sequence[Bulk], next_cursor: str | None) -> web.Response:
     """Return the list of operations."""
@@ -19,7 +17,6 @@ def bulks_page(request: web.Request, found: Sequence[Bulk], next_cursor: str | N
         request,
         "bulk",
         bulks=found,
-        topics=",".join(f"bulk:{bulk.id}" for bulk in found if bulk.state == RUNNING),
         next_cursor=next_cursor,
         on_first_page=not request.query.get("cursor"),
         jobs_of=jobs_of,

@@ -4,68 +4,88 @@
 const HIDDEN_MILLISECONDS = 30_000;
 const TRIES = 3;
 
-/** Call `changed()` whenever one of `topics` has changed, and at least every `every` milliseconds without a stream. */
+/** Topics that tell all there is on their pages; other pages have more, such as charts, that moves without an event. */
+const TELLS_ALL = /^bulk\b/;
+
+/** Call `changed()` whenever one of `topics` has changed, and every `every` milliseconds while there is no stream. */
 export function openFeed(topics, { changed, every }) {
   const wanted = topics.split(",").filter(Boolean);
-  let heard = -Infinity;
-  const hear = () => { heard = performance.now(); changed(); };
-  // Also with a stream: what it has no topic for, such as charts, moves too; only more slowly then.
+  const told = wanted.length > 0 && wanted.every((topic) => TELLS_ALL.test(topic));
+  const feed = { streams: false, heard: -Infinity };
+  const hear = () => { feed.heard = performance.now(); changed(); };
   setInterval(() => {
-    if (!document.hidden && performance.now() - heard > (heard === -Infinity ? every : 5 * every)) changed();
+    if (document.hidden || (feed.streams && told)) return;
+    if (performance.now() - feed.heard > (feed.streams ? 5 * every : every)) changed();
   }, every);
   if (wanted.length === 0 || !("locks" in navigator) || !("BroadcastChannel" in window)) return;
-  share(wanted, hear);
+  share(wanted, hear, (streams) => {
+    // What happened before this tab listened is not told again.
+    if (streams && !feed.streams) hear();
+    feed.streams = streams;
+  });
 }
 
 /** Tell every tab which topics this one wants; the tab that leads streams what all of them want. */
-function share(wanted, hear) {
+function share(wanted, hear, streaming) {
   const channel = new BroadcastChannel("riverrun");
   const me = crypto.randomUUID?.() ?? String(Math.random());
   const others = new Map();
-  let reopen = () => {};
+  let mine = wanted, hiding = 0, leading = null;
+  const announce = () => { channel.postMessage({ tab: me, topics: mine }); leading?.reopen(); };
+  const want = (topics) => { mine = topics; announce(); };
   channel.onmessage = ({ data }) => {
-    if (data.changed) { if (data.changed.some((topic) => wanted.includes(topic))) hear(); return; }
+    if (data.changed) { if (wanted.includes(data.changed)) hear(); return; }
+    if ("streams" in data) { streaming(data.streams); return; }
+    if (data.leads) { streaming(false); announce(); return; }
     if (data.leaving) others.delete(data.tab);
-    else if (data.ask) announce();
     else others.set(data.tab, data.topics);
-    reopen();
+    leading?.reopen();
+    leading?.tell();
   };
-  const announce = () => channel.postMessage({ tab: me, topics: document.hidden ? [] : wanted });
   addEventListener("pagehide", () => channel.postMessage({ tab: me, leaving: true }));
-  document.addEventListener("visibilitychange", announce);
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(want, HIDDEN_MILLISECONDS, []);
+    else want(wanted);
+  });
   announce();
   navigator.locks.request("riverrun-events", () => new Promise(() => {
-    channel.postMessage({ ask: true });
-    const all = () => [...new Set([...wanted, ...[...others.values()].flat()])].sort().slice(0, 50);
-    reopen = stream(all, (topic) => { channel.postMessage({ changed: [topic] }); if (wanted.includes(topic)) hear(); });
+    channel.postMessage({ leads: me });
+    leading = stream({
+      topics: () => [...new Set([...mine, ...[...others.values()].flat()])].sort().slice(0, 50).join(","),
+      hear: (topic) => { channel.postMessage({ changed: topic }); if (wanted.includes(topic)) hear(); },
+      streaming: (streams) => { channel.postMessage({ streams }); streaming(streams); },
+    });
   }));
 }
 
-/** Keep a stream of the topics that `all()` returns open; return what opens it anew when these are others. */
-function stream(all, hear) {
-  let source = null, open = "", failures = 0, hiding = 0;
-  function start() {
-    const topics = all().join(",");
-    if (failures >= TRIES || (source && topics === open)) return;
+/** Keep a stream of `topics()` open, and say whether it is; `reopen()` looks whether these are others, `tell()` says it again. */
+function stream({ topics, hear, streaming }) {
+  let source = null, open = "", failures = 0;
+  const tell = () => streaming(source?.readyState === EventSource.OPEN);
+  function close() {
     source?.close();
-    open = topics;
-    source = new EventSource(`${document.body.dataset.base}queue/events?topics=${encodeURIComponent(topics)}`);
-    source.onopen = () => { failures = 0; };
+    source = null;
+    tell();
+  }
+  function reopen() {
+    const wanted = topics();
+    if (failures >= TRIES || (source && wanted === open)) return;
+    if (source) close();
+    open = wanted;
+    if (wanted === "") return;
+    source = new EventSource(`${document.body.dataset.base}queue/events?topics=${encodeURIComponent(wanted)}`);
+    source.onopen = () => { failures = 0; tell(); };
     source.onerror = () => {
       failures += 1;
-      if (failures >= TRIES || source.readyState === EventSource.CLOSED) { source.close(); source = null; failures = TRIES; setTimeout(retry, 30_000); }
+      if (failures >= TRIES || source.readyState === EventSource.CLOSED) { failures = TRIES; close(); setTimeout(retry, 30_000); }
+      else tell();
     };
-    for (const name of ["overview", "queue", "job"]) {
+    for (const name of ["overview", "queue", "job", "bulk"]) {
       source.addEventListener(name, (event) => hear(JSON.parse(event.data).topic ?? name));
     }
   }
-  function retry() { failures = 0; start(); }
-  function stop() { source?.close(); source = null; }
-  document.addEventListener("visibilitychange", () => {
-    clearTimeout(hiding);
-    if (document.hidden) hiding = setTimeout(stop, HIDDEN_MILLISECONDS);
-    else start();
-  });
-  start();
-  return start;
+  function retry() { failures = 0; reopen(); }
+  reopen();
+  return { reopen, tell };
 }

@@ -15,7 +15,8 @@ export function startLive() {
   const button = document.getElementById("live");
   const every = document.body.dataset.refresh === "off" ? 0 : 1000 * Number(document.body.dataset.refresh);
   const editable = main.querySelector("form.form:not([data-quiet]) textarea") !== null;
-  const view = { shown: keyed(main), waiting: null, held: false, failures: 0, last: 0, timer: 0, asking: false };
+  const moves = every > 0 && !editable;
+  const view = { shown: keyed(main), waiting: null, held: false, failures: 0, last: 0, timer: 0, asking: false, again: false };
 
   function show(state) {
     button.dataset.state = state;
@@ -24,6 +25,7 @@ export function startLive() {
   }
 
   async function refresh({ force = false } = {}) {
+    if (view.asking) view.again = true; // what happens meanwhile may be too late for the answer that is on its way
     if (view.asking || (document.hidden && !force)) return;
     view.asking = true;
     try {
@@ -37,9 +39,12 @@ export function startLive() {
       else offer();
     } catch {
       view.failures += 1;
+      view.again = true;
     } finally {
       view.asking = false;
       view.last = performance.now();
+      if (view.again && moves) soon();
+      view.again = false;
       show(view.failures >= GIVEN_UP_AFTER ? "offline" : view.held || view.waiting ? "held" : "live");
     }
   }
@@ -86,7 +91,7 @@ export function startLive() {
   }
 
   button.hidden = false;
-  if (every === 0 || editable) {
+  if (!moves) {
     show("off");
     button.addEventListener("click", () => refresh({ force: true }));
     return { refresh, toggle: () => refresh({ force: true }) };

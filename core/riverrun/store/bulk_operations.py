@@ -141,15 +141,19 @@ def get(bulk_id: int, *, queues: Sequence[str] | None = None) -> Steps[Bulk]:
     Raises:
         NotFound: There is none with this id.
     """
-    rows = yield Query("bulk_list", {"id": bulk_id, "queues": _like(queues), "before": None, "rows": 1})
+    params = {"id": bulk_id, "state": None, "queues": _like(queues), "before": None, "rows": 1}
+    rows = yield Query("bulk_list", params)
     if not rows:
         raise NotFound("bulk operation", bulk_id)
     return _bulk(rows[0])
 
 
-def listed(*, before: int | None = None, rows: int = 50, queues: Sequence[str] | None = None) -> Steps[list[Bulk]]:
-    """Return operations, the newest first, older than the id ``before``; of ``queues`` as ``get``."""
-    found = yield Query("bulk_list", {"id": None, "queues": _like(queues), "before": before, "rows": rows})
+def listed(
+    *, before: int | None = None, rows: int = 50, state: str | None = None, queues: Sequence[str] | None = None
+) -> Steps[list[Bulk]]:
+    """Return operations, the newest first: older than the id ``before``, in one ``state``, of ``queues`` as ``get``."""
+    params = {"id": None, "state": state, "queues": _like(queues), "before": before, "rows": rows}
+    found = yield Query("bulk_list", params)
     return [_bulk(row) for row in found]
 
 

@@ -10,13 +10,22 @@ from typing import Any
 
 import aiohttp
 import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
 
 from riverrun.database.statements import Steps
 from riverrun.store.watching import Watched, watch
 from riverrun_admin import events
 from support.admin import Admin
+from support.jobs import insert
 
 WITHIN = 10.0
+Connection = AsyncConnection[TupleRow]
+ENDLESS = {
+    "action": "retry", "filter": "kind:email", "wanted": '{"states": []}', "actor": "token:anna", "first_id": 1,
+    "last_id": 10**15, "position": 0,
+}  # fmt: skip
+"""An operation that runs longer than any test."""
 
 
 @asynccontextmanager
@@ -63,6 +72,38 @@ async def test_the_overview_and_a_queue_are_told_when_jobs_come(admin: Admin) ->
     assert overview["topic"] == "overview"
     assert overview["states"]["available"] == {"value": 0, "relation": "eq"}
     assert told["queue:mail"]["available"] == {"value": 1, "relation": "eq"}
+
+
+async def test_operations_are_told_when_they_begin_move_and_end(admin: Admin, conn: Connection) -> None:
+    async with watching(admin, "bulk") as stream:
+        _, none = await next_event(stream)
+        bulk_id = await insert(conn, "riverrun_bulk", **ENDLESS)
+        _, begun = await next_event(stream)
+        _, moved = await next_event(stream)
+        await admin.post("/admin/queue/bulk/abort", {"bulk_id": bulk_id})
+        ended = moved
+        while ended["running"]:
+            _, ended = await next_event(stream)
+
+    assert none == {"topic": "bulk", "newest_id": None, "running": []}
+    assert (begun["newest_id"], [each["bulk_id"] for each in begun["running"]]) == (bulk_id, [bulk_id])
+    assert begun["running"][0].keys() >= {"action", "filter", "state", "progress", "matched", "changed"}
+    assert moved["running"][0]["updated_at"] > begun["running"][0]["updated_at"]
+    assert ended == {"topic": "bulk", "newest_id": bulk_id, "running": []}
+
+
+async def test_one_operation_is_told_until_its_end(admin: Admin, conn: Connection) -> None:
+    bulk_id = await insert(conn, "riverrun_bulk", **ENDLESS)
+
+    async with watching(admin, f"bulk:{bulk_id}") as stream:
+        _, first = await next_event(stream)
+        await admin.post("/admin/queue/bulk/abort", {"bulk_id": bulk_id})
+        last = first
+        while last["state"] == "running":
+            _, last = await next_event(stream)
+
+    assert (first["topic"], first["state"]) == (f"bulk:{bulk_id}", "running")
+    assert (last["topic"], last["state"]) == (f"bulk:{bulk_id}", "aborted")
 
 
 async def test_who_comes_back_is_told_only_what_is_new(admin: Admin) -> None:
@@ -123,7 +164,7 @@ async def test_more_streams_than_allowed_are_refused(admin: Admin, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    "topics", ["", "nonsense", "queue:", "queue:A b", "job:x", "job:0", ",".join(["job:1"] * 3 + ["x"])]
+    "topics", ["", "nonsense", "queue:", "queue:A b", "job:x", "job:0", "bulk:x", "bulk@mail", ",".join(["job:1"] * 3 + ["x"])]
 )
 async def test_a_topic_that_is_not_known_is_refused(admin: Admin, topics: str) -> None:
     answer = await admin.get("/admin/queue/events", params={"topics": topics})

@@ -215,6 +215,28 @@ async def test_a_stream_tells_of_their_queues_alone(locked: Admin) -> None:
     assert b'"default"' not in told
 
 
+async def test_a_stream_of_operations_tells_of_those_on_their_queues_alone(locked: Admin, conn: Connection) -> None:
+    headers = await _scoped(locked, "read")
+    endless = {"action": "retry", "actor": "boss", "first_id": 1, "last_id": 10**15, "position": 0}
+    for queue in ("mail", "default"):
+        wanted = f'{{"states": [], "queues": ["{queue}"], "kinds": ["nothing_yet"]}}'
+        await insert(conn, "riverrun_bulk", **endless, filter=f"queue:{queue} kind:nothing_yet", wanted=wanted)
+
+    async with (
+        locked.session.get(f"{locked.url}{STREAM}?topics=bulk", headers=headers) as response,
+        asyncio.timeout(10),
+    ):
+        told = await _until(response.content, b"event: bulk")
+    async with locked.session.get(f"{locked.url}{STREAM}?topics=bulk", headers=bearing(BOSS)) as response:
+        async with asyncio.timeout(10):
+            told_to_all = await _until(response.content, b"event: bulk")
+
+    assert b'"topic":"bulk","newest_id":1,' in told
+    assert b"queue:mail" in told
+    assert b"default" not in told
+    assert b"queue:default" in told_to_all
+
+
 async def _until(stream: aiohttp.StreamReader, wanted: bytes) -> bytes:
     while wanted not in (block := await stream.readuntil(b"\n\n")):
         pass
