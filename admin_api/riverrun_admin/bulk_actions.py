@@ -80,4 +80,4 @@ async def clear(request: web.Request, queue: str) -> Bulk:
     """Begin to delete all jobs of a queue that are available."""
     check_queue_is_theirs(request, queue)
     wanted = JobFilter(states=(JobState.AVAILABLE,), queues=(queue,))
-    return await begin(request, "delete", {}, wanted, text=f"state:available queue:{queue}")
+    return await begin(request, "delete", {}, wanted, text=f"state:available {job_query.term('queue', [queue])}")

@@ -51,10 +51,10 @@ def job_filter(request: web.Request, *, also: frozenset[str] = PAGING) -> JobFil
     line = job_query.parse(request.query.get("filter", ""), "?filter")
     beside = JobFilter(
         states=_values(request, "state", _state),
-        queues=_values(request, "queue", names.check_any_queue),
-        kinds=_values(request, "kind", names.check_kind),
-        tags=_values(request, "tag", names.check_tag),
-        tags_all=_values(request, "tags_all", names.check_tag),
+        queues=_values(request, "queue", names.check_looked_up),
+        kinds=_values(request, "kind", names.check_looked_up),
+        tags=_values(request, "tag", names.check_looked_up),
+        tags_all=_values(request, "tags_all", names.check_looked_up),
         metadata=_single(request, "metadata", check_args_text),
         priorities=_values(request, "priority", _priority),
         ids=_values(request, "id", names.check_job_id),
@@ -68,7 +68,7 @@ def filter_line(request: web.Request, *, also: frozenset[str] = PAGING) -> str:
     """Return what the query of a list asks for as one line, which `riverrun.job_query.parse` reads.
 
     Raises:
-        InvalidInput: As `job_filter`; or a parameter has no term that says the same.
+        InvalidInput: As `job_filter`; or a parameter has no term that says the same, or the line is too long.
     """
     job_filter(request, also=also)
     query = request.query
@@ -77,9 +77,11 @@ def filter_line(request: web.Request, *, also: frozenset[str] = PAGING) -> str:
             raise InvalidInput(f"?{name}", query[name], "a term of the filter in its place", code="unknown")
     terms = [query.get("filter", "").strip()]
     given = {name: [value for value in query.getall(name, []) if value] for name in _TERMS}
-    terms += [f"{name}:{','.join(values)}" for name, values in given.items() if values]
+    terms += [job_query.term(name, values) for name, values in given.items() if values]
     terms += [f"created:{sign}{query[name].replace(' ', 'T')}" for name, sign in _BOUNDS.items() if query.get(name)]
-    return " ".join(filter(None, terms))
+    line = " ".join(filter(None, terms))
+    job_query.parse(line, "?filter")
+    return line
 
 
 def order_wanted(request: web.Request) -> listing.Order | None:

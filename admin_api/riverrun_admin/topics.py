@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from riverrun.errors import InvalidInput
-from riverrun.names import check_any_queue, check_job_id
+from riverrun.names import check_job_id, check_looked_up
 from riverrun_admin.filters import refuse_unknown
 
 MOST_TOPICS = 50
@@ -37,7 +37,7 @@ def _topic(text: str) -> str:
     if text in OF_ALL_QUEUES:
         return text
     if kind == "queue":
-        return f"queue:{check_any_queue(name, '?topics')}"
+        return f"queue:{check_looked_up(name, '?topics')}"
     if kind == "job":
         return f"job:{check_job_id(name, '?topics')}"
     if kind == BULK:

@@ -4,14 +4,15 @@
     created:>-1h finalized:<2030-01-31 args.user.id:7 meta.tenant:"acme" email
 
 A term is a name, a colon and a value; a comma, or the same name once more, means "or", different names mean "and". A
-word without a name is an id or a kind. Everything is bounded before it is looked at, and no value is a pattern.
+word without a name is an id or a kind. A kind, queue or tag keeps to the rule for such names, so that slips are seen;
+in quotes, as in JSON, it is any text. Everything is bounded before it is looked at, and no value is a pattern.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +28,9 @@ LONGEST = 2_000
 MOST_TERMS = 50
 MOST_VALUES = 100
 DEEPEST = 10
+_LONGEST_NUMBER = 300
 _TERM = re.compile(r'\s*(?:([A-Za-z_][\w.-]*):)?((?:"(?:[^"\\]|\\.)*+"|[^\s"])++)')
+_VALUE = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^",])*+')
 _PATH = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _ALLOWED = (
@@ -51,12 +54,12 @@ def parse(text: str, field: str = "filter", *, now: datetime | None = None) -> J
     reading = _Reading(field, now or datetime.now(UTC))
     position, terms = 0, 0
     while position < len(text.rstrip()):
-        term = _TERM.match(text, position)
+        found = _TERM.match(text, position)
         terms += 1
-        if term is None or terms > MOST_TERMS:
+        if found is None or terms > MOST_TERMS:
             raise InvalidInput(field, text[position:], f"up to {MOST_TERMS} {_ALLOWED}", code="format")
-        reading.take((term[1] or "").lower() if "." not in (term[1] or "") else term[1], term[2])
-        position = term.end()
+        reading.take((found[1] or "").lower() if "." not in (found[1] or "") else found[1], found[2])
+        position = found.end()
     return reading.filter()
 
 
@@ -73,10 +76,15 @@ def merged(first: JobFilter, second: JobFilter, field: str = "filter") -> JobFil
     return replace(first, **said)
 
 
+def term(name: str, values: Iterable[object]) -> str:
+    """Return the term that `parse` reads as ``values``; in quotes stands what the rule of its name does not allow."""
+    return f"{name}:{','.join(_written(name, str(value)) for value in values)}"
+
+
 def without(text: str, name: str) -> str:
     """Return the line without its terms of one name, such as ``state``; `parse` has read it before."""
-    terms = [term for term in _TERM.finditer(text) if (term[1] or "").lower() != name]
-    return " ".join(term[0].strip() for term in terms)
+    kept = [found for found in _TERM.finditer(text) if (found[1] or "").lower() != name]
+    return " ".join(found[0].strip() for found in kept)
 
 
 class _Reading:
@@ -99,13 +107,11 @@ class _Reading:
         elif name == "error":
             self._once(name, _unquoted(value))
         elif name in _SEVERAL:
-            kind, check = _SEVERAL[name]
-            for part in value.split(","):
-                self._add(kind, check(_number(part) if name == "priority" else _unquoted(part), self._place(name)))
+            for part in _parts(value):
+                self._add(_SEVERAL[name][0], _checked(name, part, self._place(name)))
         elif not name:
-            by_id = value.isascii() and value.isdigit()
-            kind, check = _SEVERAL["id" if by_id else "kind"]
-            self._add(kind, check(_unquoted(value), self._field))
+            name = "id" if value.isascii() and value.isdigit() else "kind"
+            self._add(_SEVERAL[name][0], _checked(name, value, self._field))
         else:
             raise InvalidInput(self._field, name, _ALLOWED, code="unknown")
 
@@ -172,18 +178,47 @@ def _state(value: object, field: str) -> JobState:
         raise InvalidInput(field, value, ", ".join(JobState), code="unknown") from error
 
 
+def _priority(value: object, field: str) -> int:
+    text = str(value)
+    return names.check_priority(int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text, field)
+
+
 _SEVERAL: Mapping[str, tuple[str, Callable[[object, str], object]]] = {
     "state": ("states", _state),
     "queue": ("queues", names.check_any_queue),
     "kind": ("kinds", names.check_kind),
     "tag": ("tags", names.check_tag),
-    "priority": ("priorities", names.check_priority),
+    "priority": ("priorities", _priority),
     "id": ("ids", names.check_job_id),
 }
 
 
-def _number(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text
+_ANY_TEXT = frozenset({"kind", "queue", "tag"})
+"""Terms whose values other clients make, by a rule of their own or none."""
+
+
+def _parts(value: str) -> Iterator[str]:
+    """Yield what stands between commas; one within quotes is none."""
+    position = 0
+    while position <= len(value):
+        found = _VALUE.match(value, position)
+        assert found is not None  # noqa: S101 - it matches nothing as well
+        yield found[0]
+        position = found.end() + 1
+
+
+def _checked(name: str, part: str, field: str) -> object:
+    said = _unquoted(part)
+    check = names.check_looked_up if said != part and name in _ANY_TEXT else _SEVERAL[name][1]
+    return check(said, field)
+
+
+def _written(name: str, text: str) -> str:
+    try:
+        _SEVERAL[name][1](text, name)
+    except InvalidInput:
+        return json.dumps(text, ensure_ascii=False)
+    return text
 
 
 def _unquoted(text: str) -> str:
@@ -192,11 +227,13 @@ def _unquoted(text: str) -> str:
 
 
 def _json_value(text: str) -> object:
-    """Return a number, true, false, null or a quoted text; anything else is text as it stands."""
-    if text[:1] in "[{" or len(text) > 300:
+    """Return a number, true, false, null or a quoted text that can be stored; anything else is text as it stands."""
+    if text[:1] in "[{" or (len(text) > _LONGEST_NUMBER and not text.startswith('"')):
         return text
     try:
-        value = json.loads(text, parse_constant=lambda word: word)
+        value = json.loads(text, parse_constant=lambda word: word, strict=False)
     except ValueError:
+        return text
+    if isinstance(value, str) and UNSTORABLE.search(value):
         return text
     return text if isinstance(value, float) and text.strip("-0123456789.") else value

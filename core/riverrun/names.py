@@ -22,6 +22,7 @@ _QUEUE = re.compile(r"[a-z0-9]+(?:[_|-][a-z0-9]+)*")
 _ANY_QUEUE = re.compile(r"[A-Za-z0-9_|:.-]+")
 _KIND = re.compile(r"\w[\w\-\[\]<>/.·:+]+", re.ASCII)
 _TAG = re.compile(r"\w[\w-]+\w", re.ASCII)
+_LOOKED_UP = re.compile("[^\x00\ud800-\udfff]+")  # all that PostgreSQL stores
 _SERVER_ID = re.compile(r"[A-Za-z0-9._-]+")
 _JOB_ID = re.compile(r"[0-9]{1,19}")
 
@@ -29,6 +30,7 @@ _QUEUE_ALLOWED = "1 to 64 lower-case letters and digits, in groups joined by sin
 _ANY_QUEUE_ALLOWED = "1 to 127 letters, digits and _-|:."
 _KIND_ALLOWED = "2 to 127 letters, digits and _-[]<>/.·:+, beginning with a letter, a digit or _"
 _TAG_ALLOWED = "3 to 255 letters, digits, _ and -, neither beginning nor ending with -"
+_LOOKED_UP_ALLOWED = "1 to 255 characters of text"
 _SERVER_ID_ALLOWED = "1 to 64 letters, digits, '.', '_' and '-'"
 
 
@@ -45,6 +47,11 @@ def check_any_queue(value: object, field: str) -> str:
 def check_kind(value: object, field: str) -> str:
     """Return ``value`` as the kind of a job, the stable string that picks its handler."""
     return _matching(value, field, pattern=_KIND, longest=127, allowed=_KIND_ALLOWED)
+
+
+def check_looked_up(value: object, field: str) -> str:
+    """Return ``value`` as the kind, queue or tag of jobs to look for, which another client may have made by no rule."""
+    return _matching(value, field, pattern=_LOOKED_UP, longest=255, allowed=_LOOKED_UP_ALLOWED)
 
 
 def check_schedule_name(value: object, field: str) -> str:

@@ -15,12 +15,11 @@ from riverrun.members import object_of, output_member, own_members
 from riverrun.names import (
     check_any_queue,
     check_job_id,
-    check_kind,
+    check_looked_up,
     check_priority,
     check_queue,
     check_schedule_name,
     check_server_id,
-    check_tag,
 )
 from riverrun.new_job import NewJob
 from riverrun.pauses import new_pause
@@ -295,10 +294,10 @@ def page(
         raise InvalidInput("cursor", cursor, "the next_cursor of an earlier page, or None", code="type")
     wanted = listing.JobFilter(
         states=_each("state", filters.get("state", ()), check_state),
-        queues=_each("queue", filters.get("queue", ()), check_any_queue),
-        kinds=_each("kind", filters.get("kind", ()), check_kind),
-        tags=_each("tag", filters.get("tag", ()), check_tag),
-        tags_all=_each("tags_all", filters.get("tags_all", ()), check_tag),
+        queues=_each("queue", filters.get("queue", ()), check_looked_up),
+        kinds=_each("kind", filters.get("kind", ()), check_looked_up),
+        tags=_each("tag", filters.get("tag", ()), check_looked_up),
+        tags_all=_each("tags_all", filters.get("tags_all", ()), check_looked_up),
         metadata=None if (said := filters.get("metadata")) is None else check_args(said, "metadata"),
         ids=_each("id", filters.get("id", ()), check_job_id),
         priorities=_each("priority", filters.get("priority", ()), check_priority),

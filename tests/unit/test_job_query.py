@@ -7,12 +7,12 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
-from riverrun.job_query import merged, parse, without
+from riverrun.job_query import LONGEST, merged, parse, term, without
 from riverrun.store.listing import JobFilter
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
@@ -43,6 +43,13 @@ NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
         ('meta.tenant:"acme inc"', JobFilter(metadata='{"tenant": "acme inc"}')),
         ("args.Big:12345678901234567890123", JobFilter(args='{"Big": 12345678901234567890123}')),
         ("STATE:running", JobFilter(states=(JobState.RUNNING,))),
+        ('queue:"A b"', JobFilter(queues=("A b",))),
+        ('kind:"a,b",cd,"x:\\"y\\""', JobFilter(kinds=("a,b", "cd", 'x:"y"'))),
+        ('"Send Email"', JobFilter(kinds=("Send Email",))),
+        ('tag:"x"', JobFilter(tags=("x",))),
+        ('state:"running" priority:"2" id:"5"', JobFilter(states=(JobState.RUNNING,), priorities=(2,), ids=(5,))),
+        ('error:"two\nlines"', JobFilter(error="two\nlines")),
+        ('error:"\\u0000" args.x:"\\ud800"', JobFilter(error='"\\u0000"', args='{"x": "\\"\\\\ud800\\""}')),
     ],
 )  # fmt: skip
 def test_a_line_means(text: str, meaning: JobFilter) -> None:
@@ -52,7 +59,8 @@ def test_a_line_means(text: str, meaning: JobFilter) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "state:nonsense", "colour:red", 'queue:"A b"', "priority:0", "priority:x", "id:0", "id:x", "tag:x",
+        "queue:A_b c!", 'kind:"' + "k" * 256 + '"', 'kind:""', 'kind:"a"b"c"', 'kind:"\\u0000"', "kind:ab,",
+        "state:nonsense", "colour:red", "priority:0", "priority:x", "id:0", "id:x", "tag:x",
         "created:-1h", "created:>yesterday", "created:>2030-13-01", "created:>2030-01-01T00:00:00",
         "created:>-1h created:>-2h",
         "args.:1", "args..x:1", "args.x:1 args.x:2", "args.x:1 args.x.y:2", "args." + ".".join("a" * 11) + ":1",
@@ -68,6 +76,28 @@ def test_what_is_not_allowed_is_refused_by_name(text: str) -> None:
 
     assert refused.value.field.startswith("filter")
     assert len(str(refused.value)) < 400
+
+
+STORABLE = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=127)
+
+
+@given(st.sampled_from(["kind", "queue", "tag"]), st.lists(STORABLE, min_size=1, max_size=4, unique=True))
+def test_any_text_that_a_term_is_written_of_is_read_back(name: str, values: list[str]) -> None:
+    written = term(name, values)
+    assume(len(written) <= LONGEST)
+
+    read = parse(f"state:running {written} id:7")
+
+    assert (read.kinds or read.queues or read.tags) == tuple(values)
+    assert (read.states, read.ids) == ((JobState.RUNNING,), (7,))
+    assert parse(without(f"state:running {written}", "state")) == parse(written)
+
+
+def test_what_the_rule_of_a_name_allows_is_written_as_it_stands() -> None:
+    assert term("kind", ["Send[v2]", "a·b"]) == "kind:Send[v2],a·b"
+    assert term("tag", ["vip", "a,b"]) == 'tag:vip,"a,b"'
+    assert term("state", ["running"]) == "state:running"
+    assert term("priority", ["1", 2]) == "priority:1,2"
 
 
 @given(st.text(max_size=2_000))

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
+from riverrun.job_query import term
 from riverrun.schedule import Schedule
 from riverrun.store import horizon, notices
 from riverrun.store.horizon import Pin
@@ -94,7 +95,8 @@ def _discarded(found: Sequence[Discarded]) -> Iterator[Alert]:
     for each in sorted(found, key=lambda each: -each.jobs):
         if each.jobs >= MANY_DISCARDED:
             minutes = int(notices.LATELY.total_seconds() // 60)
-            line = f"state:discarded queue:{each.queue} kind:{each.kind} finalized:>-{minutes}m"
+            named = f"{term('queue', [each.queue])} {term('kind', [each.kind])}"
+            line = f"state:discarded {named} finalized:>-{minutes}m"
             yield Alert(
                 "discarded",
                 f"{each.queue}-{each.kind}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -79,7 +80,7 @@ def charts(
         if period.by_hour:
             return None
         after, before = moment(starts[step]), moment(starts[step] + period.step)
-        return f"created_after={after}&created_before={before}" + (f"&queue={queue}" if queue else "")
+        return f"created_after={after}&created_before={before}" + (f"&{urlencode({'queue': queue})}" if queue else "")
 
     shown = [series for series in ended if any(series.values)] or ended[:1]
     return {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from riverrun.errors import NotFound
-from riverrun.names import check_any_queue
+from riverrun.names import check_looked_up
 from riverrun.store import statistics
 from riverrun.store.figures import PERIODS
 from riverrun.store.statistics import Executor, QueueStatistics
@@ -47,7 +47,7 @@ async def queue_page(request: web.Request) -> web.Response:
     Raises:
         NotFound: Nobody knows the queue, or the sender may not see it.
     """
-    name = check_any_queue(request.query.get("name"), "?name")
+    name = check_looked_up(request.query.get("name"), "?name")
     snapshot = await snapshot_seen(request)
     queue = next((each for each in snapshot.statistics.queues if each.name == name), None)
     if queue is None:

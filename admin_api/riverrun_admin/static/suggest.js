@@ -49,6 +49,12 @@ function word(field) {
   return { start, said: before.slice(start) };
 }
 
+/** Return a value as a line says it: in quotes unless the rule of its name surely allows it bare. */
+function written(term, value) {
+  const bare = term === "tag" ? /^\w[\w-]+\w$/ : /^\w[\w.:-]+$/;
+  return bare.test(value) ? value : JSON.stringify(value);
+}
+
 /** Return what `said` may become: a term, or a term with one more value. */
 function completions(said) {
   if (!known || !said) return [];
@@ -56,15 +62,15 @@ function completions(said) {
   if (name === undefined) {
     const begun = said.toLowerCase();
     const terms = known.terms.filter((term) => term.startsWith(begun)).map((term) => (term === "args" || term === "meta" ? `${term}.` : `${term}:`));
-    return [...terms, ...known.kind.filter((kind) => kind.toLowerCase().includes(begun)).map((kind) => `kind:${kind}`)];
+    return [...terms, ...known.kind.filter((kind) => kind.toLowerCase().includes(begun)).map((kind) => `kind:${written("kind", kind)}`)];
   }
   const parts = values.split(",");
   const begun = parts.pop().toLowerCase();
   const term = name.toLowerCase();
   const all = known.terms.includes(term) ? known[term] ?? [] : [];
-  const fits = all.filter((value) => value.toLowerCase().includes(begun) && !parts.includes(value));
+  const fits = all.filter((value) => value.toLowerCase().includes(begun) && !parts.includes(written(term, value)));
   fits.sort((one, other) => other.toLowerCase().startsWith(begun) - one.toLowerCase().startsWith(begun));
-  return fits.map((value) => `${name}:${[...parts, value].join(",")}`);
+  return fits.map((value) => `${name}:${[...parts, written(term, value)].join(",")}`);
 }
 
 function show(field, list) {

@@ -164,7 +164,7 @@ async def test_more_streams_than_allowed_are_refused(admin: Admin, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    "topics", ["", "nonsense", "queue:", "queue:A b", "job:x", "job:0", "bulk:x", "bulk@mail", ",".join(["job:1"] * 3 + ["x"])]
+    "topics", ["", "nonsense", "queue:", "job:x", "job:0", "bulk:x", "bulk@mail", ",".join(["job:1"] * 3 + ["x"])]
 )
 async def test_a_topic_that_is_not_known_is_refused(admin: Admin, topics: str) -> None:
     answer = await admin.get("/admin/queue/events", params={"topics": topics})
