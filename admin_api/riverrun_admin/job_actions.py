@@ -10,11 +10,12 @@ from psycopg import AsyncConnection
 
 from riverrun.errors import Conflict, JobFinalized, JobRunning, NotFound, RiverrunError
 from riverrun.job import Job, JobState
+from riverrun.masking import check_shown
 from riverrun.store import changing, jobs
 from riverrun.store.changing import JobChange
 from riverrun_admin.auditing import LARGEST_KEPT, note
 from riverrun_admin.documents import job_document
-from riverrun_admin.reading import read_job
+from riverrun_admin.reading import read_job, stored_job
 from riverrun_admin.scope import check_queue_is_theirs, theirs
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run, transaction
@@ -87,11 +88,15 @@ async def change_one(request: web.Request, job_id: int, wanted: JobChange, *, na
 
     Raises:
         NotFound, JobRunning, JobFinalized, UniqueConflict: It was not changed.
+        InvalidInput: What is hidden of its arguments would be lost.
         Problem: 403, the sender's token is not for the queue that it shall go to.
     """
     if wanted.queue is not None:
         check_queue_is_theirs(request, wanted.queue)
-    before = await read_job(request, job_id)
+    stored = await stored_job(request, job_id)
+    if wanted.args_text is not None:
+        check_shown(wanted.args_text, "task_params", stored=stored.args_text)
+    before = services(request).mask.job(stored)
     outcome = (await change(request, [job_id], wanted))[job_id]
     if isinstance(outcome, RiverrunError):
         raise outcome

@@ -19,8 +19,8 @@ SEARCH_SECONDS = 0.1
 """How long a list goes on looking; then it gives what it has found, and where to go on."""
 
 
-async def read_job(request: web.Request, job_id: int) -> Job:
-    """Return one job as the sender may see it, and as their transaction has left it.
+async def stored_job(request: web.Request, job_id: int) -> Job:
+    """Return one job whole, as the transaction of the sender has left it; not to be shown.
 
     Raises:
         NotFound: There is none, or it is in a queue that the sender's token is not for.
@@ -28,7 +28,16 @@ async def read_job(request: web.Request, job_id: int) -> Job:
     job = await run(request, jobs.get(job_id))
     if not caller_of(request).may_use(job.queue):
         raise NotFound("job", job_id)
-    return services(request).mask.job(job)
+    return job
+
+
+async def read_job(request: web.Request, job_id: int) -> Job:
+    """Return one job as the sender may see it, and as their transaction has left it.
+
+    Raises:
+        NotFound: As `stored_job`.
+    """
+    return services(request).mask.job(await stored_job(request, job_id))
 
 
 async def read_page(

@@ -127,7 +127,10 @@ def edit(access: Access, /, *, job_id: str, output: str, **given: Any) -> None:
     with named(**_OPTIONS):
         wanted, names = _wanted(given)
     with access.client() as client:
-        before = access.mask.job(client.get(checked))
+        stored = client.get(checked)
+        with named(**_OPTIONS):
+            check_shown(wanted.args_text or "", "args_text", stored=stored.args_text)
+        before = access.mask.job(stored)
         steps = change_one(checked, wanted)
         write(client, steps, "job.edit", f"job:{checked}", before=_shown(before, names))
         after = access.mask.job(client.run(operations.get(checked)))
@@ -143,7 +146,7 @@ def _wanted(given: dict[str, Any]) -> tuple[JobChange, list[str]]:
     from riverrun.store.changing import JobChange  # noqa: PLC0415
 
     checks: dict[str, Callable[[Any, str], object]] = {
-        "args_text": lambda value, field: check_shown(check_args_text(text_of(value, field), field), field),
+        "args_text": lambda value, field: check_args_text(text_of(value, field), field),
         "queue": check_queue,
         "priority": check_priority,
         "max_attempts": check_max_attempts,

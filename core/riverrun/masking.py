@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -19,16 +20,21 @@ _HIDDEN_TEXT = f'"{HIDDEN}"'
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 
 
-def check_shown(args_text: str, field: str) -> str:
-    """Return JSON text in which nothing is hidden: what was shown with a part hidden would be stored without it.
+def check_shown(args_text: str, field: str, *, stored: str) -> None:
+    """Refuse arguments that were taken from where a part of them is hidden: they would be stored without that part.
+
+    Args:
+        args_text: The arguments, as JSON text.
+        field: What they are called, for errors.
+        stored: The arguments of the job that they are for or were taken from; texts with the sign that these have
+            themselves are no hidden ones.
 
     Raises:
-        InvalidInput: Something is.
+        InvalidInput: A text has the sign for what is hidden, whole or in a part.
     """
-    if _HIDDEN_TEXT in args_text:
+    if _signs(args_text) - _signs(stored):
         allowed = f"arguments without {HIDDEN}, which stands for what is hidden and would take its place"
         raise InvalidInput(field, HIDDEN, allowed, code="format")
-    return args_text
 
 
 class Mask:
@@ -119,6 +125,12 @@ class Mask:
 
 
 NOTHING = Mask(())
+
+
+def _signs(text: str) -> Counter[str]:
+    """Return the strings in JSON text that have the sign for what is hidden."""
+    strings = (_decoded(token[0]) for token in _TOKENS.finditer(text) if token[0].startswith('"'))
+    return Counter(words for words in strings if HIDDEN in words)
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riverrun.masking import Mask
+from riverrun.errors import InvalidInput
+from riverrun.masking import Mask, check_shown
 
 MASK = Mask(["password", "api_key"], [r"[0-9]{13,19}", r"(?i)bearer \S+"])
 
@@ -58,3 +59,30 @@ def test_the_text_and_the_value_are_hidden_alike(value: object, ascii_only: bool
     mask = Mask(["password"], ["ab+"])
 
     assert json.loads(mask.json_text(json.dumps(value, ensure_ascii=ascii_only))) == mask.value(value)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        '{"password": "hunter2"}',
+        '{"to": "Bearer abc def", "n": 1}',
+        '{"lines": ["paid with 4111111111111111 on Monday", "***"]}',
+        '{"a": {"b": ["\\u0031234567890123456"]}}',
+    ],
+)
+def test_what_was_shown_with_a_part_hidden_is_not_taken_for_the_whole(stored: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^args: '\*\*\*' is not allowed; expected arguments without \*\*\*, which"):
+        check_shown(MASK.json_text(stored), "args", stored=stored)
+
+
+@pytest.mark.parametrize(
+    ("changed", "stored"),
+    [
+        ('{"to": "b"}', '{"password": "hunter2"}'),
+        ('{"text": "*** urgent ***", "n": 2}', '{"text": "*** urgent ***", "n": 1}'),
+        ('{"text": "* * *"}', "{}"),
+        ('{"n": 1}', '{"text": "***"}'),
+    ],
+)
+def test_a_sign_that_the_job_has_itself_hides_nothing(changed: str, stored: str) -> None:
+    check_shown(changed, "args", stored=stored)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from aiohttp import web
 
 from riverrun.durations import parse_duration
-from riverrun.masking import check_shown
 from riverrun.names import check_job_id
 from riverrun.store.bulk_operations import change_of, check_action
 from riverrun.store.changing import JobChange
@@ -37,7 +36,7 @@ async def edit(request: web.Request) -> web.StreamResponse:
         "tags": fields.words("tags"),
     }
     if (args := fields.optional("task_params")) is not None:
-        given["task_params"] = check_shown(args, "task_params")
+        given["task_params"] = args
     body = validated(JobChangeBody, given)
     wanted = JobChange(args_text=body.task_params, max_attempts=body.max_attempts, tags=body.tags)
     await job_actions.change_one(request, job_id, wanted, named=given.keys() - {"job_id"})

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from riverrun.errors import InvalidInput, RiverrunError
 from riverrun.job import JobState
+from riverrun.masking import check_shown
 from riverrun.names import check_job_id, check_kind
 from riverrun.store import failures, registry
 from riverrun_admin import enqueueing, job_actions
@@ -16,6 +17,7 @@ from riverrun_admin.auditing import note
 from riverrun_admin.forms.fields import Fields, leave, read_fields
 from riverrun_admin.job_actions import Outcome
 from riverrun_admin.models import EnqueueBody
+from riverrun_admin.reading import stored_job
 from riverrun_admin.rules import validated
 from riverrun_admin.scope import queues_seen
 from riverrun_admin.transaction import run
@@ -70,9 +72,13 @@ async def group(request: web.Request) -> web.StreamResponse:
 async def enqueue(request: web.Request) -> web.StreamResponse:
     """Enqueue one job and show it."""
     fields = await read_fields(request)
+    params = await _params(request, fields)
+    if like := fields.optional("like"):
+        model = await stored_job(request, check_job_id(like, "like"))
+        check_shown(params, "task_params", stored=model.args_text)
     given: dict[str, object] = {
         "task_type": fields.text("task_type"),
-        "task_params": await _params(request, fields),
+        "task_params": params,
         "queue": fields.text("queue") or "default",
         "priority": fields.number("priority"),
         "max_attempts": fields.number("max_attempts"),

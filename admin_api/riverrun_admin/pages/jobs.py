@@ -12,7 +12,6 @@ from aiohttp import web
 from riverrun.errors import InvalidInput
 from riverrun.job import FINALIZED, Job, JobState
 from riverrun.job_query import without
-from riverrun.masking import HIDDEN
 from riverrun.store.bulk_operations import ACTIONS
 from riverrun.store.changing import WAITING
 from riverrun_admin.attempt_logs import attempt_logs
@@ -23,8 +22,9 @@ from riverrun_admin.pages.refusal import NOT_REFUSED, Refused
 from riverrun_admin.pages.render import page
 from riverrun_admin.pages.timeline import timeline
 from riverrun_admin.pages.view import CHOICES
-from riverrun_admin.reading import read_job, read_page
+from riverrun_admin.reading import read_page, stored_job
 from riverrun_admin.scope import snapshot_seen
+from riverrun_admin.services import services
 from riverrun_admin.suggestions import terms
 
 _RETRYABLE_BY_HAND = frozenset(JobState) - {JobState.RUNNING, JobState.AVAILABLE}
@@ -88,7 +88,8 @@ async def job_page(
     request: web.Request, job_id: int, *, refused: Refused = NOT_REFUSED, status: int = 200
 ) -> web.Response:
     """Return one job with its life, arguments, metadata, output, log and errors, and why a form on it was refused."""
-    job = await read_job(request, job_id)
+    stored = await stored_job(request, job_id)
+    job = services(request).mask.job(stored)
     snapshot = await snapshot_seen(request)
     metadata = {name: value for name, value in job.metadata.items() if name not in _SHOWN_APART}
     return page(
@@ -99,7 +100,7 @@ async def job_page(
         job=job,
         refused=refused,
         queues=[queue.name for queue in snapshot.statistics.queues],
-        args_hidden=HIDDEN in job.args_text,
+        args_hidden=job.args_text != stored.args_text,
         events=timeline(job),
         progress=_progress(job),
         log=attempt_logs(job)[::-1],

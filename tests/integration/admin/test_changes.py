@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from support.admin import Admin
+from support.admin import Admin, running_admin
 from support.jobs import ago, insert
 from support.queries import value
 
@@ -96,6 +97,27 @@ async def test_an_edit_that_is_not_allowed_changes_nothing(
 
     assert (answer.status, answer.pointers) == (422, [pointer]), answer.text
     assert await value(conn, "SELECT count(*) FROM riverrun_audit") == 0
+
+
+async def test_what_is_hidden_in_the_middle_of_a_text_is_not_stored_as_it_is_shown(
+    database: str, conn: Connection
+) -> None:
+    paid = '{"note": "paid with 4111111111111111 on Monday"}'
+    async with running_admin(database, mask_patterns=[r"[0-9]{13,19}"]) as admin:
+        job_id = (await admin.enqueue(task_params=paid)).json["job_id"]
+        shown = (await admin.get(f"/admin/queue/jobs/{job_id}")).json["task_params"]
+
+        edited = await admin.post("/admin/queue/update", {"job_id": job_id, "task_params": shown})
+        form = {"job_id": job_id, "task_params": orjson.dumps(shown).decode(), "max_attempts": 25, "tags": ""}
+        sent = await admin.request("POST", "/admin/form/job/edit", data=form)
+        like = {"task_type": "email", "queue": "default", "task_params": form["task_params"], "like": job_id}
+        copied = await admin.request("POST", "/admin/form/enqueue", data=like)
+
+    assert shown == {"note": "paid with *** on Monday"}
+    assert (edited.status, edited.pointers) == (422, ["/task_params"])
+    assert "which stands for what is hidden" in edited.json["errors"][0]["detail"]
+    assert (sent.status, copied.status) == (422, 422)
+    assert await value(conn, "SELECT array_agg(args::text) FROM river_job") == [paid]
 
 
 FILTERS = [
