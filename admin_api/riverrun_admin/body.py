@@ -47,7 +47,8 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     """Return the body of ``request``; it can be asked for again.
 
     Raises:
-        Problem: 413, it has more than ``limit`` bytes; 408, it did not come to its end in time.
+        Problem: 413, it has more than ``limit`` bytes; 408, it did not come to its end in time; 400, it is not
+            encoded as its header says.
     """
     too_large = Problem(413, "payload-too-large", f"the body may have at most {limit} bytes")
     body = request.get(_BODY)
@@ -65,10 +66,19 @@ async def read_body(request: web.Request, limit: int) -> bytes:
             raise Problem(408, "request-timeout", f"the body took longer than {BODY_SECONDS:.0f} s") from error
         except OSError as error:  # whoever sent it has left: an answer for the log, and no failure of ours
             raise Problem(408, "request-timeout", "the sender left before the body came to its end") from error
+        except web.RequestPayloadError as error:
+            raise undecodable(request) from error
         body = request[_BODY] = bytes(received)
     if len(body) > limit:
         raise too_large
     return body
+
+
+def undecodable(request: web.Request) -> Problem:
+    """Return the problem of a body that is not what its header says; its connection ends with the answer."""
+    request.content.feed_eof()  # or aiohttp meets the error once more, and logs it as one of ours
+    request.protocol.close()  # when the answer is sent: where the next request begins, nobody knows
+    return Problem(400, "invalid-json", "the body cannot be decoded as its header says")
 
 
 async def read_object(request: web.Request, limit: int = SMALL_BODY_BYTES) -> dict[str, Value]:

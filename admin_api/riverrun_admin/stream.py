@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from riverrun_admin.body import JOB_BODY_BYTES
+from riverrun_admin.body import JOB_BODY_BYTES, undecodable
 from riverrun_admin.problems import FieldError, Problem, invalid
 
 NDJSON = "application/x-ndjson"
@@ -31,7 +31,7 @@ async def lines(request: web.Request) -> AsyncIterator[tuple[int, bytes]]:
     """Return the lines of the body that are not blank, with their numbers from 1 on.
 
     Raises:
-        Problem: 408, the sender fell silent; 422, a line is too long.
+        Problem: 408, the sender fell silent; 400, it is not encoded as its header says; 422, a line is too long.
     """
     number, rest = 0, b""
     async for piece in _pieces(request):
@@ -71,6 +71,8 @@ async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
                 piece = await request.content.readany()
         except TimeoutError as error:
             raise Problem(408, "request-timeout", f"nothing was sent for {SILENCE_SECONDS:.0f} s") from error
+        except web.RequestPayloadError as error:
+            raise undecodable(request) from error
         if not piece:
             return
         seen.update(piece)

@@ -35,6 +35,9 @@ def report_failure(error: Exception, *, verbose: bool, language: str = "en") -> 
 
 def _show(error: click.ClickException) -> None:
     """Write what was wrong with the words of a command, as click does, in the language that is spoken."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # its message is the help
+        error.show()
+        return
     if isinstance(error, click.UsageError) and error.ctx is not None:
         command, ask = error.ctx.command_path, max(error.ctx.help_option_names, key=len)
         click.echo(error.ctx.get_usage(), err=True)

@@ -220,6 +220,7 @@ def delete(access: Access, /, *, kind: str, force: bool, yes: bool) -> None:
     confirm(say(f"Delete the handler of {kind}?"), yes=yes)
     with access.client() as client:
         write(client, registry.delete(kind, force=force), "handler.delete", f"handler:{kind}")
+    click.echo(say("deleted"), err=True)
 
 
 def _egress(access: Access) -> Egress:

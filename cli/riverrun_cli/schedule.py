@@ -114,6 +114,7 @@ def delete(access: Access, /, *, name: str, yes: bool) -> None:
     confirm(say(f"Delete the schedule {name}?"), yes=yes)
     with access.client() as client:
         write(client, schedules.delete(name), "schedule.delete", f"schedule:{name}")
+    click.echo(say("deleted"), err=True)
 
 
 @schedule.command

@@ -34,7 +34,7 @@ class InvalidInput(RiverrunError):
     """
 
     def __init__(self, field: str, value: object, allowed: str, *, code: str = "range") -> None:
-        if value is None and code == "required":
+        if value is None and code in ("required", "type"):
             super().__init__(f"{field}: nothing is given; expected {allowed}")
         else:
             super().__init__(f"{field}: {_shown(value)} is not allowed; expected {allowed}")

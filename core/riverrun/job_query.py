@@ -110,6 +110,8 @@ class _Reading:
             for part in _parts(value):
                 self._add(_SEVERAL[name][0], _checked(name, part, self._place(name)))
         elif not name:
+            if value.endswith(":"):  # rather a term and a space than such a kind, which kind:"…" names
+                raise InvalidInput(self._place(value[:-1]), None, "a value right behind the colon", code="required")
             name = "id" if value.isascii() and value.isdigit() else "kind"
             self._add(_SEVERAL[name][0], _checked(name, value, self._field))
         else:

@@ -151,9 +151,10 @@ def new_schedule(  # noqa: PLR0913 - one argument for each thing somebody may sa
 def _expression(cron: object, every: timedelta | None, timezone: object) -> str:
     """Return the expression as it is stored, once it has been read."""
     if (cron is None) == (every is None):
-        raise InvalidInput("cron", cron, "either cron or every, and not both", code="conflict")
+        code = "required" if cron is None else "conflict"
+        raise InvalidInput("cron", cron, "either cron or every, and not both", code=code)
     if every is not None and every < _SHORTEST:
-        raise InvalidInput("every", every, "a time of 1 second or more")
+        raise InvalidInput("every", format_duration(every), "a time of 1 second or more")
     field, text = ("cron", cron) if every is None else ("every", f"@every {format_duration(every)}")
     parse_expression(text, field, zone=check_zone(timezone, "timezone").key)
     return str(text)

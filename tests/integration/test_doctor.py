@@ -152,7 +152,7 @@ async def test_work_that_nobody_does_is_found(conn: Connection, database: str) -
     problems = await found(database)
 
     assert set(problems) == {"unserved", "unhandled"}
-    assert re.match(r"1 jobs wait in queue mail, the oldest for 10 min,", problems["unserved"].finding)
+    assert re.match(r"jobs wait in queue mail, 1 by now and the oldest for 10 min,", problems["unserved"].finding)
     assert problems["unhandled"].finding.startswith("kind email has no handler, and at least 1 of its jobs wait")
 
 

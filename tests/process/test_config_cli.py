@@ -259,6 +259,14 @@ def test_a_terminal_gets_a_table_without_colour_when_it_asks_for_none() -> None:
     assert "2026-01-02 00:00:00Z" in written
 
 
+@pytest.mark.parametrize("words", [[], ["job"], ["bench"], ["--lang", "zh", "config"]])
+def test_a_command_without_its_verb_shows_its_help(queuectl: Run, words: Sequence[str]) -> None:
+    shown = queuectl(*words)
+
+    assert shown.returncode == 2
+    assert shown.stdout + shown.stderr == queuectl(*words, "--help").stdout
+
+
 def test_help_and_messages_are_in_the_language_that_is_asked_for(queuectl: Run) -> None:
     helped, refused = queuectl("--lang", "zh", "job", "snooze", "--help"), queuectl("--lang=zh", "job", "get", "0")
 

@@ -135,3 +135,11 @@ def test_two_filters_are_merged_unless_they_speak_of_the_same() -> None:
 )
 def test_a_line_goes_on_without_what_another_one_says(line: str, name: str, rest: str) -> None:
     assert without(line, name) == rest
+
+
+@pytest.mark.parametrize("text", ["state:", "state: discarded", "kind:email queue: mail", "args.user:"])
+def test_a_term_without_its_value_is_refused_and_not_taken_for_a_kind(text: str) -> None:
+    with pytest.raises(InvalidInput, match="nothing is given; expected a value right behind the colon"):
+        parse(text)
+
+    assert parse('kind:"state:"').kinds == ("state:",)

@@ -49,7 +49,8 @@ def of_queues(queues: Sequence[QueueStatistics]) -> Iterator[Finding]:
             number = f"{waiting.value}{'+' if waiting.relation == 'gte' else ''}"
             yield error(
                 "unserved",
-                f"{number} jobs wait in queue {queue.name}, the oldest for {span(age)}, and no executor works on it",
+                f"jobs wait in queue {queue.name}, {number} by now and the oldest for {span(age)}, and no executor"
+                " works on it",
                 mend=f"add {queue.name} to river.queues of a host, then there: queuectl reload (or start)",
             )
 

@@ -145,6 +145,23 @@ async def test_a_sender_that_leaves_in_the_middle_is_no_failure(admin: Admin, ca
     assert "request_failed" not in [each.msg for each in caplog.records]
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-ndjson"])
+async def test_a_body_that_is_not_encoded_as_its_header_says_is_no_failure_of_ours(
+    admin: Admin, caplog: pytest.LogCaptureFixture, content_type: str
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(admin.url.rpartition(":")[2]))
+    head = f"POST /admin/queue/enqueue_many HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n"
+
+    writer.write(head.encode() + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}")
+    async with asyncio.timeout(5):
+        said = await _rest(reader)
+    writer.close()
+
+    assert said.startswith(b"HTTP/1.1 400")
+    assert b"cannot be decoded" in said
+    assert [each.msg for each in caplog.records if each.levelname == "ERROR"] == []
+
+
 async def test_one_connection_too_many_is_asked_to_come_back(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 20)
     port = int(admin.url.rpartition(":")[2])
