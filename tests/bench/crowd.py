@@ -1,187 +1,212 @@
-"""What crowds cost: the job path with and without 200 streams of events, 10,000 connections at rest, and abuse.
+"""What crowds cost: the job path beside nobody, beside a crowd at the admin process, and beside the same one elsewhere.
 
-Quiet and crowded measurements take turns, so that a machine that gets slower meanwhile is not blamed on the crowd.
+Victims, database and crowd share the processors, so a crowd would slow the jobs down although nobody answered it. The
+same crowd therefore visits a server that does nothing as well, and what the admin process adds is told apart. The three
+take turns of a second, in every order, and each turn is compared with those beside it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import json
-import os
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import cycle
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
+from itertools import cycle, permutations
 from statistics import median
-from typing import Any, TypeAlias
+from typing import Any, cast
+
+import psycopg
 
 from bench.admin_process import AdminProcess, admin_process
+from bench.crowds import CROWDS, READERS
+from bench.paced import paced
+from bench.pairs import Interval, ratio
+from bench.seeded import migrate
 from riverrun import Client
+from riverrun.database.connect import session_dsn
+from riverrun.database.statements import Statements
+from riverrun_cli.bench import run
+from riverrun_cli.bench.executors import Executors, running
+from riverrun_cli.bench.machine import process_seconds
+from riverrun_cli.bench.run import QUEUE, Place
+from riverrun_cli.bench.spread import Spread, percentile
 
-QUEUECTL = Path(sys.executable).with_name("queuectl")
-READERS, CONNECTIONS, JOBS, REPEATS = 200, 10_000, 60_000, 3
-SLOW_SENDERS, ABUSES_PER_SECOND = 100, 50
+JOBS, SECONDS_EACH, FEWEST_PAIRS, CLOSE = 15_000, 85.0, 12, 0.05
+PACED_EVERY, PACED_SECONDS = 4, 2.0
 NORMAL_SECONDS, NORMAL_JOBS_PER_SECOND = 15.0, 20
-SETTLE_SECONDS = 5.0
+SETTLE_SECONDS, STOP_SECONDS = 0.3, 10.0
 
-STREAM = b"GET /admin/queue/events?topics=overview HTTP/1.1\r\nHost: localhost\r\n\r\n"
-SLOW = (
-    b"POST /admin/queue/enqueue HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    b"Content-Length: 1000\r\n\r\n{"
-)
+NOBODY, NOTHING, ADMIN = "nobody", "nothing", "admin"
+WHERE = (NOBODY, NOTHING, ADMIN)
 
-Statuses = Counter[int]
-Crowd: TypeAlias = Callable[[int, asyncio.Event, Statuses], Coroutine[Any, Any, None]]
-"""Comes to a port, returns once it has left after the event was set, and counts what it was answered."""
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The jobs' side, and the two servers that a crowd can visit."""
+
+    place: Place
+    executors: Executors
+    admin: AdminProcess
+    nothing: int
+
+    def port(self, where: str) -> int | None:
+        """Return where the crowd of a turn goes; None: there is none."""
+        return {NOBODY: None, NOTHING: self.nothing, ADMIN: self.admin.port}[where]
+
+    def clear(self) -> None:
+        """Give every turn the same table."""
+        self.place.conn.execute("TRUNCATE river_job")
+
+    def drain(self) -> float:
+        """Return how many jobs a second the executor works off."""
+        return run.drain(self.place, self.executors, jobs=JOBS, advance=lambda _: None)["jobs_per_second"]
+
+
+@dataclass(slots=True)
+class Turns:
+    """What was found in the turns of one crowd, by where it was."""
+
+    rates: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    waits: dict[str, list[list[float]]] = field(default_factory=lambda: defaultdict(list))
+    cores: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def beside(self, base: str) -> Interval:
+        """Return the jobs a second beside a crowd at the admin process, as a part of those of ``base``."""
+        return ratio(self.rates[ADMIN], self.rates[base])
+
+    @property
+    def are_close(self) -> bool:
+        """Whether more pairs would say nothing new."""
+        pairs = len(self.rates[ADMIN])
+        return pairs >= FEWEST_PAIRS and max(self.beside(base).reach for base in (NOBODY, NOTHING)) <= CLOSE
 
 
 def crowd(url: str) -> dict[str, Any]:
-    """Return jobs a second quietly and beside each crowd, and what the admin process used."""
-    _queuectl(url, "migrate", "up")
-    with admin_process(url) as admin:
-        found = {"normal": _normal(url, admin)}
-        rates: dict[str, list[float]] = {name: [] for name in ("quiet", *CROWDS)}
-        used: dict[str, list[float]] = {name: [] for name in CROWDS}
-        told: dict[str, Statuses] = {name: Counter() for name in CROWDS}
-        memory = {"quiet": admin.memory_mb}
-        for _ in range(REPEATS):
-            rates["quiet"].append(_drain(url))
-            for name, come in CROWDS.items():
-                with _there(admin.port, come, told[name]):
-                    before, since = admin.cpu_seconds, time.monotonic()
-                    rates[name].append(_drain(url))
-                    used[name].append((admin.cpu_seconds - before) / (time.monotonic() - since))
-                    memory[name] = admin.memory_mb
-    base = median(rates["quiet"])
-    return found | {
-        "jobs_per_second": {name: [round(rate) for rate in each] for name, each in rates.items()},
-        "ratio": {name: round(median(rates[name]) / base, 3) for name in CROWDS},
-        "cores": {name: round(median(each), 3) for name, each in used.items()},
-        "memory_mb": {name: round(size, 1) for name, size in memory.items()},
-        "statuses": {
-            name: {str(status): times for status, times in sorted(each.items())} for name, each in told.items()
-        },
+    """Return what each crowd does to the jobs, and what the admin process and the crowd used."""
+    migrate(url)
+    with _scene(url) as scene:
+        normal = _normal(scene)
+        scene.drain()
+        return {"normal": normal, "crowds": {name: _measured(scene, name) for name in CROWDS}}
+
+
+def _measured(scene: Scene, name: str) -> dict[str, Any]:
+    turns, quiet_memory, until = Turns(), scene.admin.memory_mb, time.monotonic() + SECONDS_EACH
+    with _crowd(name) as there:
+        for number, order in enumerate(cycle(permutations(WHERE))):
+            for where in order:
+                _take_turn(scene, there, turns, where, with_load=number % PACED_EVERY == 0)
+            if turns.are_close or time.monotonic() > until:
+                break
+    return {
+        "pairs": len(turns.rates[ADMIN]),
+        "jobs_per_second": {where: round(median(turns.rates[where])) for where in WHERE},
+        "to_nobody": asdict(turns.beside(NOBODY)),
+        "to_nothing": asdict(turns.beside(NOTHING)),
+        "waits_ms": {where: _waits(turns.waits[where]) for where in WHERE},
+        "cores": {what: round(median(each), 4) for what, each in turns.cores.items()},
+        "memory_mb": {"before": round(quiet_memory, 1), "after": round(scene.admin.memory_mb, 1)},
+        "statuses": {str(status): times for status, times in sorted(there.told[scene.admin.port].items())},
     }
 
 
-def _normal(url: str, admin: AdminProcess) -> dict[str, float]:
+def _take_turn(scene: Scene, there: Visitors, turns: Turns, where: str, *, with_load: bool) -> None:
+    scene.clear()
+    with there.at(scene.port(where)):
+        since = time.monotonic()
+        before = process_seconds([scene.admin.pid]), process_seconds([there.pid])
+        turns.rates[where].append(scene.drain())
+        if with_load:
+            turns.waits[where].append(paced(scene.place, seconds=PACED_SECONDS))
+        if where == ADMIN:
+            after = process_seconds([scene.admin.pid]), process_seconds([there.pid])
+            for what, now, earlier in zip(("admin", "crowd"), after, before, strict=True):
+                turns.cores[what].append((now - earlier) / (time.monotonic() - since))
+
+
+def _waits(turns: list[list[float]]) -> dict[str, dict[str, float]]:
+    """Return p50 and p99 of the turns, each with the lowest and the highest."""
+    return {
+        f"p{percent}": {
+            name: round(value, 2)
+            for name, value in asdict(Spread.of([percentile(each, percent) for each in turns])).items()
+        }
+        for percent in (50, 99)
+    }
+
+
+def _normal(scene: Scene) -> dict[str, float]:
     """Return what readers cost while a few jobs a second are enqueued, in processors."""
-    told: Statuses = Counter()
-    with Client(url) as client, _there(admin.port, CROWDS["readers"], told):
-        before, since = admin.cpu_seconds, time.monotonic()
+    with _crowd("readers") as readers, readers.at(scene.admin.port):
+        before, since = scene.admin.cpu_seconds, time.monotonic()
         while (passed := time.monotonic() - since) < NORMAL_SECONDS:
-            client.enqueue("bench:normal", {}, queue="crowd")
+            scene.place.client.enqueue("bench:normal", {}, queue="crowd")
             time.sleep(max(0.0, 1 / NORMAL_JOBS_PER_SECOND - (time.monotonic() - since - passed)))
-        cores = (admin.cpu_seconds - before) / passed
+        cores = (scene.admin.cpu_seconds - before) / passed
     return {"readers": READERS, "jobs_per_second": NORMAL_JOBS_PER_SECOND, "cores": round(cores, 4)}
 
 
-def _drain(url: str) -> float:
-    """Return how many jobs a second executors work off."""
-    answer = json.loads(_queuectl(url, "bench", "drain", "--jobs", str(JOBS), "--repeat", "1", "-o", "json"))
-    return float(answer["runs"][0]["jobs_per_second"])
+class Visitors:
+    """A crowd that waits in a process of its own to be sent somewhere; ``told`` counts by port and status."""
 
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.told: dict[int, Counter[int]] = defaultdict(Counter)
 
-def _queuectl(url: str, *arguments: str) -> str:
-    environment = {**os.environ, "DATABASE_URL": url}
-    return subprocess.run([QUEUECTL, *arguments], env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    @contextmanager
+    def at(self, port: int | None) -> Iterator[None]:
+        """Have the crowd at ``port`` while the block runs."""
+        if port is not None:
+            self._ask(f"come {port}")
+        time.sleep(SETTLE_SECONDS)
+        try:
+            yield
+        finally:
+            if port is not None:
+                told = cast("dict[str, int]", json.loads(self._ask("leave")))
+                self.told[port].update({int(status): times for status, times in told.items()})
+
+    def _ask(self, line: str) -> str:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
 
 
 @contextmanager
-def _there(port: int, come: Crowd, told: Statuses) -> Iterator[None]:
-    """Have a crowd there, in a thread of its own, while the block runs."""
-    loop, leave = asyncio.new_event_loop(), asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(come(port, leave, told)))
-    thread.start()
-    time.sleep(SETTLE_SECONDS)
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(leave.set)
-        thread.join()
-        loop.close()
+def _crowd(name: str) -> Iterator[Visitors]:
+    with _python("bench.crowds", name) as process:
+        yield Visitors(process)
 
 
-async def _readers(port: int, leave: asyncio.Event, told: Statuses) -> None:
-    await _hold(port, READERS, STREAM, leave, told)
+@contextmanager
+def _scene(url: str) -> Iterator[Scene]:
+    session = session_dsn(url, name="riverrun/bench", session={"statement_timeout": "0"})
+    with (
+        admin_process(url) as admin,
+        _python("bench.nothing") as server,
+        Client(url) as client,
+        psycopg.connect(session, autocommit=True) as conn,
+        running(url, queue=QUEUE) as executors,
+    ):
+        assert server.stdout
+        yield Scene(Place(client, conn, Statements()), executors, admin, int(server.stdout.readline()))
 
 
-async def _at_rest(port: int, leave: asyncio.Event, told: Statuses) -> None:
-    await _hold(port, CONNECTIONS, b"", leave, told)
-
-
-async def _abuse(port: int, leave: asyncio.Event, told: Statuses) -> None:
-    """Never finish some requests, and send others that are to be refused, so many a second."""
-    slow = asyncio.create_task(_hold(port, SLOW_SENDERS, SLOW, leave, told), name="slow senders")
-    for request in cycle(_abuses()):
-        if leave.is_set():
-            break
-        started = time.monotonic()
-        told[await _status(port, request)] += 1
-        await asyncio.sleep(max(0.0, 1 / ABUSES_PER_SECOND - (time.monotonic() - started)))
-    await slow
-
-
-CROWDS: dict[str, Crowd] = {"readers": _readers, "connections": _at_rest, "abuse": _abuse}
-
-
-def _abuses() -> list[bytes]:
-    """Return requests that are to be refused: deep, too large, forged, of another site, by a stranger's name."""
-    enqueue = b"POST /admin/queue/enqueue HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    jobs = b"GET /admin/queue/jobs?%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    forged = base64.urlsafe_b64encode(b'[1,2,3,"000000000000"]').rstrip(b"=")
-    return [
-        enqueue + b"Content-Length: 60000\r\n\r\n" + b"[" * 60_000,
-        enqueue + b"Content-Length: 99999999\r\n\r\n",
-        enqueue + b"Origin: https://evil.example\r\nContent-Length: 2\r\n\r\n{}",
-        jobs % (b"cursor=" + forged),
-        jobs % (b"filter=" + b"args." + b"a." * 900 + b"a:1"),
-        jobs % (b"filter=%22" + b"%5C" * 1_900),
-        jobs.replace(b"localhost", b"evil.example") % b"",
-        jobs.replace(b"\r\n\r\n", b"\r\nAuthorization: Bearer nonsense\r\n\r\n") % b"",
-    ]
-
-
-async def _status(port: int, request: bytes) -> int:
-    """Send a request; return the status that it is answered with."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(request)
-        line = await reader.readline()
-        return int(line.split()[1])
-    except ConnectionError:
-        return 0  # refused while it still spoke
-    finally:
-        writer.close()
-
-
-async def _hold(port: int, size: int, request: bytes, leave: asyncio.Event, told: Statuses) -> None:
-    """Hold so many connections, each of which has sent ``request`` and reads whatever comes."""
-    loop = asyncio.get_running_loop()
-    transports = []
-    for _ in range(size):
-        transport, _ = await loop.create_connection(lambda: _Reader(told), "127.0.0.1", port)
-        transport.write(request)
-        transports.append(transport)
-    await leave.wait()
-    for transport in transports:
-        transport.abort()
-
-
-class _Reader(asyncio.Protocol):
-    """Notes the status that it is answered with, and reads on."""
-
-    def __init__(self, told: Statuses) -> None:
-        self._told = told
-        self._answered = False
-
-    def data_received(self, data: bytes) -> None:
-        if not self._answered:
-            self._answered = True
-            self._told[int(data.split(maxsplit=2)[1])] += 1
+@contextmanager
+def _python(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a module of ours beside us while the block runs."""
+    with subprocess.Popen(
+        [sys.executable, "-m", module, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(STOP_SECONDS)

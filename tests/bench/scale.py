@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,13 +26,13 @@ import psycopg
 
 from bench import crowd, pages, path, statements
 from bench.scale_document import document
+from bench.seeded import seed
 from bench.server import server
 from riverrun.settings.connection import url_from_conninfo
 from riverrun_cli.bench.machine import CpuWatch, facts, server_facts, server_process
 
-QUEUECTL = Path(sys.executable).with_name("queuectl")
 RESULTS = Path(__file__).with_name("scale.json")
-JOBS, FEW_JOBS, MOST_WAITING = 10_000_000, 100_000, 10_000_000
+JOBS, FEW_JOBS, MOST_WAITING = 10_000_000, 125_000, 10_000_000
 
 Results = dict[str, Any]
 Part = Callable[[str], Results]
@@ -74,7 +73,9 @@ def _arguments() -> argparse.Namespace:
 def _measure_own(results: Results, given: argparse.Namespace) -> None:
     """Measure what people look at in one large database, and the path of jobs in that, a small and a larger one."""
     with server() as postgres:
-        few, many = (_seeded(postgres.create(name), jobs) for name, jobs in (("few", FEW_JOBS), ("many", given.jobs)))
+        few, many = (url_from_conninfo(postgres.create(name)) for name in ("few", "many"))
+        for url, jobs in ((few, FEW_JOBS), (many, given.jobs)):
+            seed(url, jobs)
         _measure(results, many, [part for part in given.parts if part in LOOKED])
         if PATH in given.parts:
             for url in (few, many):
@@ -83,17 +84,6 @@ def _measure_own(results: Results, given: argparse.Namespace) -> None:
             _measure(results, many, [PATH])
         if CROWD in given.parts:
             _measure(results, url_from_conninfo(postgres.create(CROWD)), [CROWD])
-
-
-def _seeded(dsn: str, jobs: int) -> str:
-    url = url_from_conninfo(dsn)
-    environment = {**os.environ, "DATABASE_URL": url}
-    for arguments in (("migrate", "up"), ("bench", "seed", "--jobs", str(jobs))):
-        subprocess.run([QUEUECTL, *arguments], env=environment, check=True, stdout=sys.stderr)
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute("VACUUM (ANALYZE)")
-        conn.execute("CHECKPOINT")
-    return url
 
 
 def _measure(results: Results, url: str, parts: list[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 from typing import Any
 
 Results = Mapping[str, Any]
@@ -39,16 +38,64 @@ def _path(results: Results) -> str:
     if not measured:
         return ""
     sizes = [measured[key] for key in sorted(measured, key=int)]
-    head = ("100 jobs", *(f"{size['waiting']:,} waiting, {size['finished']:,} finished" for size in sizes))
-    names = list(sizes[0]["milliseconds"])
-    rows = [(name, *(_spread(size["milliseconds"][name]) for size in sizes)) for name in names]
+    finished = ", ".join(f"{size['finished']:,}" for size in sizes)
+    head = ("100 jobs", "waiting", *(f"{way}, ms" for way in _STATES), *_WORK.values())
+    rows = [_step(name, size) for name in sizes[0]["cold"] for size in sizes]
     return (
         "## The way of a job\n\n"
-        "One statement for a hundred jobs each, with its commit, on sessions as executors and the leader have them. "
-        "Two hundred other jobs run. What these statements read is counted in pages by "
-        "`tests/integration/test_scale.py`, so that no change makes them grow with the table; but in a large one "
-        "the rows of a hundred jobs lie on a hundred pages, which are in no cache.\n\n" + _table(head, rows)
+        "One statement for a hundred jobs each, with its commit, on sessions as executors and the leader have "
+        f"them, beside {finished} finished jobs and two hundred that run. *Warm*: the same was done to the "
+        "same rows a moment ago and undone. *Cold*: they were last touched before the last checkpoint, as "
+        "those of jobs that have waited for long. *Worn*: cold, and VACUUM has left room for one row on "
+        "thousands of pages, as where jobs anywhere in the table were changed. Beside the time stands what "
+        "the server did, warm / cold / worn: pages that it looked at, each as often as it did; those of them "
+        "that were not in its memory; pages that it wrote whole to the log, because it was their first change "
+        "since a checkpoint (`full_page_writes`); and all that it wrote to the log.\n\n"
+        + _table(head, rows)
+        + f"\n\n{_PHYSICS}\n\n"
+        + _promoted(sizes)
     )
+
+
+_STATES = ("warm", "cold", "worn")
+_WORK = {
+    "touched": "pages looked at", "read": "not in memory", "images": "written whole", "log_kb": "log, KB",
+}  # fmt: skip
+_PHYSICS = (
+    "What a statement looks at does not grow with the number of jobs, nor does what it writes; "
+    "`tests/integration/test_scale.py` counts the pages as well, so that no change makes them more. What can grow is "
+    "on how many pages the same rows lie. In a small table a hundred jobs share pages that other jobs have brought to "
+    "memory and to the log already. In a large one each may lie on a page of its own, which is read and, once after "
+    "each checkpoint, written whole to the log; where VACUUM has left room here and there, so does each row that is "
+    "written. `wal_compression`, more `shared_buffers` and checkpoints that are farther apart make that cheaper."
+)
+
+
+def _step(name: str, size: Mapping[str, Any]) -> tuple[str, ...]:
+    found = [size[state][name] for state in _STATES]
+    return (
+        name,
+        f"{size['waiting']:,}",
+        *(f"{each['milliseconds']:g} ({each['highest']:g})" for each in found),
+        *(" / ".join(f"{each[figure]:,.0f}" for each in found) for figure in _WORK),
+    )
+
+
+def _promoted(sizes: Sequence[Mapping[str, Any]]) -> str:
+    head = ("jobs that become available, a second", *(f"{size['waiting']:,} waiting" for size in sizes))
+    described = {
+        "together": "enqueued one after another for the same time",
+        "apart": "enqueued in the course of a week, each for a time of its own",
+    }
+    rows = [(text, *(_number(size["promoted_per_second"][name]) for size in sizes)) for name, text in described.items()]
+    return (
+        "When 20,000 jobs are due at once, the leader promotes them by the two thousand, first those that lie next to "
+        "each other in the table, then those that lie anywhere in it:\n\n" + _table(head, rows)
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
 
 
 def _lists(results: Results) -> str:
@@ -61,10 +108,10 @@ def _lists(results: Results) -> str:
     ]
     return (
         "## Lists\n\n"
-        "One statement for a page of 50, as `GET /admin/queue/jobs?filter=…` and the Jobs page run it: the first page, "
-        "the one after 100,000 jobs, the first by id in either direction, and the count beside it. A filter that finds "
-        "nothing costs the most; it looks at 10,000 jobs, and the search goes on from there until the page is full or "
-        "a tenth of a second is over.\n\n"
+        "One statement for a page of 50, as `GET /admin/queue/jobs?filter=…` and the Jobs page run it: the first "
+        "page, the one after 100,000 jobs, the first by id in either direction, and the count beside it. A filter "
+        "that finds nothing costs the most; it looks at 10,000 jobs, and the search goes on from there until the page "
+        "is full or a tenth of a second is over.\n\n"
         + _table(("filter", "first page", "far down", "`newest`", "`oldest`", "count"), rows)
     )
 
@@ -75,8 +122,8 @@ def _statements(results: Results) -> str:
         return ""
     return (
         "## What the dashboard and `/metrics` ask\n\n"
-        "All statements of one question together. Readers share an answer for a second or more; `/metrics` itself asks "
-        "nothing, the leader measures every ten seconds.\n\n" + _table(("question", "ms"), rows)
+        "All statements of one question together. Readers share an answer for a second or more; `/metrics` itself "
+        "asks nothing, the leader measures every ten seconds.\n\n" + _table(("question", "ms"), rows)
     )
 
 
@@ -104,45 +151,87 @@ def _paint(results: Results) -> str:
         return ""
     return (
         "## First paint\n\n"
-        "First contentful paint in headless Chromium on the same cores, by a browser that has nothing of the site yet, "
-        "and all that it loads until then.\n\n" + _table(("page", "ms", "loaded"), rows)
+        "First contentful paint in headless Chromium on the same cores, by a browser that has nothing of the site "
+        "yet, and all that it loads until then.\n\n" + _table(("page", "ms", "loaded"), rows)
     )
+
+
+_CROWDS = {
+    "readers": "200 streams of events",
+    "connections": "10,000 connections that come and rest, of which 2,000 are taken in",
+    "abuse": "100 senders that never finish, and 50 requests a second that are refused",
+}
+
+
+_CROWD_HEAD = (
+    "crowd", "jobs/s beside nobody", "beside the crowd", "to nobody", "to a server that does nothing", "of each",
+    "admin process, of a core", "crowd, of a core", "admin MiB",
+)  # fmt: skip
 
 
 def _crowd(results: Results) -> str:
     measured = results.get("crowd")
     if measured is None:
         return ""
-    described = {
-        "quiet": "nobody",
-        "readers": "200 streams of events",
-        "connections": "10,000 connections at rest, of which 2,000 are taken in",
-        "abuse": "100 senders that never finish, and 50 requests a second that are refused",
-    }
-    rows = [
-        (
-            described[name],
-            f"{median(rates):,.0f} ({min(rates):,}–{max(rates):,})",
-            f"{measured['ratio'].get(name, 1):.2f}",
-            f"{measured['cores'][name]:.1%}" if name in measured["cores"] else "–",
-            f"{measured['memory_mb'][name]:.0f}",
-        )
-        for name, rates in measured["jobs_per_second"].items()
-    ]
-    normal, statuses = measured["normal"], measured["statuses"]["abuse"]
-    head = ("meanwhile at the admin process", "jobs/s", "ratio", "its processor time, of one core", "its MiB")
-    answered = ", ".join(f"{times:,} times {status}" for status, times in statuses.items() if status != "0")
+    normal, crowds = measured["normal"], measured["crowds"]
+    statuses = crowds["abuse"]["statuses"]
+    answered = ", ".join(f"{times:,} times {status}" for status, times in statuses.items())
     return (
         "## Crowds\n\n"
         f"With {normal['readers']} streams of events open and {normal['jobs_per_second']} jobs a second enqueued, the "
         f"admin process uses {normal['cores']:.1%} of one core.\n\n"
-        "60,000 jobs that do nothing are drained by one executor, in turns with nobody and with a crowd there, on the "
-        "same cores as the database, the admin process and the crowd itself. A ratio within the spread of the jobs a "
-        "second says no more than that the crowd made them no slower.\n\n"
-        + _table(head, rows)
-        + "\n\nThe abuse: bodies that are deep or too large, requests of another site, forged cursors, filters made to "
-        "take long, strange host names, and a token where none is asked for (200). It was answered with status: "
+        "15,000 jobs that do nothing are drained by one executor, again and again: beside nobody, beside a crowd at "
+        "the admin process, and beside the same crowd at a server that does nothing, which costs what the crowd "
+        "itself and its connections cost on the same cores. The three take turns of a second, in every order. The "
+        "ratios are of turns that followed each other, the middle of so many as are said, with the range in which it "
+        "lies with a probability of 95 %; what the admin process does to the jobs is the second one.\n\n"
+        + _table(
+            _CROWD_HEAD,
+            [_beside(text, crowds[name]) for name, text in _CROWDS.items() if name in crowds],
+        )
+        + "\n\n2,000 jobs a second are enqueued, twenty at a time, for two seconds in some of these turns. "
+        "Milliseconds from the moment when a job was to be enqueued to the first line of its handler; the median of "
+        "the turns, and in brackets the lowest and the highest.\n\n"
+        + _table(
+            ("crowd", *(f"{percent} {beside}" for percent in ("p50", "p99") for beside in _BESIDE.values())),
+            [_waited(text, crowds[name]["waits_ms"]) for name, text in _CROWDS.items() if name in crowds],
+        )
+        + "\n\nThe abuse: bodies that are deep or too large, requests of another site, forged cursors, filters made "
+        "to take long, strange host names, and a token where none is asked for (200). It was answered with status: "
         f"{answered}."
+    )
+
+
+_BESIDE = {"nobody": "beside nobody", "nothing": "crowd elsewhere", "admin": "crowd at the admin process"}
+
+
+def _beside(text: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+    rates, memory = found["jobs_per_second"], found["memory_mb"]
+    return (
+        text,
+        f"{rates['nobody']:,}",
+        f"{rates['admin']:,}",
+        _interval(found["to_nobody"]),
+        _interval(found["to_nothing"]),
+        str(found["pairs"]),
+        f"{found['cores']['admin']:.1%}",
+        f"{found['cores']['crowd']:.1%}",
+        f"{memory['before']:.0f} → {memory['after']:.0f}",
+    )
+
+
+def _interval(found: Mapping[str, float]) -> str:
+    return f"{found['median']:.3f} ({found['lowest']:.3f}–{found['highest']:.3f})"
+
+
+def _waited(text: str, waits: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        text,
+        *(
+            f"{spread['median']:g} ({spread['lowest']:g}–{spread['highest']:g})"
+            for percent in ("p50", "p99")
+            for spread in (waits[where][percent] for where in _BESIDE)
+        ),
     )
 
 

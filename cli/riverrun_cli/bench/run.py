@@ -72,7 +72,7 @@ def drain(place: Place, executors: Executors, *, jobs: int, advance: Advance) ->
     place.client.copy_in(_specs(jobs))
     (last,) = place.conn.execute("SELECT max(id) FROM river_job WHERE queue = %s", [QUEUE]).fetchone() or (0,)
     first = last - jobs + 1
-    ended = _watch(place, first, last, advance)
+    ended = finished_at(place, first, last, advance)
     cpu = machine.process_seconds(pids) - cpu
     seconds = ended - place.statements.run_sync(place.conn, store.started_at(first, last))
     return {
@@ -112,13 +112,13 @@ def latency(place: Place, *, jobs: int, advance: Advance) -> Figures:
         before = time.monotonic_ns()
         called[place.client.enqueue(STAMP, {}, queue=QUEUE).job.id] = before
         advance(1)
-    _watch(place, min(called), max(called), lambda _: None)
+    finished_at(place, min(called), max(called), lambda _: None)
     began = place.statements.run_sync(place.conn, store.outputs(list(called)))
     waits = [(began[job_id] - before) / 1e6 for job_id, before in called.items()]
     return {f"p{percent}_ms": percentile(waits, percent) for percent in (50, 95, 99)} | {"highest_ms": max(waits)}
 
 
-def _watch(place: Place, first: int, last: int, advance: Advance) -> float:
+def finished_at(place: Place, first: int, last: int, advance: Advance) -> float:
     """Wait until the jobs ``first`` to ``last`` are finalized; return when that was seen, by the database's clock."""
     done = 0
     while True:
