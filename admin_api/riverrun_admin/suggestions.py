@@ -18,6 +18,7 @@ TERMS = (
     "priority",
     "id",
     "error",
+    "fingerprint",
     "created",
     "scheduled",
     "finalized",

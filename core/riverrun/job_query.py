@@ -1,7 +1,7 @@
 """One line that says which jobs, for the pages, the API and the shell alike.
 
     state:discarded,retryable kind:email queue:mail tag:vip priority:1 id:12345 error:"timed out"
-    created:>-1h finalized:<2030-01-31 args.user.id:7 meta.tenant:"acme" email
+    fingerprint:0123456789abcdef created:>-1h finalized:<2030-01-31 args.user.id:7 meta.tenant:"acme" email
 
 A term is a name, a colon and a value; a comma, or the same name once more, means "or", different names mean "and". A
 word without a name is an id or a kind. A kind, queue or tag keeps to the rule for such names, so that slips are seen;
@@ -79,6 +79,12 @@ def merged(first: JobFilter, second: JobFilter, field: str = "filter") -> JobFil
 def term(name: str, values: Iterable[object]) -> str:
     """Return the term that `parse` reads as ``values``; in quotes stands what the rule of its name does not allow."""
     return f"{name}:{','.join(_written(name, str(value)) for value in values)}"
+
+
+def failed_alike(kind: str, fingerprint: str) -> str:
+    """Return the line for all jobs of a group of failures: those of its kind whose last failure says the same."""
+    states = term("state", (JobState.DISCARDED, JobState.RETRYABLE))
+    return " ".join((states, term("kind", [kind]), term("fingerprint", [fingerprint])))
 
 
 def without(text: str, name: str) -> str:
@@ -192,6 +198,7 @@ _SEVERAL: Mapping[str, tuple[str, Callable[[object, str], object]]] = {
     "tag": ("tags", names.check_tag),
     "priority": ("priorities", _priority),
     "id": ("ids", names.check_job_id),
+    "fingerprint": ("fingerprints", names.check_fingerprint),
 }
 
 

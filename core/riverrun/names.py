@@ -23,6 +23,7 @@ _ANY_QUEUE = re.compile(r"[A-Za-z0-9_|:.-]+")
 _KIND = re.compile(r"\w[\w\-\[\]<>/.·:+]+", re.ASCII)
 _TAG = re.compile(r"\w[\w-]+\w", re.ASCII)
 _LOOKED_UP = re.compile("[^\x00\ud800-\udfff]+")  # all that PostgreSQL stores
+_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 _SERVER_ID = re.compile(r"[A-Za-z0-9._-]+")
 _JOB_ID = re.compile(r"[0-9]{1,19}")
 
@@ -31,6 +32,7 @@ _ANY_QUEUE_ALLOWED = "1 to 127 letters, digits and _-|:."
 _KIND_ALLOWED = "2 to 127 letters, digits and _-[]<>/.·:+, beginning with a letter, a digit or _"
 _TAG_ALLOWED = "3 to 255 letters, digits, _ and -, neither beginning nor ending with -"
 _LOOKED_UP_ALLOWED = "1 to 255 characters of text"
+_FINGERPRINT_ALLOWED = "16 of 0-9 and a-f, as the list of errors has them"
 _SERVER_ID_ALLOWED = "1 to 64 letters, digits, '.', '_' and '-'"
 
 
@@ -71,6 +73,11 @@ def check_tags(value: object, field: str) -> tuple[str, ...]:
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise InvalidInput(field, value, "a list of tags", code="type")
     return tuple(check_tag(tag, f"{field}.{position}") for position, tag in enumerate(value))
+
+
+def check_fingerprint(value: object, field: str) -> str:
+    """Return ``value`` as the fingerprint of a group of failures."""
+    return _matching(value, field, pattern=_FINGERPRINT, longest=16, allowed=_FINGERPRINT_ALLOWED)
 
 
 def check_server_id(value: object, field: str) -> str:

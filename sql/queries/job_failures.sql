@@ -1,12 +1,11 @@
 -- job_failures.sql
 -- Group failures by what went wrong, the latest group first: of the newest discarded jobs, and of those retryable ones
 -- of each queue that will run first.
---   in:    kind, NULL: any · queues, NULL: any · looked, how many jobs of each state are looked at, whatever their kind
---          and queue · most, how many of each state are grouped
---   out:   fingerprint · kind · message, with numbers and ids replaced · newest, the job that failed last, and its whole
---          message · queues · discarded, retryable, jobs of each · hour, day, week, those whose last failure is no older ·
---          first_at and last_at of these last failures · ids, the newest first, at most 1000 · more, whether there may
---          be failed jobs that were not looked at; of one kind it says nothing
+--   in:    queues, NULL: any · looked, how many jobs of each state are looked at, whatever their queue
+--   out:   fingerprint, as parts/job_matches.sql has it · kind · message, with numbers and ids replaced · newest, the job
+--          that failed last, and its whole message · queues · discarded, retryable, jobs of each · hour, day, week, those
+--          whose last failure is no older · first_at and last_at of these last failures · ids, the newest first, at most
+--          1000 · more, whether there may be failed jobs that were not looked at
 --   index: river_job_state_and_finalized_at_index, riverrun_job_live_index; looked bounds what is read of either. The due
 --          index would do only where no scheduled jobs stand between
 -- The failure is taken out of the errors once: with its stack it may be stored apart and compressed.
@@ -28,16 +27,11 @@ shared AS MATERIALIZED (
 ),
 looked_at AS MATERIALIZED (
     (
-        SELECT id, state, kind, queue, failure, %(looked)s::bigint AS share
-        FROM (
-            SELECT id, state, kind, queue, errors[array_upper(errors, 1)] AS failure
-            FROM river_job
-            WHERE state = 'discarded' AND finalized_at IS NOT NULL
-            ORDER BY finalized_at DESC
-            LIMIT %(looked)s::int
-        ) AS discarded
-        WHERE %(kind)s::text IS NULL OR kind = %(kind)s::text
-        LIMIT %(most)s::int
+        SELECT id, state, kind, queue, errors[array_upper(errors, 1)] AS failure, %(looked)s::bigint AS share
+        FROM river_job
+        WHERE state = 'discarded' AND finalized_at IS NOT NULL
+        ORDER BY finalized_at DESC
+        LIMIT %(looked)s::int
     )
     UNION ALL
     (
@@ -50,24 +44,22 @@ looked_at AS MATERIALIZED (
             ORDER BY priority, scheduled_at, id
             LIMIT shared.jobs
         ) AS job
-        WHERE %(kind)s::text IS NULL OR job.kind = %(kind)s::text
-        LIMIT %(most)s::int
+        LIMIT %(looked)s::int
     )
 ),
 failed AS MATERIALIZED (
-    SELECT id, state, kind, queue, failure ->> 'error' AS said, failure ->> 'at' AS at FROM looked_at
+    SELECT id, state, kind, queue, coalesce(failure ->> 'error', '') AS said, failure ->> 'at' AS at
+    FROM looked_at
+    WHERE failure IS NOT NULL
 ),
 read AS MATERIALIZED (
     SELECT
         id, state, kind, queue,
         left(said, 2000) AS whole,
-        regexp_replace(
-            left(split_part(said, E'\n', 1), 200),
-            '\m(0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|[0-9]+)\M', '#', 'gi'
-        ) AS message,
+        \ir parts/failure_message.sql
+        AS message,
         CASE WHEN at ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$' THEN at::timestamptz END AS at
     FROM failed
-    WHERE said IS NOT NULL OR at IS NOT NULL
 ),
 alike AS MATERIALIZED (
     SELECT

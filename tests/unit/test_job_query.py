@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from riverrun.errors import InvalidInput
 from riverrun.job import JobState
-from riverrun.job_query import LONGEST, merged, parse, term, without
+from riverrun.job_query import LONGEST, failed_alike, merged, parse, term, without
 from riverrun.store.listing import JobFilter
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
@@ -61,6 +61,7 @@ def test_a_line_means(text: str, meaning: JobFilter) -> None:
     [
         "queue:A_b c!", 'kind:"' + "k" * 256 + '"', 'kind:""', 'kind:"a"b"c"', 'kind:"\\u0000"', "kind:ab,",
         "state:nonsense", "colour:red", "priority:0", "priority:x", "id:0", "id:x", "tag:x",
+        "fingerprint:0123", "fingerprint:0123456789abcdeg",
         "created:-1h", "created:>yesterday", "created:>2030-13-01", "created:>2030-01-01T00:00:00",
         "created:>-1h created:>-2h",
         "args.:1", "args..x:1", "args.x:1 args.x:2", "args.x:1 args.x.y:2", "args." + ".".join("a" * 11) + ":1",
@@ -91,6 +92,15 @@ def test_any_text_that_a_term_is_written_of_is_read_back(name: str, values: list
     assert (read.kinds or read.queues or read.tags) == tuple(values)
     assert (read.states, read.ids) == ((JobState.RUNNING,), (7,))
     assert parse(without(f"state:running {written}", "state")) == parse(written)
+
+
+def test_a_group_of_failures_is_one_line() -> None:
+    line = failed_alike("Send mail", "0123456789abcdef")
+
+    assert line == 'state:discarded,retryable kind:"Send mail" fingerprint:0123456789abcdef'
+    assert parse(line) == JobFilter(
+        states=(JobState.DISCARDED, JobState.RETRYABLE), kinds=("Send mail",), fingerprints=("0123456789abcdef",)
+    )
 
 
 def test_what_the_rule_of_a_name_allows_is_written_as_it_stands() -> None:

@@ -159,6 +159,7 @@ class Failure(TypedDict):
     first_at: Moment | None
     last_at: Moment | None
     job_ids: Sequence[int]
+    filter: str
 
 
 class Failures(TypedDict):

@@ -1,4 +1,4 @@
-"""Cancel, retry and delete a job, those that were ticked in a list, or those of a group of failures; enqueue one."""
+"""Cancel, retry and delete a job, or those that were ticked in a list; enqueue one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from riverrun.errors import InvalidInput, RiverrunError
 from riverrun.job import JobState
 from riverrun.masking import check_shown
 from riverrun.names import check_job_id, check_kind
-from riverrun.store import failures, registry
+from riverrun.store import registry
 from riverrun_admin import enqueueing, job_actions
 from riverrun_admin.args_form import args_text, members_of
 from riverrun_admin.auditing import note
@@ -19,7 +19,6 @@ from riverrun_admin.job_actions import Outcome
 from riverrun_admin.models import EnqueueBody
 from riverrun_admin.reading import stored_job
 from riverrun_admin.rules import validated
-from riverrun_admin.scope import queues_seen
 from riverrun_admin.transaction import run
 
 Act = Callable[[web.Request, Sequence[int]], Awaitable[Mapping[int, Outcome]]]
@@ -55,18 +54,6 @@ async def several(request: web.Request) -> web.StreamResponse:
     note(request, target=f"jobs:{','.join(map(str, ids))}"[:255])
     outcomes = await act(request, ids)
     leave(request, fields.back("queue/jobs"), _notice(outcomes))
-
-
-async def group(request: web.Request) -> web.StreamResponse:
-    """Act on the jobs of a group of failures, as it is now."""
-    act, _ = _action(request)
-    fields = await read_fields(request)
-    kind = check_kind(fields.text("kind"), "kind")
-    steps = failures.group(kind, fields.text("fingerprint")[:16], queues=await queues_seen(request))
-    found = await run(request, steps)
-    note(request, target=f"error:{found.fingerprint}", before={"jobs": found.ids})
-    outcomes = await act(request, found.ids)
-    leave(request, fields.back("error/list"), _notice(outcomes))
 
 
 async def enqueue(request: web.Request) -> web.StreamResponse:
@@ -112,6 +99,5 @@ def _notice(outcomes: Mapping[int, Outcome]) -> str:
 ROUTES = (
     web.post("/admin/form/job/{action}", one),
     web.post("/admin/form/jobs/{action}", several),
-    web.post("/admin/form/error/{action}", group),
     web.post("/admin/form/enqueue", enqueue),
 )

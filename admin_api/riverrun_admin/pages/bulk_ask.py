@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -10,10 +11,12 @@ from aiohttp import web
 from riverrun.errors import InvalidInput
 from riverrun.names import check_job_id
 from riverrun.store.bulk_operations import ACTIONS
+from riverrun.store.failures import Failure
 from riverrun.store.listing import Count
 from riverrun_admin import bulk_actions
 from riverrun_admin.filters import filter_line
 from riverrun_admin.form_fields import page_or
+from riverrun_admin.pages.overview import recent_failures
 from riverrun_admin.pages.refusal import NOT_REFUSED, Refused
 from riverrun_admin.pages.render import page
 from riverrun_admin.scope import snapshot_seen
@@ -76,7 +79,14 @@ async def bulk_ask_page(
         asked=asked,
         actions=ACTIONS,
         number=number,
+        alike=await _groups(request, wanted.fingerprints),
         must_type=number is not None and number.value > MOST_UNASKED,
         queues=[queue.name for queue in snapshot.statistics.queues],
         refused=refused,
     )
+
+
+async def _groups(request: web.Request, fingerprints: Collection[str]) -> list[Failure]:
+    """Return what is known of the groups of failures that a filter names, to say in words what it is about."""
+    found = (await recent_failures(request))[0] if fingerprints else []
+    return [failure for failure in found if failure.fingerprint in fingerprints]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from riverrun.job_query import failed_alike
 from riverrun.store.failures import Failure
 from riverrun_admin import answers
 from riverrun_admin.documents import moment, respond
@@ -36,6 +37,7 @@ def _document(failure: Failure) -> answers.Failure:
         "first_at": moment(failure.first_at),
         "last_at": moment(failure.last_at),
         "job_ids": failure.ids,
+        "filter": failed_alike(failure.kind, failure.fingerprint),
     }
 
 

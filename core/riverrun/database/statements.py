@@ -12,6 +12,7 @@ import re
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import PurePosixPath
 from textwrap import indent
 from typing import Any, TypeVar
 
@@ -123,13 +124,14 @@ class Statements:
 
 @cache
 def _load(name: str, schema: str | None) -> bytes:
-    statement = _PART.sub(lambda part: indent(_read(part[2]), part[1]), _read(f"{name}.sql"))
+    statement = _read(PurePosixPath(f"{name}.sql"))
     if schema is not None:
         statement = _OURS.sub(rf'"{schema}".\1', statement)
     return statement.encode()
 
 
-def _read(path: str) -> str:
-    """Return a file of ``sql/queries`` without its header."""
+def _read(path: PurePosixPath) -> str:
+    """Return a file of ``sql/queries`` without its header and with its parts, named as seen from its folder."""
     text = (sql_folder() / "queries" / path).read_text(encoding="utf-8")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    return _PART.sub(lambda part: indent(_read(path.parent / part[2]), part[1]), text)

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from riverrun.database.statements import Query, Row, Steps
-from riverrun.errors import NotFound
 
 LOOKED_AT = 1_000
 """How many discarded and how many retryable jobs are looked at: the newest, and those of each queue that run first."""
-
-LOOKED_AT_FOR_A_KIND = 10_000
-"""The same for the jobs of one kind, which stand among all others; `LOOKED_AT` of each state are still grouped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +17,7 @@ class Failure:
     """Jobs of one kind whose last attempts failed alike.
 
     Attributes:
-        fingerprint: Names the group: 16 hexadecimal digits of its kind and message.
+        fingerprint: 16 hexadecimal digits of kind and message; they name the group among all jobs, looked at or not.
         message: First line of the error, with numbers and ids replaced by ``#``.
         newest: The job that failed last, and ``example``, its whole message.
         hour, day, week: Jobs whose last failure is no older than that.
@@ -43,34 +39,15 @@ class Failure:
     last_at: datetime | None
     ids: tuple[int, ...]
 
-    @property
-    def jobs(self) -> int:
-        """How many jobs the group has."""
-        return self.discarded + self.retryable
 
-
-def groups(*, kind: str | None = None, queues: Sequence[str] | None = None) -> Steps[tuple[list[Failure], bool]]:
-    """Return the groups of the newest failures, of one kind or all, and whether there are failures beyond them.
+def groups(*, queues: Sequence[str] | None = None) -> Steps[tuple[list[Failure], bool]]:
+    """Return the groups of the newest failures, and whether there are failures beyond them.
 
     With ``queues`` only the jobs of these count; those that are looked at stay the newest of all.
     """
     named = None if queues is None else list(queues)
-    looked = LOOKED_AT if kind is None else LOOKED_AT_FOR_A_KIND
-    rows = yield Query("job_failures", {"kind": kind, "queues": named, "looked": looked, "most": LOOKED_AT})
+    rows = yield Query("job_failures", {"queues": named, "looked": LOOKED_AT})
     return [_failure(row) for row in rows], bool(rows) and rows[0][-1]
-
-
-def group(kind: str, fingerprint: str, *, queues: Sequence[str] | None = None) -> Steps[Failure]:
-    """Return one group as it is now.
-
-    Raises:
-        NotFound: No failed job of ``kind`` belongs to it.
-    """
-    found, _ = yield from groups(kind=kind, queues=queues)
-    for each in found:
-        if each.fingerprint == fingerprint:
-            return each
-    raise NotFound("error", fingerprint)
 
 
 def _failure(row: Row) -> Failure:

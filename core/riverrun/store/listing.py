@@ -61,7 +61,7 @@ class JobFilter:
 
     Of ``tags_all`` every value must match. ``…_after`` is included, ``…_before`` is not; all have a zone. ``args`` and
     ``metadata`` are JSON text that a job's contain; ``error`` stands in the message of its last failure, in capitals or
-    not.
+    not; ``fingerprints`` are those of groups in `riverrun.store.failures`.
     """
 
     states: tuple[JobState, ...] = ()
@@ -80,6 +80,7 @@ class JobFilter:
     args: str | None = None
     metadata: str | None = None
     error: str | None = None
+    fingerprints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 -- Part of statements that look for jobs by a filter: what it says of river_job AS job beside states and queues.
 --   in:    kinds, tags, priorities, ids (arrays, any of each) · tags_all (every one) · created_after, created_before,
 --          scheduled_after, scheduled_before, finalized_after, finalized_before · args and metadata (JSON that they
---          contain) · error (words of the last one); each NULL: any
+--          contain) · error (words of the last one) · fingerprints of kind and message of the last one; each NULL: any
 -- A NULL filter is folded away by a custom plan.
 AND (%(kinds)s::text[] IS NULL OR job.kind = ANY (%(kinds)s::text[]))
 AND (%(tags)s::varchar[] IS NULL OR job.tags && %(tags)s::varchar[])
@@ -20,4 +20,17 @@ AND (%(args)s::text IS NULL OR job.args @> %(args)s::text::jsonb)
 AND (
     %(error)s::text IS NULL
     OR strpos(lower(job.errors[cardinality(job.errors)] ->> 'error'), lower(%(error)s::text)) > 0
+)
+AND (
+    %(fingerprints)s::text[] IS NULL
+    OR (
+        SELECT left(md5(job.kind || E'\n' || failure.message), 16)
+        FROM (
+            SELECT
+                \ir failure_message.sql
+                AS message
+            FROM (SELECT coalesce(job.errors[cardinality(job.errors)] ->> 'error', '') AS said) AS failed
+            WHERE cardinality(job.errors) > 0
+        ) AS failure
+    ) = ANY (%(fingerprints)s::text[])
 )

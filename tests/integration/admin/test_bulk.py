@@ -127,7 +127,7 @@ OTHERS: dict[str, Any] = {
     "tags_all": ("other",), "priorities": (9,), "ids": (10**9,), "created_after": LATER,
     "created_before": EARLIER, "scheduled_after": LATER, "scheduled_before": EARLIER,
     "finalized_after": LATER, "finalized_before": EARLIER, "args": '{"user": {"id": 8}}',
-    "metadata": '{"other": 1}', "error": "other",
+    "metadata": '{"other": 1}', "error": "other", "fingerprints": ("0" * 16,),
 }  # fmt: skip
 """For each field of a filter a value that no seeded job has."""
 

@@ -199,22 +199,3 @@ async def test_what_is_hidden_of_new_arguments_is_hidden_in_the_record_too(admin
 
     assert (by_form.status, by_api.status) == (303, 200)
     assert "hunter" not in (await admin.get("/admin/audit/list")).text
-
-
-@pytest.mark.parametrize("role", TOKEN_ROLES)
-async def test_groups_of_failures_are_acted_on_by_those_who_may(locked: Admin, conn: Connection, role: str) -> None:
-    headers = bearing((await make_token(locked, role))["token"])
-    error = (
-        '{"{\\"at\\": \\"2026-01-01T00:00:00Z\\", \\"attempt\\": 1, \\"error\\": \\"broke\\", \\"trace\\": \\"\\"}"}'
-    )
-    await insert(conn, state="discarded", finalized_at=ago("1 minute"), max_attempts=1, errors=error)
-
-    page = await locked.page("/admin/error/list", **headers)
-    fingerprint = re.search(r'name="fingerprint" value="(\w+)"', page.text)
-    typed = {"kind": "email", "fingerprint": fingerprint[1] if fingerprint else "0" * 16}
-    answer = await locked.request("POST", "/admin/form/error/retry", data=typed, headers=headers)
-
-    may = Role(role).allows(Role.OPERATE)
-    assert ("form/error/" in page.text) is may
-    assert answer.status == (303 if may else 403)
-    assert await value(conn, "SELECT state::text FROM river_job") == ("available" if may else "discarded")

@@ -38,6 +38,7 @@ def test_every_term_that_is_suggested_is_one() -> None:
         "created": ">-1h",
         "scheduled": ">-1h",
         "finalized": ">-1h",
+        "fingerprint": "0123456789abcdef",
     }
     for term in TERMS:
         assert parse(f"{term}.x:1" if term in ("args", "meta") else f"{term}:{values.get(term, 'some')}"), term
