@@ -8,11 +8,11 @@ import traceback
 
 import click
 
-from riverrun_cli.language import say
+from riverrun_cli.language import say, tell
 
 
-def report_failure(error: Exception, *, verbose: bool, language: str = "en") -> int:
-    """Write why a command failed, in ``language`` if that is known there, and return its exit code.
+def report_failure(error: Exception, *, verbose: bool) -> int:
+    """Write why a command failed, in the language that is spoken, and return its exit code.
 
     With ``verbose`` the traceback comes first.
     """
@@ -29,7 +29,7 @@ def report_failure(error: Exception, *, verbose: bool, language: str = "en") -> 
         _show(error)
         return error.exit_code
     sentence, code = _explain(error)
-    click.echo(_in(language, sentence), err=True)
+    click.echo("\n".join(map(tell, sentence.splitlines())), err=True)
     return code
 
 
@@ -43,15 +43,6 @@ def _show(error: click.ClickException) -> None:
         click.echo(error.ctx.get_usage(), err=True)
         click.echo(say(f"Try '{command} {ask}' for help.") + "\n", err=True)
     click.echo(say(f"Error: {say(error.format_message())}"), err=True)
-
-
-def _in(language: str, sentence: str) -> str:
-    if language == "en":
-        return sentence
-    from riverrun.translation import translated  # noqa: PLC0415 - as below
-
-    lines = ((line, translated(line, language)) for line in sentence.splitlines())
-    return "\n".join(said if said != line else say(line) for line, said in lines)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

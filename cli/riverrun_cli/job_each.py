@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import click
 
+from riverrun_cli.language import tell
 from riverrun_cli.output import write_rows
 
 
@@ -30,6 +31,6 @@ def write_each(
     if rows:
         write_rows(rows, columns=columns, output=output, wide=wide)
     for told in refusals[:-1]:
-        click.echo(str(told), err=True)
+        click.echo(tell(str(told)), err=True)
     if refusals:
         raise refusals[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
@@ -19,6 +20,8 @@ _OPTION = "--lang"
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 _NEVER_FIRST = "，。；：、）》」！？"
 _NEVER_LAST = "[（《「@"
+_SOURCE = re.compile(r"(.+) \((\S+ line \d+|[A-Z][A-Z_0-9]*|--[\w-]+)\)")
+"""A sentence about a setting, and where that was given: a line, a variable, an option."""
 
 _spoken: ContextVar[str] = ContextVar("spoken", default="en")
 
@@ -51,6 +54,18 @@ def speak(language: str) -> None:
 def say(text: str) -> str:
     """Return ``text`` in the language that is spoken; what the catalogue has not stays English."""
     return _said(text) if _spoken.get() == CHINESE else text
+
+
+def tell(sentence: str) -> str:
+    """Return the sentence of an error in the language that is spoken; where a setting comes from stays behind it."""
+    if _spoken.get() != CHINESE:
+        return sentence
+    from riverrun.translation import translated  # noqa: PLC0415 - as below
+
+    found = _SOURCE.fullmatch(sentence)
+    reason, source = (found[1], f"（{found[2]}）") if found else (sentence, "")
+    said = translated(reason, CHINESE)
+    return (said if said != reason else _said(reason)) + source
 
 
 class ChineseFormatter(click.HelpFormatter):

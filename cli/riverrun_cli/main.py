@@ -93,13 +93,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = root_options(given)
     verbose = any(word in {"-v", "--verbose"} for word in options)
-    language = language_of(options, os.environ)
-    speak(language)
+    speak(language_of(options, os.environ))
     try:
         code = queuectl.main(args=given, prog_name="queuectl", standalone_mode=False)
         sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - the one place where a command's errors become words and exit codes
-        code = report_failure(error, verbose=verbose, language=language)
+        code = report_failure(error, verbose=verbose)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code if isinstance(code, int) else 0)

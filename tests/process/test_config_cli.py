@@ -289,6 +289,24 @@ def test_help_and_messages_are_in_the_language_that_is_asked_for(queuectl: Run) 
         (["job", "list"], "没有指定数据库"),
     ],
 )
+def test_problems_of_a_configuration_are_told_in_the_language_with_where_they_stand(
+    queuectl: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yaml").write_text(
+        "river: {workerz: 3, workers: many, leadership: king}\nadmin: {port: 99999}\n"
+    )
+
+    told = queuectl("--lang", "zh", "config", "check", RIVERRUN_LOG__LEVEL="loud").stderr.splitlines()
+
+    assert sorted(told) == [
+        "admin.port：不允许 99999；应为 0 到 65535 的整数（config.yaml line 2）",
+        "log.level：不允许 'loud'；应为以下之一：debug, info, warning, error（RIVERRUN_LOG__LEVEL）",
+        "river.leadership：不允许 'king'；应为以下之一：lead, follow, off（config.yaml line 1）",
+        "river.workers：不允许 'many'；应为 1 到 10000 的整数（config.yaml line 1）",
+        "river.workerz：未知的键；是不是 workers？（config.yaml line 1）",
+    ]
+
+
 def test_what_is_refused_is_refused_in_the_language_that_is_asked_for(
     queuectl: Run, words: Sequence[str], said: str
 ) -> None:
