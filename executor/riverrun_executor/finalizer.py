@@ -39,9 +39,11 @@ MAX_BATCH = 500
 LINGER_SECONDS = 0.002
 """How long the first ending of a batch waits for its neighbours."""
 
-ANSWER_SECONDS = 3.6
-"""The server gives a wait for a lock up after 3 s; a connection that is silent for longer is taken for dead. If it was
-only slow, what it wrote is found to be our own."""
+LOCK_SECONDS = 2.5
+"""So long the server waits for a table that somebody has locked; rows that are locked keep nobody waiting."""
+
+ANSWER_SECONDS = LOCK_SECONDS + 0.6
+"""A connection that is silent for longer is taken for dead. If it was only slow, what it wrote is known to be ours."""
 
 LOCKED_SECONDS = 0.05
 """Pause when all that is left to write is locked by others."""
@@ -51,6 +53,7 @@ LATE_SECONDS = 2.0
 
 REASON = "endings wait"
 
+SESSION = {**attempts.PLANS, "lock_timeout": f"{LOCK_SECONDS:g}s"}
 NOT_DURABLE = {"synchronous_commit": "off"}
 
 # Errors of the values, not of the server: trying the same batch again would fail for ever.
@@ -92,7 +95,7 @@ class Finalizer:
         self._incarnation = incarnation
         self._server_id = server_id
         self._slots = slots
-        self._session = attempts.PLANS if durable else attempts.PLANS | NOT_DURABLE
+        self._session = SESSION if durable else SESSION | NOT_DURABLE
         self._written = written
         self._backoff_of = backoff_of
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing

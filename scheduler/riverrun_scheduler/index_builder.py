@@ -95,7 +95,7 @@ class _Builder:
 
     async def _run(self, statement: str, index: str, within: timedelta) -> None:
         milliseconds = max(1, within // timedelta(milliseconds=1))
-        with deadline(self._conn, within.total_seconds() + ANSWER_SECONDS):
+        with deadline(self._conn, within.total_seconds() + ANSWER_SECONDS, alone=True):
             await self._conn.execute("SELECT set_config('statement_timeout', %s, false)", (f"{milliseconds}ms",))
             await self._conn.execute(sql.SQL(statement).format(sql.Identifier(self._schema, index)))
 
