@@ -277,18 +277,6 @@ def test_help_and_messages_are_in_the_language_that_is_asked_for(queuectl: Run) 
     assert "Usage: queuectl job snooze" in queuectl("job", "snooze", "--help").stdout
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["job", "lst"], "错误：没有命令 'lst'。是不是 'list'？"),
-        (["job", "list", "--limit", "x"], "错误：'--limit' 的值无效：'x' 不是整数。"),
-        (["job", "cancel"], "错误：请给出编号或 --filter，二者之一"),
-        (["migrate", "up", "--to", "99"], "错误：'--to' 的值无效：不允许 99；应为 0 到"),
-        (["schedule", "next", "x"], "EXPR：不允许 'x'；应为五个字段"),
-        (["status"], "本机没有（此用户的）守护进程"),
-        (["job", "list"], "没有指定数据库"),
-    ],
-)
 def test_problems_of_a_configuration_are_told_in_the_language_with_where_they_stand(
     queuectl: Run, tmp_path: Path
 ) -> None:
@@ -307,6 +295,18 @@ def test_problems_of_a_configuration_are_told_in_the_language_with_where_they_st
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["job", "lst"], "错误：没有命令 'lst'。是不是 'list'？"),
+        (["job", "list", "--limit", "x"], "错误：'--limit' 的值无效：'x' 不是整数。"),
+        (["job", "cancel"], "错误：请给出编号或 --filter，二者之一"),
+        (["migrate", "up", "--to", "99"], "错误：'--to' 的值无效：不允许 99；应为 0 到"),
+        (["schedule", "next", "x"], "EXPR：不允许 'x'；应为五个字段"),
+        (["status"], "本机没有（此用户的）守护进程"),
+        (["job", "list"], "没有指定数据库"),
+    ],
+)
 def test_what_is_refused_is_refused_in_the_language_that_is_asked_for(
     queuectl: Run, words: Sequence[str], said: str
 ) -> None:
