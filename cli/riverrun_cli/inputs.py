@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from riverrun.unique import Unique
 
 _LONGEST_TEXT = 1024 * 1024
+_DECLINED = 130
 
 
 @contextmanager
@@ -108,12 +109,14 @@ def ids_of(texts: tuple[str, ...]) -> list[int]:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on when the user agrees; where nobody can be asked, only with ``--yes``."""
+    """Go on when the user agrees, else end the command as Ctrl-C does; where nobody can be asked, ``--yes`` agrees."""
     if yes:
         return
     if not sys.stdin.isatty():
         raise click.UsageError(say(f"{question} Nobody can be asked here; add --yes to agree."))
-    click.confirm(question, abort=True, err=True)
+    if not click.confirm(question, err=True):
+        click.echo(say("nothing was changed"), err=True)
+        click.get_current_context().exit(_DECLINED)
 
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")

@@ -102,7 +102,9 @@ def _write_table(rows: Iterable[Row], columns: Sequence[str]) -> None:
 
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     headings = (name.replace("_", " ") for name in columns)  # two words take two lines where there is no room
-    table = Table(*headings, box=None, pad_edge=False, header_style="" if plain else "bold")
+    table = Table(box=None, pad_edge=False, header_style="" if plain else "bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")  # nothing of a state or a time is cut off where there is no room
     for row in rows:
         table.add_row(*(Text(_for_people(row.get(name))) for name in columns))
     console = Console(no_color=plain, highlight=False)

@@ -242,21 +242,34 @@ def test_rows_as_json_keep_their_types(form: str) -> None:
 
 
 def test_a_terminal_gets_a_table_without_colour_when_it_asks_for_none() -> None:
+    written = _on_terminal(NO_COLOR="1", COLUMNS="100")
+
+    assert "\t" not in written
+    assert "\x1b" not in written
+    assert "2026-01-02 00:00:00Z" in written
+
+
+def test_a_narrow_terminal_gets_everything_in_more_lines() -> None:
+    written = _on_terminal(NO_COLOR="1", COLUMNS="30")
+
+    assert "…" not in written
+    assert {"2026-01-02", "00:00:00Z"} <= set(written.split())
+
+
+def _on_terminal(**environ: str) -> str:
+    """Return the table that a terminal gets."""
     main, other = pty.openpty()
     subprocess.run(
         [sys.executable, "-c", _WRITE_ROWS, "table"],
         stdout=other,
-        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100"},
+        env={**os.environ, **environ},
         timeout=30,
         check=True,
     )
     os.close(other)
     written = os.read(main, 65_536).decode()
     os.close(main)
-
-    assert "\t" not in written
-    assert "\x1b" not in written
-    assert "2026-01-02 00:00:00Z" in written
+    return written
 
 
 @pytest.mark.parametrize("words", [[], ["job"], ["bench"], ["--lang", "zh", "config"]])

@@ -222,7 +222,7 @@ def test_deleting_asks_on_a_terminal_and_nowhere_else(queuectl: Queuectl, table:
     no, asked = queuectl.on_terminal("job", "delete", "1", typed="n\n")
 
     assert (piped.returncode, "--yes" in piped.stderr) == (2, True)
-    assert (no, "Delete 1 job? [y/N]" in asked) == (130, True)
+    assert (no, "Delete 1 job? [y/N]" in asked, "nothing was changed" in asked) == (130, True, True)
     assert len(rows(table)) == 1
     assert queuectl.on_terminal("job", "delete", "1", typed="y\n")[0] == 0
     assert rows(table) == []
