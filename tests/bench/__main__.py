@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.ceiling import ceiling
+from bench.ceiling import ceiling, enqueue_alone
 from bench.document import charts, document
 from bench.scenarios import SCENARIOS, Place, Scenario, Sizes, prepare
 from bench.server import Server, server
@@ -81,6 +81,7 @@ def _beginning(postgres: Server, sizes: Sizes, given: argparse.Namespace) -> Res
         "failures": {},
         "scenarios": {},
         "ceiling": {},
+        "enqueue_alone": [],
     }
 
 
@@ -147,6 +148,9 @@ def _measure_ceiling(postgres: Server, results: Results, sizes: Sizes) -> None:
         figures = ceiling(postgres, f"{OURS}_template", clients=clients, jobs=sizes.jobs)
         results["ceiling"].setdefault(str(clients), []).append(figures)
         _say(f"ceiling    {clients} clients\n  jobs_per_second {figures['jobs_per_second']:,.1f}")
+    alone = enqueue_alone(postgres, f"{OURS}_template", jobs=sizes.latency)
+    results["enqueue_alone"].append(alone)
+    _say(f"enqueue    alone\n  p50_ms {alone['p50_ms']:,.1f}")
 
 
 def _publish(results: Results, output: Path | None) -> None:

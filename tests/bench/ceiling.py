@@ -1,12 +1,17 @@
-"""What the database alone allows: our own statements, driven by pgbench, with nobody running a job."""
+"""What the database alone allows: our own statements, driven by pgbench, with nobody running a job.
+
+And what of a job's latency is over before any worker can know of the job.
+"""
 
 from __future__ import annotations
 
 import math
 import os
+import random
 import re
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,8 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Statements, Steps
 from riverrun.settings.connection import url_from_conninfo
 from riverrun.store import attempts
+from riverrun_cli.bench.machine import server_process, tree_seconds
+from riverrun_cli.bench.spread import percentile
 from riverrun_executor.floors import NOWHERE
 from riverrun_executor.pace import MAX_CLAIM
 
@@ -29,7 +36,10 @@ LEAST_SHARE = 0.9
 
 
 def ceiling(server: Server, template: str, *, clients: int, jobs: int) -> dict[str, float]:
-    """Return how many jobs a second ``clients`` sessions claim and complete, with no other work in between."""
+    """Return how many jobs a second ``clients`` sessions claim and complete, with no other work in between.
+
+    And what a job costs the server, in microseconds of processor time, where the system tells.
+    """
     database = "ceiling"
     dsn = server.create(database, template=template)
     turns = math.ceil(jobs / MAX_CLAIM / clients)
@@ -41,6 +51,8 @@ def ceiling(server: Server, template: str, *, clients: int, jobs: int) -> dict[s
         script.write_text(_script(conn), encoding="utf-8")
         settings = {**attempts.PLANS, "jit": "off"}
         count = [f"--client={clients}", f"--jobs={clients}", f"--transactions={turns}"]
+        server_pid = server_process(conn)
+        used = tree_seconds([server_pid]) if server_pid else 0.0
         done = subprocess.run(
             [str(server.pgbench), "--no-vacuum", *count, f"--file={script}", url_from_conninfo(dsn)],
             env={**os.environ, "PGOPTIONS": " ".join(f"-c {name}={value}" for name, value in settings.items())},
@@ -50,6 +62,7 @@ def ceiling(server: Server, template: str, *, clients: int, jobs: int) -> dict[s
         )
         if done.returncode != 0:
             raise RuntimeError(f"pgbench failed: {done.stderr.strip()}")
+        used = tree_seconds([server_pid]) - used if server_pid else 0.0
         (completed,) = conn.execute(
             "SELECT count(*) FROM river_job WHERE state = 'completed' AND attempted_by[1] = %s", [ME]
         ).fetchone() or (0,)
@@ -60,7 +73,26 @@ def ceiling(server: Server, template: str, *, clients: int, jobs: int) -> dict[s
     share = completed / (turns * clients * MAX_CLAIM)
     if share < LEAST_SHARE:
         raise RuntimeError(f"pgbench completed only {share:.0%} of the jobs")
-    return {"jobs_per_second": float(found[1]) * MAX_CLAIM * share}
+    return {
+        "jobs_per_second": float(found[1]) * MAX_CLAIM * share,
+        "server_microseconds_per_job": used / completed * 1e6,
+    }
+
+
+def enqueue_alone(server: Server, template: str, *, jobs: int) -> dict[str, float]:
+    """Return for how many milliseconds a call runs that enqueues one job where nobody works.
+
+    It returns when the job is on disk, and PostgreSQL tells nobody of a job before that.
+    """
+    pauses = random.Random(1)  # as in the measurement of latency
+    waits = []
+    with Client(server.create("enqueue_alone", template=template)) as client:
+        for number in range(jobs):
+            time.sleep(pauses.uniform(0.02, 0.05))
+            before = time.monotonic_ns()
+            client.enqueue("noop", {"n": number}, queue=QUEUE)
+            waits.append((time.monotonic_ns() - before) / 1e6)
+    return {f"p{percent}_ms": percentile(waits, percent) for percent in (50, 95, 99)}
 
 
 def _script(conn: Connection[Any]) -> str:

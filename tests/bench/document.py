@@ -116,6 +116,18 @@ def _latency(results: Results) -> str:
         f"## Latency\n\nFrom just before the enqueue call to the first line of the handler, one job at a time, on one "
         f"idle worker process; {count} jobs, milliseconds.\n\n![Latency](images/performance-latency.svg)\n\n"
         + _table(("system", "p50", "p95", "p99", "Riverrun's p50 is"), rows)
+        + _enqueue_alone(results)
+    )
+
+
+def _enqueue_alone(results: Results) -> str:
+    alone = results.get("enqueue_alone")
+    if not alone:
+        return ""
+    return (
+        "\n\nThe call alone that enqueues such a job, where nobody works, takes "
+        f"{_shown(alone, 'p50_ms')} ms (p50): it returns when the job is on disk, and PostgreSQL tells nobody of a job "
+        "before that. Only the rest is the way to the handler."
     )
 
 
@@ -187,11 +199,29 @@ def _ceiling(results: Results) -> str:
     for clients, runs in measured.items():
         top = _median(runs, "jobs_per_second")
         parts = [f"{drain / top:.2f}" if drain and top else "–" for drain in drains]
-        rows.append((f"pgbench, {clients} client{'s' * (clients != '1')}", _shown(runs, "jobs_per_second"), *parts))
+        used = _shown(runs, "server_microseconds_per_job")
+        rows.append(
+            (f"pgbench, {clients} client{'s' * (clients != '1')}", _shown(runs, "jobs_per_second"), used, *parts)
+        )
     return (
         "## The ceiling\n\nRiverrun's own claim and complete statements on its own table, driven by `pgbench` in "
         "batches of 300: nobody decodes a row or runs a handler.\n\n"
-        + _table(("", "jobs/s", "reached with 1 process", "reached with 2"), rows)
+        + _table(("", "jobs/s", "PostgreSQL's CPU, µs per job", "reached with 1 process", "reached with 2"), rows)
+        + _bound(results)
+    )
+
+
+def _bound(results: Results) -> str:
+    """Say what the processors allow when none of them ever waits."""
+    server = _median(results["ceiling"].get("1"), "server_microseconds_per_job")
+    worker = _median(results["scenarios"].get("drain_1", {}).get(OURS), "worker_microseconds_per_job")
+    cores = results["machine"]["cores"]
+    if not server or not worker:
+        return ""
+    most = cores * 1e6 / (server + worker)
+    return (
+        f"\n\nA job takes {figure(server)} µs of PostgreSQL's processor time and {figure(worker)} µs of the "
+        f"executor's, so {cores} processors that never wait and do nothing else work off {most:,.0f} jobs/s."
     )
 
 

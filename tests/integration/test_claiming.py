@@ -181,3 +181,18 @@ async def test_a_job_of_a_long_transaction_is_found_within_a_second_of_its_commi
 
 async def _completed(client: AsyncClient, job_id: int) -> bool:
     return (await client.get(job_id)).state == JobState.COMPLETED
+
+
+async def test_claimed_times_are_exact_to_the_microsecond(client: AsyncClient, conn: AsyncConnection[Any]) -> None:
+    """The fence compares them for equality, so no rounding may move one."""
+    moments = [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(microseconds=31_536_000_000_007 * n) for n in range(60)]
+    for moment in moments:
+        job = (await client.enqueue("noop", {})).job
+        await conn.execute("UPDATE river_job SET created_at = %s WHERE id = %s", [moment, job.id])
+
+    steps = attempts.claim("default", slots=99, incarnation="me", floors_us=NOWHERE.us, floor_ids=NOWHERE.ids)
+    jobs = await Statements().run(conn, steps)
+
+    assert sorted(job.created_at for job in jobs) == moments
+    stored = await (await conn.execute("SELECT id, attempted_at FROM river_job")).fetchall()
+    assert {job.id: job.attempted_at for job in jobs} == dict(stored)

@@ -45,7 +45,11 @@ RESULTS: dict[str, Any] = {
         },
         "http": {"riverrun": drained(3_500)},
     },
-    "ceiling": {"1": [{"jobs_per_second": 50_000.0}], "2": [{"jobs_per_second": 80_000.0}]},
+    "ceiling": {
+        "1": [{"jobs_per_second": 50_000.0, "server_microseconds_per_job": 20.0}],
+        "2": [{"jobs_per_second": 80_000.0, "server_microseconds_per_job": 24.0}],
+    },
+    "enqueue_alone": [{"p50_ms": 1.5, "p95_ms": 2.5, "p99_ms": 4.0}],
 }
 
 
@@ -70,8 +74,16 @@ def test_a_pinned_horizon_is_shown_as_the_part_that_is_kept() -> None:
 def test_drains_are_set_against_the_ceiling() -> None:
     page = document(RESULTS)
 
-    assert "| pgbench, 1 client | 50,000 | 0.50 | 0.80 |" in page
-    assert "| pgbench, 2 clients | 80,000 | 0.31 | 0.50 |" in page
+    assert "| pgbench, 1 client | 50,000 | 20.0 | 0.50 | 0.80 |" in page
+    assert "| pgbench, 2 clients | 80,000 | 24.0 | 0.31 | 0.50 |" in page
+
+
+def test_what_a_job_costs_server_and_executor_bounds_what_the_processors_can_do() -> None:
+    assert "so 2 processors that never wait and do nothing else work off 40,000 jobs/s." in document(RESULTS)
+
+
+def test_latency_is_set_against_the_enqueue_call_alone() -> None:
+    assert "where nobody works, takes 1.50 ms (p50)" in document(RESULTS)
 
 
 def test_the_page_names_its_conditions_and_what_is_missing() -> None:
