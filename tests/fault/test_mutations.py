@@ -101,7 +101,7 @@ MUTATIONS = [
         "executor/riverrun_executor/control.py",
         r"\n +await self\._executor\.let_go\(conn\)",
         "\n                        pass",
-        "tests/integration/test_executor.py::test_a_handler_is_stopped_when_a_crash_of_the_server_has_undone_its_claim",
+        "tests/integration/test_lost_connections.py::test_a_handler_is_stopped_when_a_crash_of_the_server_has_undone_its_claim",
     ),
     Mutation(
         "the doubt about a kill by hand",
@@ -150,7 +150,7 @@ MUTATIONS = [
         "executor/riverrun_executor/finalizer.py",
         r"with deadline\(conn, ANSWER_SECONDS \+",
         "with deadline(conn, 60 +",
-        "tests/integration/test_executor.py::"
+        "tests/integration/test_lost_connections.py::"
         "test_what_has_ended_is_written_soon_although_the_old_connections_stay_open_and_carry_nothing",
     ),
     Mutation(
