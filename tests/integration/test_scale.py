@@ -91,7 +91,8 @@ def shown() -> Iterator[Named]:
     for queues, cap in ((None, CAP), (["queue-1", "queue-2"], 1)):
         counted = {"states": ["available", "completed", "running", "scheduled"], "queues": queues, "cap": cap}
         yield f"count jobs of {queues or 'all queues'}", one(Query("job_count", counted))
-    yield "count what waits in a queue", listing.count_queues(["queue-1"], [JobState.AVAILABLE, JobState.SCHEDULED])
+    waiting = {"queues": ["queue-1"], "states": ["available", "scheduled"], "cap": 1}
+    yield "count what waits in a queue", one(Query("job_count_queues", waiting))
     for state in (JobState.COMPLETED, JobState.SCHEDULED, JobState.AVAILABLE, JobState.RUNNING):
         yield f"list {state} jobs", listing.page(JobFilter(states=(state,)))
     yield "list a queue", listing.page(JobFilter(states=(JobState.AVAILABLE,), queues=("queue-3",)))
