@@ -7,6 +7,7 @@ answered when it asks, with 503, since an answer to somebody who still speaks is
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import orjson
 from aiohttp import web
@@ -49,13 +50,12 @@ class _Busy(asyncio.Protocol):
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - tells the type checker what a server makes
-        self._transport = transport
+        self._transport = made = cast("asyncio.Transport", transport)  # uvloop's are such, but of no such class
         if len(self._others) >= MOST_TURNED_AWAY:
-            transport.abort()
+            made.abort()
             return
         self._others.add(self)
-        self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, transport.abort)
+        self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, made.abort)
 
     def data_received(self, data: bytes) -> None:  # noqa: ARG002 - whatever it is
         if self._transport is not None and not self._transport.is_closing():

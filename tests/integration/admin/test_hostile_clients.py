@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
@@ -194,6 +195,30 @@ async def test_one_that_is_turned_away_and_says_nothing_is_closed(
         writer.close()
 
     assert set(said) == {b""}
+
+
+def test_one_connection_too_many_is_turned_away_on_the_loop_of_the_daemon_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 0)
+
+    async def never(_: web.BaseRequest) -> web.Response:
+        raise AssertionError("nobody is let in")
+
+    async def ask() -> bytes:
+        entrance = connections.Entrance(web.Server(never))
+        server = await asyncio.get_running_loop().create_server(entrance, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        async with asyncio.timeout(5):
+            said = await _rest(reader)
+        writer.close()
+        server.close()
+        return said
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(ask()).startswith(b"HTTP/1.1 503 ")
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:
