@@ -5,6 +5,7 @@
 --   out:   start of the step · completed, retried, snoozed, discarded, cancelled, interrupted and rescued · run_buckets
 --          and wait_buckets, counts in the order of the bounds; steps in which nothing ended are left out
 --   index: riverrun_minute_pkey, riverrun_hour_pkey
+-- Arrays are taken apart among the columns, all of a row in step: as a joined table they cost twice as much.
 WITH read AS MATERIALIZED (
     SELECT
         hour AS at, completed, retried, snoozed, discarded, cancelled, interrupted, rescued, run_buckets, wait_buckets
@@ -37,10 +38,16 @@ buckets AS (
         array_agg(run ORDER BY position) FILTER (WHERE run IS NOT NULL) AS run_buckets,
         array_agg(wait ORDER BY position) FILTER (WHERE wait IS NOT NULL) AS wait_buckets
     FROM (
-        SELECT placed.step, bucket.position, sum(bucket.run)::bigint AS run, sum(bucket.wait)::bigint AS wait
-        FROM placed
-        CROSS JOIN unnest(placed.run_buckets, placed.wait_buckets) WITH ORDINALITY AS bucket (run, wait, position)
-        GROUP BY placed.step, bucket.position
+        SELECT step, position, sum(run)::bigint AS run, sum(wait)::bigint AS wait
+        FROM (
+            SELECT
+                step,
+                generate_series(1, greatest(cardinality(run_buckets), cardinality(wait_buckets))) AS position,
+                unnest(run_buckets) AS run,
+                unnest(wait_buckets) AS wait
+            FROM placed
+        ) AS bucket
+        GROUP BY step, position
     ) AS counted
     GROUP BY step
 )

@@ -35,8 +35,8 @@ from riverrun_cli.bench.machine import process_seconds
 from riverrun_cli.bench.run import QUEUE, Place
 from riverrun_cli.bench.spread import Spread, percentile
 
-JOBS, SECONDS_EACH, FEWEST_PAIRS, CLOSE = 15_000, 85.0, 12, 0.05
-PACED_EVERY, PACED_SECONDS = 4, 2.0
+JOBS, SECONDS_EACH, FEWEST_PAIRS, CLOSE = 30_000, 95.0, 12, 0.05
+PACED_EVERY, PACED_SECONDS = 5, 2.0
 NORMAL_SECONDS, NORMAL_JOBS_PER_SECOND = 15.0, 20
 SETTLE_SECONDS, STOP_SECONDS = 0.3, 10.0
 
@@ -79,10 +79,14 @@ class Turns:
         return ratio(self.rates[ADMIN], self.rates[base])
 
     @property
+    def pairs(self) -> int:
+        """How many there are to compare."""
+        return len(self.rates[ADMIN])
+
+    @property
     def are_close(self) -> bool:
         """Whether more pairs would say nothing new."""
-        pairs = len(self.rates[ADMIN])
-        return pairs >= FEWEST_PAIRS and max(self.beside(base).reach for base in (NOBODY, NOTHING)) <= CLOSE
+        return max(self.beside(base).reach for base in (NOBODY, NOTHING)) <= CLOSE
 
 
 def crowd(url: str) -> dict[str, Any]:
@@ -100,10 +104,10 @@ def _measured(scene: Scene, name: str) -> dict[str, Any]:
         for number, order in enumerate(cycle(permutations(WHERE))):
             for where in order:
                 _take_turn(scene, there, turns, where, with_load=number % PACED_EVERY == 0)
-            if turns.are_close or time.monotonic() > until:
+            if turns.pairs >= FEWEST_PAIRS and (turns.are_close or time.monotonic() > until):
                 break
     return {
-        "pairs": len(turns.rates[ADMIN]),
+        "pairs": turns.pairs,
         "jobs_per_second": {where: round(median(turns.rates[where])) for where in WHERE},
         "to_nobody": asdict(turns.beside(NOBODY)),
         "to_nothing": asdict(turns.beside(NOTHING)),

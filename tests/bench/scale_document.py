@@ -62,7 +62,7 @@ _WORK = {
     "touched": "pages looked at", "read": "not in memory", "images": "written whole", "log_kb": "log, KB",
 }  # fmt: skip
 _PHYSICS = (
-    "What a statement looks at does not grow with the number of jobs, nor does what it writes; "
+    "What a statement looks at does not grow with the number of jobs, nor, but for whole pages, does what it writes; "
     "`tests/integration/test_scale.py` counts the pages as well, so that no change makes them more. What can grow is "
     "on how many pages the same rows lie. In a small table a hundred jobs share pages that other jobs have brought to "
     "memory and to the log already. In a large one each may lie on a page of its own, which is read and, once after "
@@ -123,7 +123,8 @@ def _statements(results: Results) -> str:
     return (
         "## What the dashboard and `/metrics` ask\n\n"
         "All statements of one question together. Readers share an answer for a second or more; `/metrics` itself "
-        "asks nothing, the leader measures every ten seconds.\n\n" + _table(("question", "ms"), rows)
+        "asks nothing, the leader measures every ten seconds. Charts are drawn from the figures of 20 kinds in every "
+        "minute of three days and every hour of 90.\n\n" + _table(("question", "ms"), rows)
     )
 
 
@@ -180,7 +181,7 @@ def _crowd(results: Results) -> str:
         "## Crowds\n\n"
         f"With {normal['readers']} streams of events open and {normal['jobs_per_second']} jobs a second enqueued, the "
         f"admin process uses {normal['cores']:.1%} of one core.\n\n"
-        "15,000 jobs that do nothing are drained by one executor, again and again: beside nobody, beside a crowd at "
+        "30,000 jobs that do nothing are drained by one executor, again and again: beside nobody, beside a crowd at "
         "the admin process, and beside the same crowd at a server that does nothing, which costs what the crowd "
         "itself and its connections cost on the same cores. The three take turns of a second, in every order. The "
         "ratios are of turns that followed each other, the middle of so many as are said, with the range in which it "

@@ -16,6 +16,7 @@ from riverrun import job_query
 from riverrun.database.connect import session_dsn
 from riverrun.database.statements import Query, Statements, Steps
 from riverrun.store import failures, figures, gauges, listing, statistics, words
+from riverrun_admin.histories import STEPS_AT_ONCE
 from riverrun_cli.bench.spread import Spread
 
 T = TypeVar("T")
@@ -87,7 +88,9 @@ def shown(url: str) -> Measured:
         "sparks": lambda: figures.sparks(now, minutes=30),
     }
     for period in figures.PERIODS:
-        questions[f"chart of {period.name}"] = partial(figures.series, period, now)
+        # As pages ask for a chart; what is over they ask for once.
+        first = slice(0, STEPS_AT_ONCE)
+        questions[f"chart of {period.name}, {STEPS_AT_ONCE} steps"] = partial(figures.series, period, now, steps=first)
         questions[f"kinds of {period.name}"] = partial(figures.kinds, period, now)
     with _connected(url) as conn:
         return {name: measured(conn, ask) for name, ask in questions.items()}
