@@ -18,6 +18,7 @@ from riverrun_admin.operations import ANSWERS, BODIES, MEDIA, QUERIES, Schema
 from riverrun_admin.roles import MINDS_QUEUES, ROLES
 from riverrun_admin.stream import NDJSON
 
+WAYS_IN = ("/", "/admin", "/admin/")
 FOR_BROWSERS = (
     "/admin/form/",
     "/admin/page/",
@@ -75,7 +76,7 @@ def document(routes: Iterable[web.AbstractRoute]) -> Schema:
 
 def is_for_browsers(path: str) -> bool:
     """Whether programs have no use for ``path``."""
-    return path == "/" or path.startswith(FOR_BROWSERS)
+    return path in WAYS_IN or path.startswith(FOR_BROWSERS)
 
 
 def _operation(method: str, path: str, handler: object) -> Schema:

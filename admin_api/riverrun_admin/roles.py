@@ -11,6 +11,8 @@ from riverrun_admin.callers import Caller
 
 ROLES: dict[tuple[str, str], Role] = {
     ("GET", "/"): Role.PUBLIC,
+    ("GET", "/admin"): Role.PUBLIC,
+    ("GET", "/admin/"): Role.PUBLIC,
     ("GET", "/healthz"): Role.PUBLIC,
     ("GET", "/readyz"): Role.PUBLIC,
     ("GET", "/robots.txt"): Role.PUBLIC,

@@ -14,6 +14,7 @@ import pytest
 
 from riverrun.job import JobState
 from riverrun.settings.connection import url_from_conninfo
+from support.eventually import eventually_sync
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -109,3 +110,17 @@ def test_the_same_seed_gives_the_same_jobs_in_every_state_until_they_are_cleaned
     assert states == {str(state) for state in JobState}
     assert 2_400 < sum(row[0] == "completed" for row in first) < 2_580
     assert 240 < sum(row[0] == "available" for row in first) < 360
+
+
+@pytest.mark.slow
+def test_a_measurement_that_is_ended_from_outside_leaves_nothing(database: str) -> None:
+    command = [sys.executable, "-m", "riverrun_cli.main", "bench", "sustained", "--seconds", "60", "--repeat", "1"]
+    environment = {**os.environ, "DATABASE_URL": url_from_conninfo(database)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as measuring:
+        working = "SELECT count(*) > 0 FROM river_job WHERE state = 'completed'"
+        eventually_sync(lambda: rows(database, working) == [(True,)], within=40)
+        measuring.terminate()
+        assert measuring.wait(60) == 130
+
+    assert rows(database, "SELECT count(*) FROM river_job") == [(0,)]
+    assert rows(database, "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^riverrun/'") == [(0,)]

@@ -17,9 +17,9 @@ from riverrun_admin.pages.texts import catalog
 from riverrun_admin.pages.tokens import token_page
 
 
-async def root(_request: web.Request) -> web.Response:
-    """Go to the overview."""
-    raise web.HTTPFound("admin/queue/dashboard")
+async def root(request: web.Request) -> web.Response:
+    """Go to the overview; by a relative way, as a proxy may have put a path before ours."""
+    raise web.HTTPFound("queue/dashboard" if request.path == "/admin/" else "admin/queue/dashboard")
 
 
 async def static(request: web.Request) -> web.Response:
@@ -43,6 +43,8 @@ async def problem(request: web.Request) -> web.Response:
 
 ROUTES = (
     web.get("/", root),
+    web.get("/admin", root),
+    web.get("/admin/", root),
     web.get("/admin/page/bulk", ask),
     web.get("/admin/page/enqueue", enqueue_page),
     web.get("/admin/page/find", find),

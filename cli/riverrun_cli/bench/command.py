@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ def bench() -> None:
     All jobs go to a queue of their own, `bench`, and are removed afterwards. A measurement takes all the speed there
     is: other work on the database slows down meanwhile.
     """
+    # What a measurement has started and enqueued goes with it also when it is ended from outside.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _measures(function: Callable[..., None]) -> Callable[..., None]:

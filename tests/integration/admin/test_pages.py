@@ -129,7 +129,7 @@ async def test_every_page_speaks_both_languages_and_works_below_a_prefix(admin: 
 async def test_links_and_assets_of_every_page_lead_somewhere(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
     await insert(conn, tags=["red-tag"], queue="mail", kind="a:b/c")
     seen: set[str] = set()
-    waiting = ["/", "/admin/queue/dashboard"]
+    waiting = ["/", "/admin", "/admin/", "/admin/queue/dashboard"]
     while waiting:
         path = waiting.pop()
         if path in seen:
