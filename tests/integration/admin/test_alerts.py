@@ -124,9 +124,14 @@ async def test_a_token_for_some_queues_hears_of_these_alone(
     headers = bearing((await make_token(locked, "read", queues=["mail*"]))["token"])
     async with await AsyncConnection.connect(database) as other:
         await other.execute("SELECT txid_current()")
+        pid = other.info.backend_pid
 
         theirs = told(await locked.page("/admin/queue/dashboard", **headers))
         everything = told(await locked.page("/admin/queue/dashboard", **bearing(BOSS)))
 
     assert theirs == {}
-    assert len(everything) == 6
+    # The server may be vacuuming in that moment, which counts as a forgotten transaction too where all are old.
+    keys = {"unserved-hushed", "discarded-hushed-email", "down-report", "paused-resting", "late-nightly"}
+    pinning = {key for key in everything if key.startswith("pinned_")}
+    assert everything.keys() - pinning == keys
+    assert f"pinned_transaction-transaction-{pid}" in pinning
