@@ -58,6 +58,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _REQUEST_ID = web.RequestKey("_REQUEST_ID", str)
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+_COMPRESSED = frozenset({"text/html", "text/css", "text/javascript", "image/svg+xml"})
+"""What browsers load. Nothing of it is secret to who may send a request along with the reader's cookie: nobody else."""
+
 _HEADERS = {
     "Server": "riverrun",
     "Content-Security-Policy": (
@@ -103,6 +106,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     given = request.headers.get("X-Request-Id", "")
     request[_REQUEST_ID] = request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
     response = await handler(request)
+    if isinstance(response, web.Response) and response.content_type in _COMPRESSED:
+        response.enable_compression()
     resource = request.match_info.route.resource
     method = request.method if request.method in _METHODS else "_other"
     route = resource.canonical if resource is not None else "_unknown"
@@ -128,7 +133,7 @@ async def _put_headers(request: web.Request, response: web.StreamResponse) -> No
     response.headers["X-Request-Id"] = request[_REQUEST_ID]
     response.headers.update(_HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("Vary", "Accept, Accept-Language, Cookie")
+    response.headers.setdefault("Vary", "Accept, Accept-Encoding, Accept-Language, Cookie")
 
 
 @web.middleware

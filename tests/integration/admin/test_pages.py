@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 from html.parser import HTMLParser
+from importlib.resources import files
 from urllib.parse import unquote
 
 import pytest
@@ -15,6 +16,7 @@ from yarl import URL
 
 from riverrun.store import listing
 from riverrun_admin import reading
+from riverrun_admin.pages.assets import version
 from riverrun_admin.pages.view import CHOICES
 from support.admin import Admin
 from support.hostile import fill_with_hostile_text
@@ -235,6 +237,18 @@ async def test_forms_cancel_retry_and_delete_a_job(admin: Admin, conn: AsyncConn
     assert (retried.status, state) == (303, "available")
     assert (deleted.status, deleted.headers["Location"]) == (303, "../../queue/jobs?notice=deleted")
     assert (missing.status, as_json.status) == (404, 415)
+
+
+async def test_what_browsers_load_is_compressed_where_they_understand_it(admin: Admin) -> None:
+    style = f"/admin/static/{version()}/parts.css"
+    for path in ("/admin/queue/dashboard", style):
+        small, plain = await admin.page(path), await admin.page(path, **{"Accept-Encoding": "identity"})
+        assert small.headers["Content-Encoding"] in ("deflate", "gzip")
+        assert "Content-Encoding" not in plain.headers
+        assert int(small.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 2
+        assert "Accept-Encoding" in small.headers["Vary"]
+    assert (await admin.page(style)).text == (files("riverrun_admin") / "static" / "parts.css").read_text()
+    assert "Content-Encoding" not in (await admin.get("/admin/queue/stats")).headers
 
 
 async def test_static_files_are_kept_until_they_change(admin: Admin) -> None:
