@@ -17,6 +17,7 @@ from pathlib import Path
 from riverrun.settings.connection import url_from_conninfo
 from support.ports import free_port
 
+TESTS = Path(__file__).parents[1]
 START_SECONDS = 30.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -47,17 +48,18 @@ class AdminProcess:
 
 
 @contextmanager
-def admin_process(dsn: str) -> Iterator[AdminProcess]:
+def admin_process(dsn: str, module: str = "riverrun_admin") -> Iterator[AdminProcess]:
     """Give an admin process on ``dsn``, which ends with the block."""
     port = free_port()
     environment = {
         **os.environ,
         "DATABASE_URL": url_from_conninfo(dsn),
         "RIVERRUN_ADMIN__PORT": str(port),
+        "PYTHONPATH": str(TESTS),
     }
     with (
         tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen([sys.executable, "-m", "riverrun_admin"], cwd=folder, env=environment) as process,
+        subprocess.Popen([sys.executable, "-m", module], cwd=folder, env=environment) as process,
     ):
         started = AdminProcess(f"http://127.0.0.1:{port}", process.pid)
         try:

@@ -18,13 +18,7 @@ from support.browser import PROGRAM, chromium
 
 Measured = dict[str, Any]
 
-REPEATS = 3
-KEPT_SECONDS = {
-    "/admin/queue/dashboard": 5.1, "/admin/error/list": 5.1, "/admin/queue/jobs": 1.1, "/admin/queue/stats": 1.1,
-    "/admin/queue/list": 1.1, "/admin/page/queue": 1.1, "/admin/server/list": 1.1, "/admin/handler/list": 1.1,
-}  # fmt: skip
-"""A little longer than answers, or parts of them, are kept for the next reader."""
-
+REPEATS = 5
 WITHOUT_END = {"/admin/queue/events", "/admin/audit/export", "/admin/queue/jobs.csv", "/admin/queue/jobs.ndjson"}
 ELSEWHERE = {"/admin/login", "/admin/page/find"}
 LISTS = (
@@ -56,7 +50,7 @@ def pages(url: str) -> Measured:
         path for method, path in ROLES if method == "GET" and "{" not in path and path not in WITHOUT_END | ELSEWHERE
     )
     paths = [path for path in templates if not is_for_browsers(path) or path.startswith("/admin/page/")]
-    with admin_process(url) as admin:
+    with admin_process(url, "bench.forgetful_admin") as admin:
         return {path: {kind: _ask(admin, path, kind) for kind in _kinds(path)} for path in (*paths, *LISTS)}
 
 
@@ -75,7 +69,6 @@ def _ask(admin: AdminProcess, path: str, accepted: str) -> Measured:
 
 
 def _answer(admin: AdminProcess, path: str, accepted: str) -> tuple[float, int, int]:
-    time.sleep(KEPT_SECONDS.get(path.partition("?")[0], 0.0))
     request = urllib.request.Request(admin.url + path, headers={"Accept": accepted})
     started = time.perf_counter()
     try:

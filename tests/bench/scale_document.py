@@ -124,7 +124,10 @@ def _statements(results: Results) -> str:
         "## What the dashboard and `/metrics` ask\n\n"
         "All statements of one question together. Readers share an answer for a second or more; `/metrics` itself "
         "asks nothing, the leader measures every ten seconds. Charts are drawn from the figures of 20 kinds in every "
-        "minute of three days and every hour of 90.\n\n" + _table(("question", "ms"), rows)
+        "minute of three days and every hour of 90. Two questions are asked once more after a rest: memory that "
+        "nothing has touched for seconds may be slow to come back, above all where a virtual machine shares it with "
+        "others. Then the server reads and faults no more than before, but takes several times as long.\n\n"
+        + _table(("question", "ms"), rows)
     )
 
 
@@ -138,8 +141,8 @@ def _pages(results: Results) -> str:
         return ""
     return (
         "## Pages and answers\n\n"
-        "From the request to the last byte, over one connection each, made anew and not from what is kept.\n\n"
-        + _table(("address", "page", "JSON"), rows)
+        "From the request to the last byte, one right after the other, each made anew by an admin process that keeps "
+        "no answer for the next reader as it usually does.\n\n" + _table(("address", "page", "JSON"), rows)
     )
 
 

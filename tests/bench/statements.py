@@ -23,6 +23,7 @@ T = TypeVar("T")
 Measured = dict[str, Any]
 
 REPEATS = 5
+REST_SECONDS = 3.0
 DEEP_PAGES = 100
 LISTS = (
     "", "state:available", "state:pending", "state:scheduled", "state:retryable", "state:running", "state:completed",
@@ -93,7 +94,10 @@ def shown(url: str) -> Measured:
         questions[f"chart of {period.name}, {STEPS_AT_ONCE} steps"] = partial(figures.series, period, now, steps=first)
         questions[f"kinds of {period.name}"] = partial(figures.kinds, period, now)
     with _connected(url) as conn:
-        return {name: measured(conn, ask) for name, ask in questions.items()}
+        found = {name: measured(conn, ask) for name, ask in questions.items()}
+        for name in ("overview: states, queues, servers", "failures by what went wrong"):
+            found[f"{name}, after {REST_SECONDS:g} s of rest"] = measured(conn, questions[name], rest=REST_SECONDS)
+        return found
 
 
 @contextmanager
@@ -102,10 +106,15 @@ def _connected(url: str) -> Iterator[Connection[Any]]:
         yield conn
 
 
-def measured(conn: Connection[Any], ask: Callable[[], Steps[Any]]) -> Measured:
+def measured(conn: Connection[Any], ask: Callable[[], Steps[Any]], *, rest: float = 0.0) -> Measured:
     """Return the milliseconds that the statements of an operation took together, after a run that is not counted."""
-    timed(conn, ask())
-    spread = Spread.of([timed(conn, ask())[0] for _ in range(REPEATS)])
+
+    def once() -> float:
+        time.sleep(rest)
+        return timed(conn, ask())[0]
+
+    once()
+    spread = Spread.of([once() for _ in range(REPEATS)])
     return {"median": round(spread.median, 2), "highest": round(spread.highest, 2)}
 
 
