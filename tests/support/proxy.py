@@ -299,9 +299,11 @@ class Proxy:
             link.close()
 
     async def _close(self) -> None:
+        self._refusing = True  # also those that are being connected in this moment
         self._server.close()
         await self._open_gates()
         await self._cut()
+        await asyncio.sleep(0)  # until a connection that was just accepted has a task
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         if others:
             await asyncio.wait(others, timeout=5)  # they end by themselves, now that their connections are gone
@@ -317,6 +319,9 @@ class Proxy:
             to_client.transport.abort()
             return
         link = Link(self, to_client, to_server)
+        if self._refusing:
+            link.close()
+            return
         self._links.add(link)
         try:
             await link.run(from_client, from_server)
