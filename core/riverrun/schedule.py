@@ -112,15 +112,13 @@ def new_schedule(  # noqa: PLR0913 - one argument for each thing somebody may sa
 
     Args:
         name: What it is called.
-        kind: Kind of its jobs.
+        kind, queue, tags: Those of its jobs.
         cron: Five fields, ``@daily`` and its kin, or ``@every 90s``; either this or ``every``.
         every: Interval of at least a second, counted from 1970-01-01 UTC.
         timezone: Zone of the cron fields.
         args: Arguments of its jobs: a mapping or the JSON text of an object.
-        queue: Queue of its jobs.
         priority: 1 (first) to 9; ``None`` takes the queue's.
         max_attempts: 1 to 32,767; ``None`` takes the configured number.
-        tags: Tags of its jobs.
         metadata: Metadata of its jobs; keys that begin with ``river:`` and ``riverrun:`` are reserved.
         missed: ``latest``, ``skip`` or ``all``.
         run_on_start: Whether a job is enqueued at once as well: when the schedule is made, and when a leader begins.
@@ -129,8 +127,6 @@ def new_schedule(  # noqa: PLR0913 - one argument for each thing somebody may sa
     Raises:
         InvalidInput: Something is not allowed; names the field.
     """
-    if missed not in MISSED:
-        raise InvalidInput("missed", missed, "latest, skip or all", code="unknown")
     return NewSchedule(
         name=check_schedule_name(name, "name"),
         kind=check_kind(kind, "kind"),
@@ -142,10 +138,16 @@ def new_schedule(  # noqa: PLR0913 - one argument for each thing somebody may sa
         max_attempts=None if max_attempts is None else check_max_attempts(max_attempts, "max_attempts"),
         tags=check_tags(tags, "tags"),
         metadata_text=_metadata({} if metadata is None else metadata),
-        missed=str(missed),
+        missed=_missed(missed),
         run_on_start=check_flag(run_on_start, "run_on_start"),
         unique=check_unique(unique, "unique"),
     )
+
+
+def _missed(missed: object) -> str:
+    if missed not in MISSED:
+        raise InvalidInput("missed", missed, "latest, skip or all", code="unknown")
+    return str(missed)
 
 
 def _expression(cron: object, every: timedelta | None, timezone: object) -> str:

@@ -24,13 +24,6 @@ pytestmark = pytest.mark.every_postgres
 
 
 @pytest.fixture
-async def client(database: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of the test's database."""
-    async with AsyncClient(database) as client:
-        yield client
-
-
-@pytest.fixture
 async def conn(database: str) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
     """Give a connection to the test's database."""
     async with await AsyncConnection.connect(database, autocommit=True) as conn:

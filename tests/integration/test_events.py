@@ -29,13 +29,6 @@ WHERE application_name = 'riverrun/client/events' AND query LIKE '%pg_advisory_l
 """
 
 
-@pytest.fixture
-async def client(database: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of the test's database."""
-    async with AsyncClient(database) as client:
-        yield client
-
-
 async def subscribed(executor: RunningExecutor) -> None:
     """Wait until an executor knows that somebody subscribes."""
     await eventually(lambda: executor.executor._feed.open, within=WITHIN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,13 +15,6 @@ from support.eventually import eventually
 from support.executors import running_executor
 
 pytestmark = pytest.mark.every_postgres
-
-
-@pytest.fixture
-async def client(database: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of the test's database."""
-    async with AsyncClient(database) as client:
-        yield client
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 
@@ -29,13 +29,6 @@ def _own_registers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert common_handlers.gate  # loaded before, so that they stay registered behind this test
     monkeypatch.setattr("riverrun.extensions._registered", {})
     monkeypatch.setattr("riverrun.handlers._registered", dict(registered_handlers._registered))
-
-
-@pytest.fixture
-async def client(database: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of the test's database."""
-    async with AsyncClient(database) as client:
-        yield client
 
 
 async def finished(client: AsyncClient, database: str, kind: str) -> Job:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -17,13 +16,6 @@ from support.handlers import Crowd
 
 WITHIN = 20.0
 LIMIT = 3
-
-
-@pytest.fixture
-async def client(database: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of the test's database."""
-    async with AsyncClient(database) as client:
-        yield client
 
 
 @pytest.fixture(autouse=True)

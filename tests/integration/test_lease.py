@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from psycopg import AsyncConnection
@@ -31,13 +30,6 @@ from support.schedulers import settled, term_of
 Connection = AsyncConnection[TupleRow]
 
 OURS = "host-1_4711_0a1b2c3d"
-
-
-@pytest.fixture
-async def client(database: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of the test's database."""
-    async with AsyncClient(database) as client:
-        yield client
 
 
 class Host:

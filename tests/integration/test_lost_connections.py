@@ -19,13 +19,6 @@ from support.proxy import Proxy
 pytestmark = pytest.mark.every_postgres
 
 
-@pytest.fixture
-async def client(database: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of the test's database."""
-    async with AsyncClient(database) as client:
-        yield client
-
-
 @pytest.fixture(autouse=True)
 async def closed_gate() -> None:
     """Let every test begin with the gate closed."""

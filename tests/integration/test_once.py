@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -33,13 +32,6 @@ Connection = AsyncConnection[TupleRow]
 
 ME = "host-1_4711_0a1b2c3d"
 STATEMENTS = Statements()
-
-
-@pytest.fixture
-async def client(database: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of the test's database."""
-    async with AsyncClient(database) as client:
-        yield client
 
 
 @pytest.fixture(autouse=True)

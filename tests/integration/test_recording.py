@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -30,13 +29,6 @@ CREATE TRIGGER fail_once BEFORE UPDATE ON river_job
 FOR EACH ROW WHEN (old.state = 'running' AND new.state = 'running') EXECUTE FUNCTION fail_once()
 """
 Connection = AsyncConnection[TupleRow]
-
-
-@pytest.fixture
-async def client(database: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of the test's database."""
-    async with AsyncClient(database) as client:
-        yield client
 
 
 @pytest.fixture(autouse=True)

@@ -32,13 +32,6 @@ OBEYED = 3.0
 
 
 @pytest.fixture
-async def client(database: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of the test's database."""
-    async with AsyncClient(database) as client:
-        yield client
-
-
-@pytest.fixture
 async def service() -> AsyncIterator[FaultServer]:
     """Give a service that answers as it is told."""
     async with fault_server() as service:

@@ -1,4 +1,4 @@
-"""The pages: every one in both languages, whatever text jobs bring along, and the forms on them."""
+"""The pages: every one in both languages, and whatever text jobs bring along."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from riverrun_admin.pages.assets import version
 from riverrun_admin.pages.view import CHOICES
 from support.admin import Admin
 from support.hostile import fill_with_hostile_text
-from support.jobs import ago, insert, job
+from support.jobs import ago, insert
 
 PAGES = [
     "/admin/queue/dashboard",
@@ -221,24 +221,6 @@ async def test_forms_pause_scale_and_resume_a_queue(admin: Admin, conn: AsyncCon
     assert "The queue is paused." in after.text
 
 
-async def test_forms_cancel_retry_and_delete_a_job(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
-    job_id = await insert(conn, state="discarded", finalized_at=ago("1 minute"))
-    body = {"job_id": str(job_id)}
-
-    refused = await admin.request("POST", "/admin/form/job/cancel", data=body, headers={"Accept": "text/html"})
-    retried = await admin.request("POST", "/admin/form/job/retry", data=body)
-    state = (await job(conn, job_id))["state"]
-    deleted = await admin.request("POST", "/admin/form/job/delete", data=body)
-    missing = await admin.request("POST", "/admin/form/job/explode", data=body)
-    as_json = await admin.post("/admin/form/job/cancel", body)
-
-    assert refused.status == 409
-    assert "already discarded" in refused.text
-    assert (retried.status, state) == (303, "available")
-    assert (deleted.status, deleted.headers["Location"]) == (303, "../../queue/jobs?notice=deleted")
-    assert (missing.status, as_json.status) == (404, 415)
-
-
 async def test_what_browsers_load_is_compressed_where_they_understand_it(admin: Admin) -> None:
     style = f"/admin/static/{version()}/parts.css"
     for path in ("/admin/queue/dashboard", style):
@@ -287,31 +269,6 @@ async def test_a_search_leads_to_a_job_or_to_a_filtered_list(admin: Admin) -> No
         assert unquote(answer.headers["Location"]) == target
 
 
-async def test_forms_lead_back_to_pages_of_ours_alone(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
-    await insert(conn, queue="mail")
-    for back, target in (
-        ("page/queue?name=mail", "../../page/queue?name=mail&notice=paused"),
-        ("//evil.example/", "../../queue/list?notice=paused"),
-        ("queue//evil.example", "../../queue/list?notice=paused"),
-        ("https://evil.example/", "../../queue/list?notice=paused"),
-    ):
-        answer = await admin.request("POST", "/admin/form/queue/pause", data={"queue": "mail", "back": back})
-        assert answer.headers["Location"] == target, back
-
-
-async def test_forms_act_on_the_jobs_that_are_ticked(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
-    ids = [await insert(conn, state="discarded", finalized_at=ago("1 minute")) for _ in range(3)]
-
-    retried = await admin.request("POST", "/admin/form/jobs/retry", data=[("id", str(each)) for each in ids[:2]])
-    partly = await admin.request("POST", "/admin/form/jobs/cancel", data=[("id", str(each)) for each in ids])
-    none = await admin.request("POST", "/admin/form/jobs/retry", data={"back": "queue/jobs"})
-
-    assert retried.headers["Location"].endswith("notice=done")
-    assert partly.headers["Location"].endswith("notice=partly")
-    assert [(await job(conn, each))["state"] for each in ids] == ["cancelled", "cancelled", "discarded"]
-    assert none.status == 422
-
-
 async def test_failures_are_one_line_for_each_thing_that_went_wrong(
     admin: Admin, conn: AsyncConnection[TupleRow]
 ) -> None:
@@ -327,70 +284,6 @@ async def test_failures_are_one_line_for_each_thing_that_went_wrong(
 
     assert {each["message"] for each in listed["data"]} == {"Timeout: order # took # s", "KeyError: 'customer'"}
     assert (len(group["job_ids"]), listed["complete"]) == (5, True)
-
-
-async def test_forms_make_change_pause_run_and_delete_a_schedule(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
-    said = {
-        "name": "nightly",
-        "task_type": "report",
-        "cron": "30 4 * * *",
-        "timezone": "Asia/Shanghai",
-        "tags": "a1b, c2d",
-    }
-
-    made = await admin.request("POST", "/admin/form/schedule", data=said)
-    form = (await admin.page("/admin/page/schedule?name=nightly")).text
-    revision = re.findall(r'name="revision" value="(\d+)"', form)[0]
-    changed = await admin.request(
-        "POST", "/admin/form/schedule", data={**said, "cron": "@hourly", "revision": revision}
-    )
-    stale = await admin.request("POST", "/admin/form/schedule", data={**said, "revision": revision})
-    paused = await admin.request("POST", "/admin/form/schedule/pause", data={"name": "nightly"})
-    run = await admin.request("POST", "/admin/form/schedule/run", data={"name": "nightly"})
-    deleted = await admin.request("POST", "/admin/form/schedule/delete", data={"name": "nightly"})
-    wrong = await admin.request("POST", "/admin/form/schedule", data={**said, "cron": "not cron"})
-
-    assert [each.status for each in (made, changed, paused, run, deleted)] == [303] * 5
-    assert (stale.status, wrong.status) == (412, 422)
-    assert re.search(r"queue/jobs/\d+\?notice=enqueued", run.headers["Location"])
-
-
-async def test_forms_register_change_and_delete_a_handler(admin: Admin) -> None:
-    said = {
-        "task_type": "report",
-        "handler_name": "report",
-        "handler_type": "local",
-        "timeout": "2.5",
-        "description": "x",
-    }
-
-    made = await admin.request("POST", "/admin/form/handler", data=said)
-    form = (await admin.page("/admin/page/handler?task_type=report")).text
-    revision = re.findall(r'name="revision" value="(\d+)"', form)[0]
-    changed = await admin.request("POST", "/admin/form/handler", data={**said, "timeout": "", "revision": revision})
-    (handler,) = (await admin.get("/admin/handler/list")).json["data"]
-    deleted = await admin.request("POST", "/admin/form/handler/delete", data={"task_type": "report"})
-    wrong = await admin.request("POST", "/admin/form/handler", data={**said, "timeout": "soon"})
-
-    assert [each.status for each in (made, changed, deleted)] == [303] * 3
-    assert (handler["timeout"], handler["description"]) == (None, "x")
-    assert wrong.status == 422
-
-
-async def test_a_form_enqueues_a_job_like_another(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
-    like = await insert(conn, args='{"n": 12345678901234567890}', tags=["red-tag"])
-    said = {"task_type": "email", "task_params": '{"n": 12345678901234567890}', "queue": "mail", "tags": "red-tag"}
-
-    form = (await admin.page(f"/admin/page/enqueue?like={like}")).text
-    made = await admin.request("POST", "/admin/form/enqueue", data=said)
-    wrong = await admin.request("POST", "/admin/form/enqueue", data={**said, "task_params": "[1]"})
-
-    assert "12345678901234567890" in form
-    assert made.status == 303
-    found = re.search(r"queue/jobs/(\d+)\?notice=enqueued", made.headers["Location"])
-    assert found is not None
-    assert (await job(conn, int(found[1])))["tags"] == ["red-tag"]
-    assert wrong.status == 422
 
 
 async def test_what_a_reader_chooses_is_kept(admin: Admin) -> None:
