@@ -145,7 +145,8 @@ class Claimer:
                 everywhere = True
             else:
                 pause = self._poll_seconds * random.uniform(1.0, 1.1)  # noqa: S311 - lets a fleet drift apart
-                everywhere = not await happened(self._wake, within=pause)
+                # News that never ends must not keep what lies below the floors from being found.
+                everywhere = not await happened(self._wake, within=pause) or self._time_to_look_everywhere()
 
     async def _claim(self, conn: AsyncConnection[Any], wanted: int, *, everywhere: bool) -> bool:
         """Claim up to ``wanted`` jobs, start them, and return whether there may be more."""

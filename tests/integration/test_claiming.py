@@ -14,11 +14,12 @@ from psycopg import AsyncConnection
 from riverrun import AsyncClient, JobState
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
+from riverrun.messages import Wake
 from riverrun.store import attempts
 from riverrun_executor.floors import NOWHERE, Floors
 from support.contexts import settings_for
 from support.eventually import eventually
-from support.executors import running_executor
+from support.executors import RunningExecutor, running_executor
 
 pytestmark = pytest.mark.every_postgres
 
@@ -170,6 +171,30 @@ async def test_a_job_of_a_long_transaction_is_found_within_a_second_of_its_commi
                 await asyncio.sleep(0.1)
             await late.commit()
             await eventually(lambda: _completed(client, job.id), within=2.5)
+
+
+async def test_a_steady_stream_of_wakes_hides_no_job_below_the_floors(
+    client: AsyncClient, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("riverrun_executor.claimer.CHEAP_SECONDS", 0.0)  # as if each look met thousands of dead rows
+
+    async def keep_waking(executor: RunningExecutor) -> None:
+        while True:
+            await client.enqueue("noop", {})
+            executor.executor._on_wake(Wake("default"))
+            await asyncio.sleep(0.02)
+
+    async with (
+        await AsyncConnection.connect(database) as late,
+        running_executor(settings_for(database, poll_interval=timedelta(seconds=1))) as executor,
+        asyncio.TaskGroup() as producers,
+    ):
+        job = (await client.enqueue("noop", {}, conn=late)).job
+        waking = producers.create_task(keep_waking(executor))
+        await eventually(lambda: executor.context.progress >= 20, within=10)  # the floor is above the job by now
+        await late.commit()
+        await eventually(lambda: _completed(client, job.id), within=5)
+        waking.cancel()
 
 
 async def _completed(client: AsyncClient, job_id: int) -> bool:
