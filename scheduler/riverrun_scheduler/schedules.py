@@ -11,7 +11,7 @@ import dataclasses
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 
@@ -28,6 +28,7 @@ from riverrun_scheduler.term import Term
 
 log = logging.getLogger(__name__)
 
+RETRY = timedelta(seconds=5)
 TAKEN = {
     "meaning": "somebody made a schedule of this name through the API",
     "do": "delete that one, or give the one in the configuration another name",
@@ -40,6 +41,7 @@ class Clock:
 
     Attributes:
         starts: Whether a job is due at once, because this term has just met the schedule.
+        retry_at: When its ticks are tried again, while they could not be enqueued.
     """
 
     schedule: Schedule
@@ -47,6 +49,16 @@ class Clock:
     since: datetime
     next_tick: datetime
     starts: bool = False
+    retry_at: datetime | None = None
+
+    @property
+    def due(self) -> datetime:
+        """When to look at it next; one that starts is looked at even before."""
+        return self.retry_at or self.next_tick
+
+    def is_due(self, now: datetime) -> bool:
+        """Return whether there is something to enqueue."""
+        return self.due <= now or (self.starts and self.retry_at is None)
 
 
 class Schedules:
@@ -61,8 +73,8 @@ class Schedules:
 
     @property
     def next_at(self) -> datetime | None:
-        """When the next tick is due."""
-        return min((clock.next_tick for clock in self._clocks.values()), default=None)
+        """When the next tick is due, or tried again."""
+        return min((clock.due for clock in self._clocks.values()), default=None)
 
     async def step(self, pulse: Pulse) -> bool:
         """Take over what has changed; enqueue the ticks of one schedule that is due."""
@@ -71,9 +83,9 @@ class Schedules:
             return True
         if self._fingerprint is None or self._fingerprint != pulse.schedules:
             await self._load(pulse.schedules)
-        due = [clock for clock in self._clocks.values() if clock.starts or clock.next_tick <= pulse.now]
+        due = [clock for clock in self._clocks.values() if clock.is_due(pulse.now)]
         if due:
-            await self._enqueue(min(due, key=lambda clock: clock.next_tick), pulse.now)
+            await self._enqueue(min(due, key=lambda clock: clock.due), pulse.now)
         return len(due) > 1
 
     def clear(self) -> None:
@@ -106,8 +118,7 @@ class Schedules:
         """Enqueue what is due of one schedule, and move on to its next tick."""
         schedule = clock.schedule
         ticks = ticks_to_enqueue(clock.expression, since=clock.since, now=now, missed=schedule.missed)
-        if clock.next_tick <= now and (not ticks or clock.next_tick < ticks[0]):
-            metrics.schedule_runs.labels(schedule=schedule.name, result="skipped").inc()
+        skips = clock.next_tick <= now and (not ticks or clock.next_tick < ticks[0])
         if clock.starts and not ticks:
             ticks = [now]
         try:
@@ -118,8 +129,25 @@ class Schedules:
             metrics.schedule_runs.labels(schedule=schedule.name, result="failed").inc()
             fields = {"schedule": schedule.name, "ticks": len(ticks), "error": first_line(error)}
             log.error("schedule_failed", extra={**fields, "meaning": "the jobs of these ticks were not enqueued"})
-        self._met.add(schedule.name)
-        clock.starts = False
+        except psycopg.Error as error:
+            if self._term.session.closed:
+                raise
+            self._postpone(clock, now, error)
+            return
+        if skips:
+            metrics.schedule_runs.labels(schedule=schedule.name, result="skipped").inc()
+        self._move_on(clock, now)
+
+    def _postpone(self, clock: Clock, now: datetime, error: psycopg.Error) -> None:
+        """Try the ticks of one schedule again after a while: a lock or a trigger that it has met is not the others'."""
+        metrics.schedule_runs.labels(schedule=clock.schedule.name, result="postponed").inc()
+        clock.retry_at = now + RETRY
+        fields = {"schedule": clock.schedule.name, "error": first_line(error), "retry_in": RETRY.total_seconds()}
+        log.warning("schedule_postponed", extra=fields)
+
+    def _move_on(self, clock: Clock, now: datetime) -> None:
+        self._met.add(clock.schedule.name)
+        clock.starts, clock.retry_at = False, None
         clock.since = now
         clock.next_tick = clock.expression.next_after(now)
         self._show_next(clock)

@@ -14,11 +14,10 @@ from riverrun.errors import Conflict, InvalidInput, NotFound, StaleRevision
 from riverrun.schedule import NewSchedule, new_schedule
 from riverrun.store import schedules as store
 from riverrun_scheduler.schedules import Schedules
-from riverrun_scheduler.term import Term
 from support.contexts import settings_for
 from support.jobs import ago, insert, job, states
 from support.queries import value
-from support.schedulers import term_of
+from support.schedulers import term_of, ticked
 
 Connection = AsyncConnection[TupleRow]
 run = Statements().run
@@ -36,12 +35,10 @@ async def scheduled(conn: Connection, name: str = "report", **columns: object) -
     await insert(conn, "riverrun_schedule", name=name, **{**values, **columns})
 
 
-async def tick(term: Term, service: Schedules | None = None) -> Schedules:
-    service = service or Schedules(term)
-    pulse = await term.pulse()
-    while await service.step(pulse):
-        pass
-    return service
+async def enqueued(conn: Connection) -> dict[str, int]:
+    """Return how many jobs there are of each kind."""
+    rows = await (await conn.execute("SELECT kind, count(*) FROM river_job GROUP BY kind")).fetchall()
+    return dict(rows)
 
 
 def schedule(**changes: Any) -> NewSchedule:
@@ -63,7 +60,7 @@ async def test_a_tick_becomes_one_job_with_exactly_these_columns(conn: Connectio
     )
 
     async with term_of(settings_for(database)) as term:
-        await tick(term)
+        await ticked(term)
 
     job_id, due = await (await conn.execute("SELECT job_id, tick FROM riverrun_schedule_tick")).fetchone() or (0, None)
     row = await job(conn, job_id)
@@ -86,7 +83,7 @@ async def test_a_schedule_without_priority_and_attempts_takes_those_of_the_confi
     await scheduled(conn, expression="@every 1s", queue="mail")
 
     async with term_of(settings_for(database, queues={"mail": {"priority": 3}}, max_attempts=9)) as term:
-        await tick(term)
+        await ticked(term)
 
     assert await (await conn.execute("SELECT DISTINCT priority, max_attempts FROM river_job")).fetchall() == [(3, 9)]
 
@@ -95,7 +92,7 @@ async def test_a_new_schedule_starts_with_the_first_tick_after_it_was_made(conn:
     await scheduled(conn, expression="0 0 1 1 *")
 
     async with term_of(settings_for(database)) as term:
-        service = await tick(term)
+        service = await ticked(term)
 
     assert await states(conn) == []
     assert service.next_at == datetime(datetime.now(UTC).year + 1, 1, 1, tzinfo=UTC)
@@ -113,7 +110,7 @@ async def test_ticks_of_a_downtime_follow_the_policy(
     await scheduled(conn, expression=expression, missed=missed, last_tick=last_tick)
 
     async with term_of(settings_for(database)) as term:
-        await tick(term)
+        await ticked(term)
 
     assert len(await states(conn)) == expected
 
@@ -124,10 +121,10 @@ async def test_a_paused_schedule_enqueues_nothing_and_leaves_out_the_ticks_of_it
     await scheduled(conn, expression="0 3 * * *", missed="all", last_tick=ago("9 days"), paused_at=ago("9 days"))
 
     async with term_of(settings_for(database)) as term:
-        service = await tick(term)
+        service = await ticked(term)
         while_paused = await states(conn)
         await run(conn, store.resume("report"))
-        await tick(term, service)
+        await ticked(term, service)
 
     assert while_paused == []
     assert await states(conn) == []
@@ -171,9 +168,56 @@ async def test_a_row_that_cannot_be_read_stops_no_other_schedule(conn: Connectio
     await scheduled(conn, "fine", expression="@every 1s")
 
     async with term_of(settings_for(database)) as term:
-        await tick(term)
+        await ticked(term)
 
     assert await value(conn, "SELECT DISTINCT metadata ->> 'riverrun:schedule' FROM river_job") == "fine"
+
+
+async def test_a_schedule_whose_key_waits_for_a_transaction_stops_no_other_and_makes_up_for_it(
+    conn: Connection, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    once = '{"by_args": true}'
+    await scheduled(conn, "waits", kind="waits", unique_by=once, expression="@every 1s", created_at=ago("9 seconds"))
+    await scheduled(conn, "fine", kind="fine", expression="@every 1s", created_at=ago("2 seconds"))
+
+    async with term_of(settings_for(database)) as term, await AsyncConnection.connect(database) as other:
+        service = await ticked(term)
+        before = await enqueued(conn)
+        await other.execute("UPDATE river_job SET state = 'cancelled', finalized_at = now() WHERE kind = 'waits'")
+        await ticked(term, service, later=2)
+        while_it_waits = await enqueued(conn)
+        await other.commit()
+        await ticked(term, service, later=4)
+        rested = await enqueued(conn)
+        await ticked(term, service, later=8)
+
+    assert (before["waits"], while_it_waits["waits"], rested["waits"]) == (1, 1, 1)
+    assert before["fine"] < while_it_waits["fine"] < rested["fine"]
+    assert (await enqueued(conn))["waits"] == 2
+    assert caplog.messages.count("schedule_postponed") == 1
+
+
+async def test_a_schedule_whose_jobs_a_trigger_refuses_stops_no_other_and_loses_no_tick(
+    conn: Connection, database: str
+) -> None:
+    await conn.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;"
+        "CREATE TRIGGER refuse BEFORE INSERT ON river_job"
+        " FOR EACH ROW WHEN (NEW.kind = 'bad') EXECUTE FUNCTION refuse()"
+    )
+    begun = datetime.now(UTC) - timedelta(seconds=3)
+    for name in ("bad", "fine"):
+        await scheduled(conn, name, kind=name, expression="@every 1s", missed="all", created_at=begun)
+
+    async with term_of(settings_for(database)) as term:
+        service = await ticked(term)
+        while_refused = await enqueued(conn)
+        await conn.execute("DROP TRIGGER refuse ON river_job")
+        await ticked(term, service, later=30)
+
+    assert while_refused["fine"] >= 3
+    assert "bad" not in while_refused
+    assert (await enqueued(conn))["bad"] == (await enqueued(conn))["fine"]
 
 
 async def test_schedules_of_the_configuration_are_added_changed_and_removed(conn: Connection, database: str) -> None:
@@ -187,7 +231,7 @@ async def test_schedules_of_the_configuration_are_added_changed_and_removed(conn
     }
 
     async with term_of(settings_for(database, schedules=given)) as term:
-        await tick(term)
+        await ticked(term)
     found = {one.name: one for one in await run(conn, store.list_all())}
 
     assert set(found) == {"added", "by-api", "paused"}
@@ -206,7 +250,7 @@ async def test_a_schedule_of_the_configuration_that_did_not_change_keeps_its_rev
     revisions = []
     for _ in range(2):
         async with term_of(settings_for(database, schedules=given)) as term:
-            await tick(term)
+            await ticked(term)
         revisions.append((await run(conn, store.get("daily"))).revision)
 
     assert revisions[0] == revisions[1]

@@ -34,10 +34,11 @@ async def settled(term: Term) -> Pulse:
     return replace(await term.pulse(), settled=timedelta(minutes=1))
 
 
-async def ticked(term: Term, service: Schedules | None = None) -> Schedules:
-    """Enqueue what is due now, and return the service that did."""
+async def ticked(term: Term, service: Schedules | None = None, *, later: float = 0) -> Schedules:
+    """Enqueue what is due now, or as many seconds later, and return the service that did."""
     service = service or Schedules(term)
     pulse = await term.pulse()
+    pulse = replace(pulse, now=pulse.now + timedelta(seconds=later))
     while await service.step(pulse):
         pass
     return service

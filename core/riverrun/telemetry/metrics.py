@@ -133,7 +133,10 @@ handler_breaker_transitions = _counter(
 # The scheduler; those of the whole database are set by the leader alone
 leader = _gauge("leader", "1 on the host whose scheduler leads")
 schedule_runs = _counter(
-    "schedule_runs_total", "Ticks of a schedule; result: enqueued, duplicate, skipped, failed", "schedule", "result"
+    "schedule_runs_total",
+    "Ticks of a schedule; result: enqueued, duplicate, skipped, failed; postponed ones are tried again",
+    "schedule",
+    "result",
 )
 schedule_lag = _gauge("schedule_lag_seconds", "How late the last tick was enqueued", "schedule")
 schedule_next_run = _gauge("schedule_next_run_timestamp_seconds", "When the next tick is due", "schedule")
