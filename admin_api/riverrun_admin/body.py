@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from typing import NoReturn, TypeAlias
 
 from aiohttp import web
@@ -128,8 +129,8 @@ def _check_depth(text: str) -> None:
 def _members(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        times = Counter(name for name, _ in pairs)
+        twice = next(name for name in members if times[name] > 1)
         raise _not_json(f"the name {twice[:80]!r} stands twice in one object")
     return members
 

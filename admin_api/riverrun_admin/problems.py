@@ -6,6 +6,7 @@ Handlers of requests raise the errors of ``riverrun.errors`` or a ``Problem``; n
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
@@ -30,6 +31,8 @@ from riverrun_admin.database import QueryTimeout
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
+MOST_TOLD = 100
+"""Fields that one answer names: who has more of them wrong learns nothing from the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +93,15 @@ class Problem(Exception):
         )
 
 
-def invalid(errors: tuple[FieldError, ...]) -> Problem:
-    """Return the problem of a request with fields that are not allowed."""
-    detail = errors[0].detail if len(errors) == 1 else f"{len(errors)} fields are not allowed; see errors"
-    return Problem(422, "validation", detail, errors)
+def invalid(errors: Sequence[FieldError]) -> Problem:
+    """Return the problem of a request with fields that are not allowed; it names the first of very many."""
+    if len(errors) == 1:
+        detail = errors[0].detail
+    elif len(errors) <= MOST_TOLD:
+        detail = f"{len(errors)} fields are not allowed; see errors"
+    else:
+        detail = f"{len(errors)} fields are not allowed; errors has the first {MOST_TOLD}"
+    return Problem(422, "validation", detail, tuple(errors[:MOST_TOLD]))
 
 
 _ERRORS: tuple[tuple[type[RiverrunError], int, str], ...] = (

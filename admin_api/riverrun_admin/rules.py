@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -105,11 +105,8 @@ def validated(model: type[M], value: Mapping[str, object], *, lenient: bool = Fa
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         if lenient and all(each["type"] == "extra_forbidden" for each in found):
-            known: Mapping[str, object] = value
-            for each in found:
-                known = _without(known, each["loc"])
-            return model.model_validate(known)
-        raise invalid(tuple(_field_error(each) for each in found)) from error
+            return model.model_validate(_without(value, [each["loc"] for each in found]))
+        raise invalid([_field_error(each) for each in found]) from error
 
 
 _SENTENCES = {
@@ -134,11 +131,14 @@ def _field_error(error: ErrorDetails) -> FieldError:
     return FieldError(pointer_of(error["loc"]), code, f"{path}: {sentence}" if path else sentence)
 
 
-def _without(value: Any, path: tuple[int | str, ...]) -> Any:
-    """Return a copy of ``value`` without the member at ``path``."""
-    first, *rest = path
+def _without(value: Any, paths: Iterable[Sequence[int | str]]) -> Any:
+    """Return a copy of ``value`` without the members at ``paths``; each member of it is looked at once."""
+    below: dict[int | str, list[Sequence[int | str]]] = {}
+    for first, *rest in paths:
+        below.setdefault(first, []).append(rest)
+    if not below:
+        return value
     if isinstance(value, list):
-        return [_without(each, tuple(rest)) if place == first else each for place, each in enumerate(value)]
-    if not rest:
-        return {name: each for name, each in value.items() if name != first}
-    return {name: _without(each, tuple(rest)) if name == first else each for name, each in value.items()}
+        return [_without(each, below.get(place, ())) for place, each in enumerate(value)]
+    gone = {name for name, rests in below.items() if not rests[0]}
+    return {name: _without(each, below.get(name, ())) for name, each in value.items() if name not in gone}

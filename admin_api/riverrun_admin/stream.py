@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -56,9 +57,10 @@ async def digest(request: web.Request) -> bytes:
 def refused_at(number: int, problem: Problem) -> Problem:
     """Return ``problem``, which one line by itself has, as a problem of that line of the stream."""
     errors = problem.errors or (FieldError("", problem.code, problem.detail),)
-    return invalid(
-        tuple(FieldError(f"/{number}{each.pointer}", each.code, f"line {number}: {each.detail}") for each in errors)
+    told = invalid(
+        [FieldError(f"/{number}{each.pointer}", each.code, f"line {number}: {each.detail}") for each in errors]
     )
+    return told if len(errors) == 1 else replace(told, detail=problem.detail)  # it counts those that are not told, too
 
 
 async def _pieces(request: web.Request) -> AsyncIterator[bytes]:

@@ -162,6 +162,26 @@ async def test_tokens_that_were_forged_or_made_for_others_change_nothing(later: 
     assert (await later.job(job_id)).state == JobState.RUNNING
 
 
+async def test_nothing_is_read_from_a_sender_whose_token_is_forged_or_over(later: Later) -> None:
+    job_id, token = await later.accepted()
+    forged = token[:-1] + ("A" if token[-1] != "A" else "B")
+
+    async def without_end() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async def answer_to(text: str) -> Answer:
+        headers = {TOKEN: text, "Content-Type": "application/json"}
+        sent = later.admin.request("POST", f"/admin/queue/callback/{job_id}", data=without_end(), headers=headers)
+        return await asyncio.wait_for(sent, WITHIN)
+
+    refused = await answer_to(forged)
+    await later.say(job_id, token, t="complete")
+    over = await answer_to(token)
+
+    assert (refused.status, over.status) == (403, 409)
+
+
 async def test_a_token_of_an_attempt_that_is_over_comes_too_late(later: Later) -> None:
     job_id, token = await later.accepted()
     await later.say(job_id, token, t="fail", delay_s=0)

@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from riverrun.calls import NO_SETTINGS
 from riverrun.context import PROGRESS_KEY
+from riverrun.database.statements import Steps
 from riverrun.errors import Conflict
+from riverrun.job import JobState
 from riverrun.members import OUTPUT_KEY, object_of, own_members
 from riverrun.names import check_job_id
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, Snoozed
@@ -22,7 +23,7 @@ from riverrun.retry import RIVER_BACKOFF
 from riverrun.sanitize import clean_json, clean_text
 from riverrun.store import callbacks, registry
 from riverrun.telemetry.secrets import hide_secrets
-from riverrun.transition import decide, with_notes
+from riverrun.transition import Finalization, decide, with_notes
 from riverrun.webhook import Fence, is_genuine, token_fence
 from riverrun_admin.body import read_object
 from riverrun_admin.documents import respond
@@ -46,32 +47,55 @@ _random = random.Random()  # noqa: S311 - spreads retries, guards nothing
 async def callback(request: web.Request) -> web.Response:
     """Write what a service says about the attempt that its token was made for."""
     refuse_unknown(request, frozenset({"lenient"}))
-    job_id = check_job_id(request.match_info["job_id"], "job_id")
-    token = request.headers.get(TOKEN, "")
+    job_id, token = check_job_id(request.match_info["job_id"], "job_id"), request.headers.get(TOKEN, "")
+    database = services(request).database
+    await database.run(_attempt(job_id, token))  # before its body is read: this door is open to everybody
+    said = validated(CallbackBody, await read_object(request, MAX_BODY_BYTES), lenient=is_lenient(request))
+    async with transaction(request) as conn:
+        state = await database.statements.run(conn, _written(said, job_id, token))
+    return respond({"job_id": job_id, "state": str(state)})
+
+
+def _attempt(job_id: int, token: str) -> Steps[callbacks.Attempt]:
+    """Return the attempt that ``token`` was made for, which runs.
+
+    Raises:
+        Problem: 403, the token is for no attempt of this job, or was forged.
+        Conflict: The attempt is over.
+    """
     fence = token_fence(token)
     if fence is None or fence.id != job_id:
         raise _not_known()
-    said = validated(CallbackBody, await read_object(request, MAX_BODY_BYTES), lenient=is_lenient(request))
-    run = services(request).database.statements.run
-    async with transaction(request) as conn:
-        found = await run(conn, callbacks.find(job_id))
-        if found is None or found.key is None or not is_genuine(found.key, token):
-            raise _not_known()
-        if found.current != fence:
-            raise _over(fence)
-        if (outcome := _outcome(said)) is not None:
-            known = await run(conn, registry.handlers([found.kind]))
-            settings = known[0].registration.settings if known else NO_SETTINGS
-            backoff = RIVER_BACKOFF if settings.backoff is None else settings.backoff.policy
-            final = decide(found, outcome, now=datetime.now(UTC), rng=_random, backoff=backoff)
-            if not await run(
-                conn, callbacks.end(found.fence, found.incarnation, with_notes(final, _left(said, found)))
-            ):
-                raise _over(fence)
-            return respond({"job_id": job_id, "state": str(final.state)})
-        if not await run(conn, callbacks.note(found.fence, found.incarnation, _patch(said, found))):
-            raise _over(fence)
-    return respond({"job_id": job_id, "state": "running"})
+    found = yield from callbacks.find(job_id)
+    if found is None or found.key is None or not is_genuine(found.key, token):
+        raise _not_known()
+    if found.current != fence:
+        raise _over(fence)
+    return found
+
+
+def _written(said: CallbackBody, job_id: int, token: str) -> Steps[JobState]:
+    """Write what a service says, and return the state of its job. Raises as ``_attempt``."""
+    found = yield from _attempt(job_id, token)
+    outcome = _outcome(said)
+    if outcome is None:
+        state = JobState.RUNNING
+        written = yield from callbacks.note(found.fence, found.incarnation, _patch(said, found))
+    else:
+        final = with_notes((yield from _decided(found, outcome)), _left(said, found))
+        state = final.state
+        written = yield from callbacks.end(found.fence, found.incarnation, final)
+    if not written:
+        raise _over(found.fence)
+    return state
+
+
+def _decided(found: callbacks.Attempt, outcome: Outcome) -> Steps[Finalization]:
+    """Return what ``outcome`` changes, by the retries that the handler of the job is given."""
+    known = yield from registry.handlers([found.kind])
+    backoff = known[0].registration.settings.backoff if known else None
+    policy = RIVER_BACKOFF if backoff is None else backoff.policy
+    return decide(found, outcome, now=datetime.now(UTC), rng=_random, backoff=policy)
 
 
 def _outcome(said: CallbackBody) -> Outcome | None:
