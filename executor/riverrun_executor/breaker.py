@@ -176,6 +176,7 @@ class Breaker:
     def flag(self, misconfigured: str) -> None:
         """Note an answer that only a mistake in the configuration explains."""
         self._flagged_at = time.monotonic()
+        misconfigured = handler_health.kept(misconfigured)  # as the fleet will know it
         if self._flagged != misconfigured:
             log.error("handler_misconfigured", extra={"kind": self._kind, "error": misconfigured})
             self._flag(misconfigured)

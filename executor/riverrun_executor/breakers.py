@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 
+from riverrun.database.connect import first_line
 from riverrun.store.registry import RegisteredHandler
 from riverrun_executor.breaker import Breaker, Change
+
+log = logging.getLogger(__name__)
 
 
 class Breakers:
@@ -55,3 +59,8 @@ class Breakers:
         """Note that ``change`` is in the database."""
         self._changes.remove(change)
         change.done(result)
+
+    def refused(self, change: Change, error: Exception) -> None:
+        """Drop a change that the database will never take: its handler is gone, or the words do not fit."""
+        log.warning("handler_change_dropped", extra={"kind": change.kind, "error": first_line(error)})
+        self.written(change, False)

@@ -13,6 +13,7 @@ from riverrun import AsyncClient, JobState
 from riverrun.registration import registration
 from riverrun.store import handler_health, registry
 from riverrun.telemetry.host_totals import own_samples
+from support import handlers
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
@@ -22,6 +23,12 @@ from support.ports import free_port
 from support.queries import value
 
 WITHIN = 20.0
+
+
+@pytest.fixture(autouse=True)
+async def closed_gate() -> None:
+    """Let every test begin with the gate closed."""
+    handlers.gate.close()
 
 
 @pytest.fixture
@@ -228,6 +235,57 @@ async def test_a_service_that_is_gone_pauses_its_kind(client: AsyncClient, datab
 
     assert (await client.get(job.id)).state == JobState.DISCARDED
     assert "gone" in (await health(client)).reason
+
+
+async def test_a_service_that_is_gone_after_its_handler_was_deleted_stops_nothing(
+    client: AsyncClient, database: str, service: FaultServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.script = Script(status=410, delay=0.5)
+    await register(client, service.url())
+    job = (await client.enqueue("call", {})).job
+
+    async with running_executor(settings_for(database)):
+        await eventually(lambda: service.received, within=WITHIN)
+        await client.run(registry.delete("call", force=True))
+        await eventually(lambda: _ended(client, job.id), within=WITHIN)
+        await eventually(lambda: dropped(caplog), within=WITHIN)
+        await obeys(client)
+
+    assert dropped(caplog) == [("call", "handler call does not exist")]
+
+
+async def test_what_the_database_refuses_of_a_service_is_dropped_and_keeps_nothing_else_from_being_written(
+    client: AsyncClient, database: str, conn: AsyncConnection[TupleRow], service: FaultServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    await conn.execute("ALTER TABLE riverrun_handler_health ADD CHECK (misconfigured = '')")
+    service.script = Script(status=404)
+    await register(client, service.url())
+    await client.enqueue("call", {})
+
+    async with running_executor(settings_for(database)):
+        await eventually(lambda: dropped(caplog), within=WITHIN)
+        await obeys(client)
+
+    assert "riverrun_handler_health" in dropped(caplog)[0][1]
+
+
+def dropped(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Return kind and reason of what was learnt about services and could not be written."""
+    events = [record.__dict__ for record in caplog.records if record.message == "handler_change_dropped"]
+    return [(event["kind"], event["error"]) for event in events]
+
+
+async def obeys(client: AsyncClient) -> None:
+    """Have a running job cancelled, which takes the connection over which services are written about."""
+    job = (await client.enqueue("gate", {})).job
+
+    async def is_in(state: JobState) -> bool:
+        return (await client.get(job.id)).state == state
+
+    await eventually(lambda: is_in(JobState.RUNNING), within=WITHIN)
+    await client.cancel(job.id)
+    await eventually(lambda: is_in(JobState.CANCELLED), within=WITHIN)
 
 
 async def _ended(client: AsyncClient, job_id: int) -> bool:

@@ -348,3 +348,26 @@ async def test_a_grpc_service_that_hangs_runs_out_of_time_and_one_that_is_cancel
             await client.cancel(job.id)
             assert (await attempted(client, job.id)).state == JobState.CANCELLED
         await eventually(lambda: service.dropped == 2, within=WITHIN)
+
+
+async def test_what_a_service_says_is_kept_in_a_form_that_the_database_takes(
+    client: AsyncClient, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = "nul \x00 and more than is kept: " + "é" * 1_000
+
+    async def flagged() -> bool:
+        return (await client.run(registry.handler("custom_task"))).health.misconfigured != ""
+
+    async with fault_service() as service:
+        service.script = GrpcScript(code=grpc.StatusCode.UNAUTHENTICATED, message=said)
+        await register(client, "custom_task", type="grpc", endpoint_url=service.url())
+        job = (await client.enqueue("custom_task", {})).job
+        async with running_executor(settings_for(database)):
+            await attempted(client, job.id)
+            await eventually(flagged, within=WITHIN)
+            await attempted(client, job.id, times=2)
+
+    kept = (await client.run(registry.handler("custom_task"))).health.misconfigured
+    assert kept.startswith("UNAUTHENTICATED: nul \ufffd and more")
+    assert len(kept.encode()) <= 1_000
+    assert [record.message for record in caplog.records].count("handler_misconfigured") == 1

@@ -16,6 +16,7 @@ from riverrun.egress import ANYWHERE, Egress
 from riverrun.errors import Conflict, NotFound, StaleRevision
 from riverrun.job import decode_json
 from riverrun.registration import Registration, registration
+from riverrun.store import handler_health
 from riverrun.store.listing import CAP
 from riverrun.webhook import Credentials, new_secret
 
@@ -186,7 +187,7 @@ def pause(kind: str, *, reason: str = "", revision: int | None = None) -> Steps[
         NotFound: Nothing is registered for it.
         StaleRevision: ``revision`` is not its revision any more.
     """
-    return (yield from _pausing("handler_pause", kind, revision, {"reason": reason[:1000]}))
+    return (yield from _pausing("handler_pause", kind, revision, {"reason": handler_health.kept(reason)}))
 
 
 def _pausing(statement: str, kind: str, revision: int | None, said: Mapping[str, str]) -> Steps[bool]:

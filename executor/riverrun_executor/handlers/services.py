@@ -10,8 +10,11 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+import psycopg
+
 from riverrun.database.statements import Steps
 from riverrun.egress import Egress
+from riverrun.errors import NotFound
 from riverrun.settings.schema import HandlerSettings
 from riverrun.store import callbacks
 from riverrun.store.callbacks import Seen
@@ -85,7 +88,12 @@ class Services:
         """Write what was learnt about services, and ask whether one that is left alone may be tried."""
         self._breakers.look()
         while (change := self._breakers.next_change) is not None:
-            self._breakers.written(change, await run(change.steps()))
+            try:
+                result = await run(change.steps())
+            except (NotFound, psycopg.DataError, psycopg.IntegrityError) as error:
+                self._breakers.refused(change, error)
+            else:
+                self._breakers.written(change, result)
 
     async def hear(self, run: Run[dict[int, Seen]]) -> list[tuple[int, Seen]]:
         """Return the attempts that have ended because their service said so, as their rows have it."""
