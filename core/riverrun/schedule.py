@@ -55,7 +55,8 @@ class Schedule(NewSchedule):
     Attributes:
         source: ``config`` when a configuration file says what it is, otherwise ``api``.
         paused_at: Since when it enqueues nothing.
-        last_tick: The newest tick that was enqueued, or when it was last changed or resumed.
+        last_tick: The newest tick that was enqueued, or when older ones were left out, or when it was last changed or
+            resumed.
         revision: Rises with every change; a sender may ask that nothing has changed since.
     """
 
@@ -70,6 +71,19 @@ class Schedule(NewSchedule):
     def since(self) -> datetime:
         """The moment after which its next tick lies."""
         return self.last_tick or self.created_at
+
+    def overdue_since(self, now: datetime) -> datetime | None:
+        """Return since when a tick is due that no leader has enqueued or left out.
+
+        None when there is no such tick, while it is paused, and when its expression cannot be read here.
+        """
+        if self.paused_at is not None:
+            return None
+        try:
+            due = parse_expression(self.expression, "expression", zone=self.timezone).next_after(self.since)
+        except InvalidInput:
+            return None  # a newer release wrote it, or somebody by hand
+        return due if due <= now else None
 
 
 @dataclass(frozen=True, slots=True)

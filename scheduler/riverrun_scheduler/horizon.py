@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0
 LOG_SECONDS = 60.0
-OLD_SECONDS = 60.0
-"""A transaction that is older is named in the log."""
 
 
 class Horizon:
@@ -47,7 +45,7 @@ class Horizon:
         oldest = max(pins, key=lambda pin: self._seconds(pin, now), default=None)
         seconds = 0.0 if oldest is None else self._seconds(oldest, now)
         metrics.oldest_xmin_age.set(seconds)
-        if oldest is not None and seconds > OLD_SECONDS and now >= self._log_at:
+        if oldest is not None and seconds > horizon.OLD_SECONDS and now >= self._log_at:
             self._log_at = now + LOG_SECONDS
             _log(oldest, seconds)
 

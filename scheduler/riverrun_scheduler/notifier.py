@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from riverrun.cron_grammar import parse_expression
-from riverrun.errors import InvalidInput
 from riverrun.schedule import Schedule
 from riverrun.settings.notifications import RuleSettings
-from riverrun.store import notices, registry, schedules
+from riverrun.store import notices, registry, schedules, statistics
 from riverrun.store.leader import Pulse
 from riverrun_scheduler.notice import Notice
 from riverrun_scheduler.postman import Postman
@@ -83,7 +81,7 @@ class Notifier:
     async def _unserved(self, late: timedelta) -> Mapping[str, str]:
         return {
             f"queue:{queue}": f"No executor serves the queue {queue}; its oldest job has waited {seconds:.0f} s."
-            for queue, seconds in (await self._term.run(notices.unserved())).items()
+            for queue, seconds in (await self._term.run(statistics.unserved())).items()
             if seconds >= late.total_seconds()
         }
 
@@ -100,14 +98,8 @@ def _words(subject: str) -> list[str]:
 
 
 def _is_late(schedule: Schedule, now: datetime, late: timedelta) -> bool:
-    if schedule.paused_at is not None:
-        return False
-    try:
-        expression = parse_expression(schedule.expression, "expression", zone=schedule.timezone)
-    except InvalidInput:
-        return False  # a newer release wrote it
-    since = max(filter(None, (schedule.last_tick, schedule.updated_at)))
-    return expression.next_after(since) + late < now
+    due = schedule.overdue_since(now)
+    return due is not None and now - due > late
 
 
 def _late_sentence(schedule: Schedule) -> str:

@@ -1,8 +1,8 @@
 """Enqueues jobs by the clock: each tick of each schedule exactly once, whoever leads.
 
 Ticks follow from the schedule's row and the database's clock; nothing of it is kept in memory that another leader
-would miss. One statement enqueues a job, remembers its tick and moves ``last_tick``, and does nothing when the row is
-not as it was read.
+would miss. One statement enqueues a job, remembers its tick and moves ``last_tick``, also past ticks that are left out,
+and does nothing when the row is not as it was read.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Schedules:
         if clock.starts and not ticks:
             ticks = [now]
         try:
-            if ticks and not await self._write(clock, ticks, now):
+            if not await self._write(clock, ticks, now):
                 self._fingerprint = None
                 return
         except (psycopg.DataError, psycopg.IntegrityError) as error:
@@ -153,21 +153,23 @@ class Schedules:
         self._show_next(clock)
 
     async def _write(self, clock: Clock, ticks: list[datetime], now: datetime) -> bool:
-        """Enqueue ``ticks``; return False when the schedule is not as it was read."""
+        """Enqueue ``ticks`` and remember that older ones are left out; return False if the schedule is not as read."""
         schedule, settings = clock.schedule, self._term.settings
         queue = settings.river.queues.get(schedule.queue)
+        settled = ticks[-1] if ticks else now
         job_ids = await self._term.run(
             schedules.enqueue_ticks(
                 self._term.generation,
                 schedule,
                 ticks,
+                settled=settled,
                 priority=queue.priority if queue else 1,
                 max_attempts=settings.river.max_attempts,
             )
         )
         if job_ids is None:
             return False
-        clock.schedule = dataclasses.replace(schedule, last_tick=ticks[-1])
+        clock.schedule = dataclasses.replace(schedule, last_tick=settled)
         runs = metrics.schedule_runs
         runs.labels(schedule=schedule.name, result="enqueued").inc(len(job_ids))
         runs.labels(schedule=schedule.name, result="duplicate").inc(len(ticks) - len(job_ids))
@@ -175,7 +177,8 @@ class Schedules:
             queue=schedule.queue, kind=schedule.kind, source="schedule", result="inserted"
         )
         inserted.inc(len(job_ids))
-        metrics.schedule_lag.labels(schedule=schedule.name).set((now - ticks[-1]).total_seconds())
+        if ticks:
+            metrics.schedule_lag.labels(schedule=schedule.name).set((now - ticks[-1]).total_seconds())
         return True
 
     def _show_next(self, clock: Clock) -> None:

@@ -1,8 +1,8 @@
 -- schedule_tick.sql
 -- Enqueue the jobs of a schedule's ticks and remember them, if nobody has done so since it was read: all or nothing.
 --   in:    generation, the leader's term · name, revision and last_tick of the schedule as it was read · ticks, in
---          ascending order, and parallel to them unique_keys · unique_states, for all of them; NULL: not unique ·
---          priority and max_attempts for a schedule that names none
+--          ascending order, and parallel to them unique_keys · settled, up to when its ticks are enqueued or left out ·
+--          unique_states, for all of them; NULL: not unique · priority and max_attempts for a schedule that names none
 --   out:   moved, whether the schedule was as it was read · enqueued, the ids of the jobs that no unique key kept away
 --   locks: the schedule
 --   index: riverrun_schedule_pkey, riverrun_schedule_tick_pkey, river_job_unique_idx
@@ -20,7 +20,7 @@ WITH held AS MATERIALIZED (
 ),
 moved AS (
     UPDATE riverrun_schedule AS schedule
-    SET last_tick = (SELECT max(tick) FROM unnest(%(ticks)s::timestamptz[]) AS given (tick))
+    SET last_tick = %(settled)s::timestamptz
     FROM held
     WHERE schedule.name = held.name
     RETURNING schedule.name

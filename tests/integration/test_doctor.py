@@ -21,6 +21,7 @@ from riverrun_cli.doctor import server, tables
 from riverrun_cli.doctor.examine import examine
 from riverrun_cli.doctor.finding import Finding
 from riverrun_cli.doctor.horizon import of_pins
+from riverrun_cli.schedule import schedule
 from support.contexts import settings_for
 from support.jobs import ago, insert
 from support.pinning import abandoned_slot, prepared_transaction
@@ -173,6 +174,7 @@ async def test_executors_of_which_only_traces_are_left_are_named(conn: Connectio
     ("columns", "says"),
     [
         ({"expression": "@every 10m", "last_tick": ago("1 hour")}, "schedule s was due at"),
+        ({"expression": "@every 45m", "missed": "skip", "last_tick": ago("1 hour")}, "schedule s was due at"),
         ({"expression": "61 * * * *"}, "schedule s is never due"),
         ({"expression": "@daily", "timezone": "Mars/Base"}, "schedule s is never due"),
         ({"expression": "@every 168h", "last_tick": ago("1 minute")}, None),
@@ -188,6 +190,22 @@ async def test_schedules_that_are_late_or_never_due_are_found(
 
     assert set(problems) == ({"schedules"} if says else set())
     assert problems["schedules"].finding.startswith(says) if says else True
+
+
+async def test_a_schedule_that_cannot_be_read_is_mended_by_commands_that_there_are(
+    conn: Connection, database: str
+) -> None:
+    made = {"name": "s", "kind": "k", "queue": "q", "source": "api", "expression": "61 * * * *"}
+    await insert(conn, "riverrun_schedule", **made)
+
+    mend = (await found(database))["schedules"].mend
+
+    assert mend == "queuectl schedule delete s; then: queuectl schedule create s --kind k --queue q --cron …"
+    for command in mend.split("; then: "):
+        program, noun, verb, *words = command.split()
+        assert (program, noun) == ("queuectl", "schedule")
+        known = {option for param in schedule.commands[verb].params for option in param.opts}
+        assert {word for word in words if word.startswith("--")} <= known
 
 
 async def test_who_else_leads_among_rivers_clients_is_found(conn: Connection, database: str) -> None:

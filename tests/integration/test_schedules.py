@@ -41,6 +41,17 @@ async def enqueued(conn: Connection) -> dict[str, int]:
     return dict(rows)
 
 
+def hours_ago(hours: int) -> str:
+    """Return a daily expression whose newest tick was so many hours ago, or up to a minute more."""
+    moment = datetime.now(UTC) - timedelta(hours=hours)
+    return f"{moment.minute} {moment.hour} * * *"
+
+
+async def overdue(conn: Connection) -> datetime | None:
+    (found,) = await run(conn, store.list_all())
+    return found.overdue_since(datetime.now(UTC))
+
+
 def schedule(**changes: Any) -> NewSchedule:
     return new_schedule("report", **{"kind": "report", "cron": "0 6 * * *", **changes})
 
@@ -115,6 +126,31 @@ async def test_ticks_of_a_downtime_follow_the_policy(
     assert len(await states(conn)) == expected
 
 
+@pytest.mark.parametrize("missed", ["latest", "skip"])
+async def test_a_schedule_is_overdue_until_a_leader_leaves_its_tick_out(
+    conn: Connection, database: str, missed: str
+) -> None:
+    await scheduled(conn, expression=hours_ago(3), missed=missed, last_tick=ago("4 hours"))
+    while_nobody_led = await overdue(conn)
+
+    async with term_of(settings_for(database)) as term:
+        await tick(term)
+
+    assert while_nobody_led is not None
+    assert await overdue(conn) is None
+    assert await states(conn) == []
+
+
+async def test_a_schedule_whose_job_cannot_be_enqueued_stays_overdue(conn: Connection, database: str) -> None:
+    await scheduled(conn, expression="@every 1h", missed="all", last_tick=ago("3 hours"))
+    await conn.execute("ALTER TABLE river_job ADD CONSTRAINT no_reports CHECK (kind <> 'report')")
+
+    async with term_of(settings_for(database)) as term:
+        await tick(term)
+
+    assert await overdue(conn) is not None
+
+
 async def test_a_paused_schedule_enqueues_nothing_and_leaves_out_the_ticks_of_its_pause(
     conn: Connection, database: str
 ) -> None:
@@ -138,10 +174,11 @@ async def test_a_tick_that_was_enqueued_by_another_leader_is_not_enqueued_again(
     async with term_of(settings_for(database)) as term:
         read = (await run(conn, store.list_all()))[0]
         ticks = [datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in (1, 2)]
-        first = await term.run(store.enqueue_ticks(term.generation, read, ticks, priority=1, max_attempts=25))
-        same_reading = await term.run(store.enqueue_ticks(term.generation, read, ticks, priority=1, max_attempts=25))
+        wanted: dict[str, Any] = {"settled": ticks[-1], "priority": 1, "max_attempts": 25}
+        first = await term.run(store.enqueue_ticks(term.generation, read, ticks, **wanted))
+        same_reading = await term.run(store.enqueue_ticks(term.generation, read, ticks, **wanted))
         await conn.execute("UPDATE riverrun_schedule SET last_tick = NULL")
-        last_tick_lost = await term.run(store.enqueue_ticks(term.generation, read, ticks, priority=1, max_attempts=25))
+        last_tick_lost = await term.run(store.enqueue_ticks(term.generation, read, ticks, **wanted))
 
     assert first is not None
     assert len(first) == 2

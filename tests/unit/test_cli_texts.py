@@ -40,7 +40,7 @@ EXPLAINED = {
 """What is said of errors of the driver and of those that nobody expected."""
 
 
-STATEMENT = re.compile(r"(?:[A-Z]{4,} (?!.*; then )[^…]*;|queuectl schedule update .*)$")
+STATEMENT = re.compile(r"(?:[A-Z]{4,} (?!.*; then )[^…]*;)$")
 """What mends a finding without a word to read."""
 
 PARTS = {

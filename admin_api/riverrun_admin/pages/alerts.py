@@ -25,10 +25,6 @@ from riverrun_admin.services import services
 MANY_DISCARDED = 10
 """So many jobs of one kind and queue that were discarded within five minutes are no accident."""
 
-OLD_SECONDS = 60.0
-MANY_TRANSACTIONS = 10_000
-"""What counts as old where PostgreSQL keeps no time."""
-
 MOST_OF_A_SORT = 5
 LOOK_SECONDS = 5.0
 
@@ -78,16 +74,16 @@ async def alerts(request: web.Request) -> list[Alert]:
 
 
 def _unserved(queues: Sequence[QueueStatistics]) -> Iterator[Alert]:
-    for queue in sorted(queues, key=lambda queue: -(queue.oldest_age_s or 0)):
-        if queue.available.value and not queue.executors and queue.paused_at is None:
+    for queue in sorted(queues, key=lambda queue: -(queue.unserved_s or 0.0)):
+        if queue.unserved_s is not None:
             yield Alert(
                 "unserved",
                 queue.name,
                 "bad",
                 {"queue": queue.name},
-                seconds=queue.oldest_age_s,
+                seconds=queue.unserved_s,
                 address=f"page/queue?name={quote(queue.name)}",
-                command=f"queuectl start --role executor --queue {queue.name}",
+                command="queuectl reload",
             )
 
 
@@ -126,8 +122,7 @@ def _late(schedules: Sequence[Schedule]) -> Iterator[Alert]:
 
 def _pinned(pins: Sequence[Pin]) -> Iterator[Alert]:
     for pin in pins:
-        is_old = pin.seconds > OLD_SECONDS if pin.seconds is not None else pin.transactions > MANY_TRANSACTIONS
-        if is_old or pin.state == "inactive":
+        if pin.is_old:
             ends = f"SELECT pg_terminate_backend({pin.pid});" if pin.what == "transaction" else "queuectl doctor"
             who = " · ".join(filter(None, (pin.name, pin.owner, pin.application, pin.state)))
             yield Alert(

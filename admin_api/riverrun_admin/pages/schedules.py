@@ -75,15 +75,5 @@ def next_times(schedule: Schedule, now: datetime, *, times: int = 3) -> Sequence
 
 
 def late(found: Sequence[Schedule], now: datetime) -> list[Schedule]:
-    """Return the schedules whose next tick passed a minute ago and has not been enqueued."""
-    behind = []
-    for schedule in found:
-        due = _due_since(schedule)
-        if due is not None and now - due > LATE_AFTER:
-            behind.append(schedule)
-    return behind
-
-
-def _due_since(schedule: Schedule) -> datetime | None:
-    times = next_times(schedule, schedule.since, times=1)
-    return times[0] if times else None
+    """Return the schedules that a tick is due of for more than a minute, and nobody has enqueued it or left it out."""
+    return [each for each in found if (due := each.overdue_since(now)) is not None and now - due > LATE_AFTER]

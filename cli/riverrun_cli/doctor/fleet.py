@@ -44,8 +44,8 @@ def of_leaders(leaders: Leaders, settings: Settings) -> Iterator[Finding]:
 def of_queues(queues: Sequence[QueueStatistics]) -> Iterator[Finding]:
     """Judge which queues have work that nobody does."""
     for queue in queues:
-        waiting, age = queue.available, queue.oldest_age_s or 0.0
-        if waiting.value and not queue.executors and queue.paused_at is None and age > UNSERVED_SECONDS:
+        waiting, age = queue.available, queue.unserved_s
+        if age is not None and age > UNSERVED_SECONDS:
             number = f"{waiting.value}{'+' if waiting.relation == 'gte' else ''}"
             yield error(
                 "unserved",
@@ -113,18 +113,17 @@ def of_schedules(schedules: Sequence[Schedule], now: datetime) -> Iterator[Findi
         if schedule.paused_at is not None:
             continue
         try:
-            expression = parse_expression(schedule.expression, "expression", zone=schedule.timezone)
+            parse_expression(schedule.expression, "expression", zone=schedule.timezone)
         except InvalidInput as refusal:
             yield error(
                 "schedules",
                 f"schedule {schedule.name} is never due: {refusal}",
-                mend=f"queuectl schedule update {schedule.name} --cron …",
+                mend=f"queuectl schedule delete {schedule.name}; then: queuectl schedule create {schedule.name}"
+                f" --kind {schedule.kind} --queue {schedule.queue} --cron …",
             )
             continue
-        due = expression.next_after(schedule.since)
-        if schedule.missed == "skip":
-            due = expression.next_after(due)  # one tick may have been skipped as it is asked to
-        if now - due > LATE:
+        due = schedule.overdue_since(now)
+        if due is not None and now - due > LATE:
             yield warning(
                 "schedules",
                 f"schedule {schedule.name} was due at {due:%Y-%m-%dT%H:%M:%SZ}, which is"

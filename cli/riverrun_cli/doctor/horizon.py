@@ -9,27 +9,17 @@ from psycopg import sql
 from riverrun.store.horizon import Pin
 from riverrun_cli.doctor.finding import Finding, span, warning
 
-OLD_SECONDS = 60.0
-MANY_TRANSACTIONS = 10_000
-"""What counts as old where PostgreSQL keeps no time."""
-
 _SHOWN = 5
 
 
 def of_pins(pins: Sequence[Pin]) -> Iterator[Finding]:
     """Judge what holds VACUUM back, worst first."""
-    for pin in [pin for pin in pins if _is_old(pin)][:_SHOWN]:
+    for pin in [pin for pin in pins if pin.is_old][:_SHOWN]:
         yield warning(
             "horizon",
             f"{_named(pin)}: no dead row that is younger can be removed, and the queue gets slower with every job",
             mend=_mend(pin),
         )
-
-
-def _is_old(pin: Pin) -> bool:
-    if pin.seconds is not None:
-        return pin.seconds > OLD_SECONDS
-    return pin.state == "inactive" or pin.transactions > MANY_TRANSACTIONS
 
 
 def _named(pin: Pin) -> str:

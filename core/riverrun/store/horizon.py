@@ -11,6 +11,10 @@ from typing import Literal
 
 from riverrun.database.statements import Query, Steps
 
+OLD_SECONDS = 60.0
+MANY_TRANSACTIONS = 10_000
+"""What counts as old where PostgreSQL keeps no time."""
+
 What = Literal["transaction", "prepared", "standby", "slot"]
 
 
@@ -41,6 +45,13 @@ class Pin:
     transactions: int
     xid: str
     statement: str | None
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it has kept dead rows for too long, or nobody is there who would let them go."""
+        if self.seconds is not None:
+            return self.seconds > OLD_SECONDS
+        return self.state == "inactive" or self.transactions > MANY_TRANSACTIONS
 
 
 def pins() -> Steps[list[Pin]]:

@@ -29,16 +29,6 @@ def discarded_lately() -> Steps[list[Discarded]]:
     return [Discarded(*row) for row in rows]
 
 
-def unserved() -> Steps[dict[str, float]]:
-    """Return the queues that no executor serves though they are not paused: how many seconds their oldest job waits."""
-    rows = yield Query("queue_list")
-    return {
-        name: (as_of - oldest_due).total_seconds()
-        for name, paused_at, _, _, executors, oldest_due, as_of, *_ in rows
-        if executors == 0 and paused_at is None and oldest_due is not None
-    }
-
-
 def take(generation: int, rule: str, subjects: Collection[str], quiet: timedelta) -> Steps[set[str]]:
     """Return the subjects that this leader is to tell about: those that nobody told about for ``quiet``."""
     if not subjects:

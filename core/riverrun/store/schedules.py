@@ -130,11 +130,18 @@ def run_now(name: str, *, priority: int, max_attempts: int) -> Steps[EnqueueResu
 
 
 def enqueue_ticks(
-    generation: int, schedule: Schedule, ticks: Sequence[datetime], *, priority: int, max_attempts: int
+    generation: int,
+    schedule: Schedule,
+    ticks: Sequence[datetime],
+    *,
+    settled: datetime,
+    priority: int,
+    max_attempts: int,
 ) -> Steps[list[int] | None]:
     """Enqueue one job for each of ``ticks`` (ascending) and return the jobs' ids.
 
-    A tick that has its job gives none, and so does one that finds a job with its unique key.
+    A tick that has its job gives none, and so does one that finds a job with its unique key. Others up to ``settled``
+    are left out for good.
 
     ``None``, and nothing was done, when the schedule is not any more what was read, or the term is over. ``priority``
     and ``max_attempts`` are for a schedule that names none.
@@ -147,6 +154,7 @@ def enqueue_ticks(
             "revision": schedule.revision,
             "last_tick": schedule.last_tick,
             "ticks": list(ticks),
+            "settled": settled,
             "unique_keys": [_unique_key(schedule, tick) for tick in ticks],
             "unique_states": unique_states_mask(schedule.unique) if schedule.unique else None,
             "priority": priority,

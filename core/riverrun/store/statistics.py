@@ -54,6 +54,11 @@ class QueueStatistics:
     wait_p95_s: float | None
     run_p95_s: float | None
 
+    @property
+    def unserved_s(self) -> float | None:
+        """For how long its oldest due job has waited though no executor serves the queue and nobody has paused it."""
+        return _unserved_s(self.paused_at, self.executors, self.oldest_age_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -124,6 +129,13 @@ def queues() -> Steps[list[QueueStatistics]]:
     return [_queue(row, counts[row[0]], by_queue.get(row[0])) for row in rows]
 
 
+def unserved() -> Steps[dict[str, float]]:
+    """Return the queues that no executor serves though they are not paused: how many seconds their oldest job waits."""
+    rows = yield Query("queue_list")
+    waits = {row[0]: _unserved_s(row[1], row[4], _age_s(row[5], row[6])) for row in rows}
+    return {name: seconds for name, seconds in waits.items() if seconds is not None}
+
+
 def servers() -> Steps[list[Server]]:
     """Return the servers of the fleet, by name."""
     rows = yield Query("server_list", {"alive_seconds": ALIVE_SECONDS})
@@ -164,6 +176,14 @@ def percentile(buckets: Sequence[int], bounds: Sequence[float], *, fraction: flo
     return bounds[-1]
 
 
+def _unserved_s(paused_at: datetime | None, executors: int, oldest_age_s: float | None) -> float | None:
+    return oldest_age_s if paused_at is None and not executors else None
+
+
+def _age_s(oldest_due: datetime | None, as_of: datetime) -> float | None:
+    return None if oldest_due is None else max(0.0, (as_of - oldest_due).total_seconds())
+
+
 def _queue(row: Row, counts: Mapping[JobState, Count], summary: Row | None) -> QueueStatistics:
     name, paused_at, max_workers, slots, executors, oldest_due, as_of, by_server, reason, actor, resume_at = row
     return QueueStatistics(
@@ -174,7 +194,7 @@ def _queue(row: Row, counts: Mapping[JobState, Count], summary: Row | None) -> Q
         running=counts[JobState.RUNNING],
         scheduled=counts[JobState.SCHEDULED],
         retryable=counts[JobState.RETRYABLE],
-        oldest_age_s=None if oldest_due is None else max(0.0, (as_of - oldest_due).total_seconds()),
+        oldest_age_s=_age_s(oldest_due, as_of),
         max_workers=max_workers,
         max_workers_by_server=orjson.loads(by_server),
         slots=slots,

@@ -8,6 +8,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from riverrun.store import horizon
 from riverrun_admin.pages import alerts
 from support.admin import Admin, Answer
 from support.jobs import ago, insert
@@ -81,7 +82,8 @@ async def test_each_thing_is_said_and_leads_to_where_it_is_mended(
         assert word in found[key]
         assert (await admin.page(way(found[key]))).status == 200, key
     assert "HTTP 503 &lt;b&gt;" in found["down-report"]
-    assert "queuectl start --role executor --queue mail" in found["unserved-mail"]
+    assert "river.queues" in found["unserved-mail"]
+    assert "<code>queuectl reload</code>" in found["unserved-mail"]
 
 
 async def test_the_discarded_jobs_are_the_ones_that_the_link_lists(admin: Admin, conn: Connection) -> None:
@@ -104,7 +106,7 @@ async def test_a_queue_that_somebody_paused_is_not_unserved(admin: Admin, conn: 
 async def test_a_transaction_that_was_forgotten_is_named_with_what_ends_it(
     admin: Admin, conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alerts, "OLD_SECONDS", 0.0)
+    monkeypatch.setattr(horizon, "OLD_SECONDS", 0.0)
     async with await AsyncConnection.connect(database, application_name="forgetful <b>") as other:
         await other.execute("SELECT txid_current()")
         pid = other.info.backend_pid
@@ -119,7 +121,7 @@ async def test_a_transaction_that_was_forgotten_is_named_with_what_ends_it(
 async def test_a_token_for_some_queues_hears_of_these_alone(
     locked: Admin, conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alerts, "OLD_SECONDS", 0.0)
+    monkeypatch.setattr(horizon, "OLD_SECONDS", 0.0)
     await break_everything(conn, "hushed")
     headers = bearing((await make_token(locked, "read", queues=["mail*"]))["token"])
     async with await AsyncConnection.connect(database) as other:
