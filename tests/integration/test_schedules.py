@@ -134,7 +134,7 @@ async def test_a_schedule_is_overdue_until_a_leader_leaves_its_tick_out(
     while_nobody_led = await overdue(conn)
 
     async with term_of(settings_for(database)) as term:
-        await tick(term)
+        await ticked(term)
 
     assert while_nobody_led is not None
     assert await overdue(conn) is None
@@ -146,7 +146,7 @@ async def test_a_schedule_whose_job_cannot_be_enqueued_stays_overdue(conn: Conne
     await conn.execute("ALTER TABLE river_job ADD CONSTRAINT no_reports CHECK (kind <> 'report')")
 
     async with term_of(settings_for(database)) as term:
-        await tick(term)
+        await ticked(term)
 
     assert await overdue(conn) is not None
 
