@@ -48,10 +48,7 @@ class Executors:
         """See to the jobs of a process that has ended, if it was an executor."""
         if child.plan.role != "executor":
             return
-        if exited.is_clean:
-            self.lease.ended(child.incarnation)
-        else:
-            self.lease.died(child.incarnation, _death(child, exited))
+        self.lease.ended(child.incarnation, _death(child, exited))
         if child.plan.isolated and exited.is_clean:
             child.drain()
 
@@ -80,9 +77,14 @@ class Executors:
 
 
 def _death(child: Child, exited: Exit) -> Death:
-    """Return how an executor ended, and whether one of its jobs may be at fault for it."""
+    """Return how an executor ended, and whether one of its jobs may be at fault for it.
+
+    One that drained while its database was away has left jobs whose ends it could not write.
+    """
     overran = child.silence.overran
-    if child.silence.killed:
+    if exited.is_clean:
+        reason = "executor ended before it could write how the job ended"
+    elif child.silence.killed:
         reason = "executor killed: it did not answer, and a job had run out of time"
     else:
         reason = f"executor died: process {exited.reason}"

@@ -5,8 +5,7 @@ The supervisor does this, not the executor: a handler that holds the interpreter
     at the start     what a killed predecessor left behind is taken back, once it is certain that it does not live
     all the time     the session holds the host's lock, which is free the moment this process is killed
     every second     one statement renews the server's row and every living executor's lease for another 10 s
-    executor died    its running jobs are taken back, its lease is dropped; a job that crashes its processes is isolated
-    executor ended   its lease is dropped
+    executor ended   its running jobs are taken back, its lease is dropped; a job that crashes its processes is isolated
 
 What cannot be written while the database is away is written when it is back; a lease that ran out meanwhile lets the
 leader do the same from another host.
@@ -82,18 +81,12 @@ class Lease:
         self._renewed = renewed
         self._isolate = isolate
         self._look_at = 0.0
-        self._died: dict[str, leases.Death] = {}
-        self._ended: set[str] = set()
+        self._ended: dict[str, leases.Death] = {}
         self._news = asyncio.Event()
 
-    def died(self, incarnation: str, death: leases.Death) -> None:
-        """Take the jobs of an executor back."""
-        self._died[incarnation] = death
-        self._news.set()
-
-    def ended(self, incarnation: str) -> None:
-        """Forget an executor that gave back all its jobs."""
-        self._ended.add(incarnation)
+    def ended(self, incarnation: str, death: leases.Death) -> None:
+        """Take back what an executor has left, and forget it."""
+        self._ended[incarnation] = death
         self._news.set()
 
     async def take_over(self, killed: int | None = None) -> None:
@@ -183,19 +176,16 @@ class Lease:
             log.warning("jobs_not_taken_back", extra={"error": first_line(error)})
 
     async def _settle(self, conn: Connection) -> None:
-        for incarnation, death in list(self._died.items()):
+        for incarnation, death in list(self._ended.items()):
             rescued, done = await self._run(conn, leases.settle(incarnation, death))
             if done:
-                del self._died[incarnation]
+                del self._ended[incarnation]
             for job in rescued:
                 tell(job, executor=incarnation, reason=death.reason)
                 if job.state == "pending":
                     self._isolate(job.queue)
                 elif job.state == "discarded" and death.alone and death.counts:
                     await self._quarantined(conn, job)
-        for incarnation in list(self._ended):
-            await self._run(conn, leases.drop(incarnation))
-            self._ended.discard(incarnation)
 
     async def _quarantined(self, conn: Connection, job: RescuedJob) -> None:
         metrics.jobs_quarantined.labels(queue=job.queue, kind=job.kind).inc()

@@ -142,7 +142,7 @@ async def test_a_death_whose_jobs_are_locked_costs_the_neighbours_no_lease(conn:
     await eventually(lambda: host.until > 0, within=5)
     async with await AsyncConnection.connect(database) as operator:
         await operator.execute("LOCK TABLE river_job")
-        host.lease.died("host-1_4711_ffffffff", Death("executor died"))
+        host.lease.ended("host-1_4711_ffffffff", Death("executor died"))
         before = host.until
 
         await eventually(lambda: host.until > before + 3, within=12)

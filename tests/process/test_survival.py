@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from psycopg import AsyncConnection
 
 from support.daemons import Daemon, lives
 from support.eventually import eventually
@@ -239,6 +240,23 @@ async def test_a_stop_with_five_hundred_running_jobs_ends_in_time_and_charges_no
     assert dict(daemon.fetch(STATES)) == {"available": 300, "completed": 200}
     assert daemon.fetch("SELECT DISTINCT attempt, errors FROM river_job WHERE state = 'available'") == [(0, None)]
     assert daemon.fetch("SELECT 1 FROM riverrun_executor UNION ALL SELECT 1 FROM riverrun_server") == []
+
+
+async def test_an_executor_that_ends_before_it_could_write_how_a_job_ended_gives_it_back_uncharged(
+    daemon: Daemon,
+) -> None:
+    await running(daemon, "queues: {mail: {}}")
+    first = daemon.pids()["executor mail/0"]
+    enqueue(daemon, "good", max_attempts=1, seconds=1)
+    await eventually(lambda: daemon.fetch(STATES) == [("running", 1)], within=10)
+
+    async with await AsyncConnection.connect(daemon.database) as operator:
+        await operator.execute("SELECT FROM river_job FOR UPDATE")  # no end can be written
+        os.kill(first, signal.SIGTERM)
+        await eventually(lambda: not lives(first), within=15)
+
+    await eventually(lambda: daemon.fetch(STATES) == [("completed", 1)], within=10)
+    assert daemon.fetch("SELECT attempt, errors, cardinality(attempted_by) FROM river_job") == [(1, None, 2)]
 
 
 async def test_a_second_signal_gives_running_jobs_back_at_once(daemon: Daemon) -> None:
