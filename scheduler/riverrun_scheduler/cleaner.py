@@ -43,9 +43,10 @@ class Chore:
 class Cleaner:
     """Cleans during one term, one chore at a time."""
 
-    def __init__(self, term: Term, river: RiverLeadership) -> None:
+    def __init__(self, term: Term, river: RiverLeadership, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._term = term
         self._river = river
+        self._monotonic = monotonic
         self._batch = Batch(MOST_ROWS)
         self._chores = (
             Chore("finalized jobs", 30, True, self._clean_jobs),
@@ -61,12 +62,12 @@ class Cleaner:
             Chore("hours of statistics", 3600, False, lambda term, batch: clean.clean_hours(term, batch=batch)),
         )
         # Not all at once, and not in the first second, when a new leader has more urgent things to do.
-        first = time.monotonic() + random.uniform(1, 3)  # noqa: S311 - spreads load, guards nothing
+        first = monotonic() + random.uniform(1, 3)  # noqa: S311 - spreads load, guards nothing
         self._due = {chore: first + position for position, chore in enumerate(self._chores)}
 
     async def step(self, pulse: Pulse) -> bool:  # noqa: ARG002 - the database's clock decides within the statements
         """Do a batch of the first chore that is due."""
-        now = time.monotonic()
+        now = self._monotonic()
         for chore in self._chores:
             if self._due[chore] <= now and (self._river.ours or not chore.of_river):
                 return await self._do(chore, now)

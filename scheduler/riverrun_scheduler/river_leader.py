@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from psycopg import Notify
@@ -36,9 +37,10 @@ class RiverLeadership:
         ours: Whether maintenance of all jobs is ours now, also of those of River's own clients.
     """
 
-    def __init__(self, term: Term) -> None:
+    def __init__(self, term: Term, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.ours = False
         self._term = term
+        self._monotonic = monotonic
         self._elected_at: datetime | None = None
         self._renew_at = 0.0
         self._asking = Backoff(FIRST_ASKING, LONGEST_ASKING)
@@ -68,7 +70,7 @@ class RiverLeadership:
         asked = isinstance(message, dict) and message.get("action") == "request_resign"
         if asked and notify.channel.endswith(".river_leadership") and self._elected_at is not None:
             await self.resign()
-            self._elect_at = time.monotonic() + STEP_ASIDE_SECONDS
+            self._elect_at = self._monotonic() + STEP_ASIDE_SECONDS
 
     async def resign(self) -> None:
         """Give the row back, if it is held."""
@@ -77,7 +79,7 @@ class RiverLeadership:
             await self._term.run(river_leader.resign(self._term.leader_id, elected_at))
 
     async def _lead(self, pulse: Pulse) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if self._elected_at is not None and now >= self._renew_at:
             if await self._term.run(river_leader.renew(self._term.leader_id, self._elected_at)):
                 self._renew_at = now + RENEW_SECONDS
@@ -96,7 +98,7 @@ class RiverLeadership:
 
     async def _race(self, until: float) -> None:
         lap = 0.0
-        while self._elected_at is None and (now := time.monotonic()) < until:
+        while self._elected_at is None and (now := self._monotonic()) < until:
             if now >= lap:
                 lap = now + LAP_SECONDS
                 await self._term.run(river_leader.request_resign())
@@ -105,6 +107,6 @@ class RiverLeadership:
     async def _elect(self) -> None:
         self._elected_at = await self._term.run(river_leader.elect(self._term.generation, self._term.leader_id))
         if self._elected_at is not None:
-            self._renew_at = time.monotonic() + RENEW_SECONDS
+            self._renew_at = self._monotonic() + RENEW_SECONDS
             self._asking.reset()
             log.info("river_leader_held")

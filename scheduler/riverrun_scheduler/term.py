@@ -8,6 +8,7 @@ seconds from before it last asked whether it still leads; a process that was sto
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -46,13 +47,15 @@ class Term:
         *,
         hosts: dict[int, float] | None = None,
         clock: DatabaseClock | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.generation = generation
         self._clock = clock or DatabaseClock()
         self.hosts = {} if hosts is None else hosts
         self._session = session
         self._context = context
-        self._pulsed_at = time.monotonic()
+        self._monotonic = monotonic
+        self._pulsed_at = monotonic()
 
     @property
     def settings(self) -> Settings:
@@ -72,7 +75,7 @@ class Term:
     @property
     def until_pulse(self) -> float:
         """Seconds until the next pulse is due; not above zero when it is."""
-        return self._pulsed_at + PULSE_SECONDS - time.monotonic()
+        return self._pulsed_at + PULSE_SECONDS - self._monotonic()
 
     async def run(self, steps: Steps[T]) -> T:
         """Run an operation within the time for which this term is trusted.
@@ -80,7 +83,7 @@ class Term:
         Raises:
             TermOver: The time is up, before or while it ran.
         """
-        left = self._pulsed_at + TRUST_SECONDS - time.monotonic()
+        left = self._pulsed_at + TRUST_SECONDS - self._monotonic()
         try:
             if left > 0:
                 return await self._session.run(steps, within=left)
@@ -95,7 +98,7 @@ class Term:
             LockNotAvailable: Somebody has locked a table that it looks at; the term goes on while there is a `beat`.
             TermOver: Another scheduler leads, or there was no answer in time.
         """
-        sent = time.monotonic()
+        sent = self._monotonic()
         pulse = await self.run(leader.pulse(self.generation))
         if pulse is None:
             raise TermOver("another scheduler leads")
@@ -110,7 +113,7 @@ class Term:
         Raises:
             TermOver: Another scheduler leads, or there was no answer in time.
         """
-        sent = time.monotonic()
+        sent = self._monotonic()
         if not await self.run(leader.beat(self.generation)):
             raise TermOver("another scheduler leads")
         self._confirmed(sent)

@@ -8,12 +8,11 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from riverrun_scheduler.cleaner import Cleaner
 from riverrun_scheduler.river_leader import RiverLeadership
 from support.contexts import settings_for
 from support.jobs import ago, insert
 from support.queries import value
-from support.schedulers import term_of
+from support.schedulers import cleaned, term_of
 
 Connection = AsyncConnection[TupleRow]
 
@@ -34,13 +33,8 @@ EMPTY: dict[str, list[int]] = {"run_buckets": [], "wait_buckets": []}
 async def clean_all(database: str, **river: Any) -> None:
     async with term_of(settings_for(database, **river)) as term:
         leadership = RiverLeadership(term)
-        pulse = await term.pulse()
-        await leadership.step(pulse)
-        cleaner = Cleaner(term, leadership)
-        for chore in cleaner._chores:
-            cleaner._due = {other: 0.0 if other is chore else float("inf") for other in cleaner._chores}
-            while await cleaner.step(pulse):
-                pass
+        await leadership.step(await term.pulse())
+        await cleaned(term, leadership)
 
 
 async def names(conn: Connection, query: str) -> list[str]:

@@ -18,6 +18,7 @@ from riverrun_scheduler.__main__ import main
 from riverrun_scheduler.leader import Leader
 from riverrun_scheduler.reign import Reign
 from riverrun_scheduler.term import TermOver
+from support.clocks import HandClock
 from support.contexts import context_for, settings_for
 from support.eventually import eventually
 from support.jobs import ago, insert, states
@@ -87,8 +88,9 @@ async def test_a_pulse_of_an_earlier_term_ends_the_reign(conn: Connection, datab
 
 
 async def test_a_leader_without_an_answer_for_three_seconds_steps_down(conn: Connection, database: str) -> None:
-    async with term_of(settings_for(database)) as term:
-        term._pulsed_at -= 3.0
+    clock = HandClock()
+    async with term_of(settings_for(database), monotonic=clock) as term:
+        clock.forward(3.0)
 
         with pytest.raises(TermOver, match="not confirmed"):
             await term.pulse()
@@ -210,10 +212,11 @@ async def test_a_service_that_fails_stops_no_other(
 async def test_a_pulse_that_is_due_goes_before_the_next_step(conn: Connection, database: str) -> None:
     await insert(conn, state="scheduled", scheduled_at=ago("1 second"))
 
-    async with term_of(settings_for(database)) as term:
+    clock = HandClock()
+    async with term_of(settings_for(database), monotonic=clock) as term:
         reign = Reign(term, context_for("scheduler", settings_for(database)))
         pulse = await term.pulse()
-        term._pulsed_at -= 1.0
+        clock.forward(1.0)
 
         assert await reign._turn(pulse)
 

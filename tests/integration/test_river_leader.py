@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from riverrun_scheduler.river_leader import RiverLeadership
+from support.clocks import HandClock
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.jobs import ago, insert, states
@@ -83,13 +84,15 @@ async def test_the_row_of_a_scheduler_of_ours_that_died_is_taken_at_once(conn: C
 
 
 async def test_the_row_is_renewed_every_five_seconds(conn: Connection, database: str) -> None:
+    clock = HandClock()
     async with term_of(settings_for(database)) as term:
-        river = RiverLeadership(term)
+        river = RiverLeadership(term, monotonic=clock)
         await river.step(await term.pulse())
         first = await value(conn, "SELECT expires_at FROM river_leader")
+        clock.forward(4.9)
         await river.step(await term.pulse())
         not_yet = await value(conn, "SELECT expires_at FROM river_leader")
-        river._renew_at = 0.0
+        clock.forward(0.2)
         await river.step(await term.pulse())
 
     assert not_yet == first
@@ -98,11 +101,12 @@ async def test_the_row_is_renewed_every_five_seconds(conn: Connection, database:
 
 
 async def test_a_row_that_vanished_with_a_crash_of_the_server_is_taken_anew(conn: Connection, database: str) -> None:
+    clock = HandClock()
     async with term_of(settings_for(database)) as term:
-        river = RiverLeadership(term)
+        river = RiverLeadership(term, monotonic=clock)
         await river.step(await term.pulse())
         await conn.execute("TRUNCATE river_leader")
-        river._renew_at = 0.0
+        clock.forward(5.0)
         await river.step(await term.pulse())
 
     assert await holder(conn) is not None

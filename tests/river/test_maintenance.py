@@ -13,7 +13,6 @@ from riverrun import AsyncClient, Conflict, InvalidInput, JobState, NotFound, Un
 from riverrun.database import migrate
 from riverrun.database.statements import Statements
 from riverrun.store import promote, rescue
-from riverrun_scheduler.cleaner import Cleaner
 from riverrun_scheduler.promoter import Promoter
 from riverrun_scheduler.reindexer import Reindexer
 from riverrun_scheduler.rescuer import Rescuer
@@ -23,7 +22,7 @@ from support.contexts import settings_for
 from support.eventually import eventually
 from support.jobs import ago, insert, job, states
 from support.queries import value
-from support.schedulers import running_scheduler, settled, term_of, ticked
+from support.schedulers import cleaned, running_scheduler, settled, term_of, ticked
 
 Connection = AsyncConnection[TupleRow]
 
@@ -49,14 +48,6 @@ async def exhaust(service: Any, term: Term) -> None:
     pulse = await settled(term)
     while await service.step(pulse):
         pass
-
-
-async def cleaned(term: Term) -> None:
-    """Clean everything once."""
-    cleaner = Cleaner(term, await led(term))
-    cleaner._due = dict.fromkeys(cleaner._due, 0.0)
-    for _ in cleaner._due:
-        await exhaust(cleaner, term)
 
 
 async def test_leadership_same_client_id_term_replacement(conn: Connection, database: str) -> None:
@@ -102,7 +93,7 @@ async def test_follow_leaves_maintenance_to_a_leader_of_river(conn: Connection, 
     async with term_of(settings_for(database, leadership="follow")) as term:
         river = await led(term)
         await exhaust(Promoter(term, river), term)
-        await exhaust(Cleaner(term, river), term)
+        await cleaned(term, river)
 
     assert await states(conn) == ["scheduled", "completed"]
 
@@ -127,7 +118,7 @@ async def test_maintenance_job_cleaner_retention(conn: Connection, database: str
             await insert(conn, state=state, finalized_at=ago(age))
     retention = {"completed": -1, "discarded": "8760h"}
     async with term_of(settings_for(database, retention=retention)) as term:
-        await cleaned(term)
+        await cleaned(term, await led(term))
 
     assert sorted(await states(conn)) == ["cancelled", *["completed"] * 4, *["discarded"] * 3]
 
@@ -137,7 +128,7 @@ async def test_maintenance_queue_cleaner_keeps_active_queues(conn: Connection, d
         paused = ago("1 hour") if name == "paused" else None
         await insert(conn, "river_queue", name=name, updated_at=ago(age), paused_at=paused)
     async with term_of(settings_for(database)) as term:
-        await cleaned(term)
+        await cleaned(term, await led(term))
 
     # River forgets paused queues as well, and with them that they are paused.
     assert await value(conn, "SELECT string_agg(name, ' ' ORDER BY name) FROM river_queue") == "fresh paused"
@@ -198,7 +189,7 @@ async def test_two_schemas_of_one_database_have_a_leader_each_that_keeps_to_its_
 
             for service in (Promoter, Rescuer):
                 await exhaust(service(term, await led(term)), term)
-            await cleaned(term)
+            await cleaned(term, await led(term))
 
             assert await value(conn, state + first[0]) == "available retryable"
             assert await value(conn, state + second[0]) == "scheduled running completed"
