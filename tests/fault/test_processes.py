@@ -259,8 +259,13 @@ def _replaced(host: Host, before: int) -> bool:
 
 def _ends(pid: int) -> set[str]:
     """Return the ends of pipes and sockets that a process has, besides what it was given to write to."""
-    opened = [entry.readlink().name for entry in Path(f"/proc/{pid}/fd").iterdir() if int(entry.name) > 2]
-    return {name for name in opened if name.startswith(("pipe:", "socket:"))}
+    ends = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed since it was listed
+            name = entry.readlink().name
+            if int(entry.name) > 2 and name.startswith(("pipe:", "socket:")):
+                ends.add(name)
+    return ends
 
 
 def _wake(pid: int) -> None:

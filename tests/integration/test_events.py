@@ -18,7 +18,7 @@ from riverrun.events import MAX_PAYLOAD_BYTES, News, payloads, understood
 from riverrun.store import events, queues
 from support import handlers
 from support.contexts import settings_for
-from support.eventually import eventually
+from support.eventually import eventually, eventually_sync
 from support.executors import RunningExecutor, running_executor
 from support.proxy import Proxy
 
@@ -105,8 +105,7 @@ def test_a_blocking_client_hears_of_queues_whoever_pauses_them(database: str) ->
             target=lambda: told.extend(client.subscribe(["queue_paused", "queue_resumed"], timeout=2))
         )
         listener.start()
-        while not Statements().run_sync(conn, events.wanted()):
-            pass
+        eventually_sync(lambda: Statements().run_sync(conn, events.wanted()), within=WITHIN)
 
         client.pause_queue("mail")
         client.resume_queue("*")

@@ -151,11 +151,12 @@ async def test_a_claim_whose_answer_was_lost_is_given_back_within_ten_seconds(
     job = (await client.enqueue("noop", {}, delay=timedelta(days=1))).job
 
     async with running_executor(settings_for(database)) as executor:
-        await asyncio.sleep(1)
+        first = (await client.enqueue("noop", {})).job
+        await eventually(lambda: _is(client, first.id, JobState.COMPLETED), within=10)
         await conn.execute(
             "UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = ARRAY[%s],"
-            " scheduled_at = now() + interval '1 day'",
-            (executor.context.incarnation,),
+            " scheduled_at = now() + interval '1 day' WHERE id = %s",
+            (executor.context.incarnation, job.id),
         )
         await eventually(lambda: _is(client, job.id, JobState.AVAILABLE), within=10)
 
