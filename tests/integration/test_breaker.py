@@ -37,12 +37,6 @@ async def client(database: str) -> AsyncIterator[AsyncClient]:
         yield client
 
 
-@pytest.fixture
-async def service() -> AsyncIterator[FaultServer]:
-    async with fault_server() as service:
-        yield service
-
-
 async def found(conn: AsyncConnection[TupleRow]) -> list[tuple[Any, ...]]:
     """Return which combinations of state, attempt and "without errors" jobs have."""
     query = "SELECT DISTINCT state::text, attempt, errors IS NULL FROM river_job"

@@ -15,16 +15,10 @@ from riverrun.store.registry import RegisteredHandler
 from riverrun_executor.breaker import Breaker
 from riverrun_executor.handlers.http import HttpHandlers
 from support.attempts import surroundings
-from support.http_server import FaultServer, Script, fault_server
+from support.http_server import FaultServer, Script
 
 WITHIN = 15.0
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[FaultServer]:
-    async with fault_server() as service:
-        yield service
 
 
 class Watched:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,16 +27,10 @@ from riverrun_executor.handlers.surroundings import Surroundings
 from support import http_calls
 from support.attempts import claimed, context_of, surroundings
 from support.eventually import eventually
-from support.http_server import FaultServer, Script, fault_server
+from support.http_server import FaultServer, Script
 
 WITHIN = 10.0
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[FaultServer]:
-    async with fault_server() as service:
-        yield service
 
 
 async def post(

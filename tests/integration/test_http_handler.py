@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import tracemalloc
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -19,25 +18,10 @@ from riverrun_executor.handlers.http_request import MAX_BODY_BYTES
 from support.attempts import claimed, context_of, surroundings
 from support.eventually import eventually
 from support.http_calls import post
-from support.http_server import FaultServer, Script, fault_server
+from support.http_server import FaultServer, Script
 from support.ports import free_port
 
 WITHIN = 10.0
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[FaultServer]:
-    """Give a service that answers as it is told."""
-    async with fault_server() as service:
-        yield service
-
-
-@pytest.fixture
-async def services() -> AsyncIterator[HttpHandlers]:
-    """Give what makes transports."""
-    services = HttpHandlers(surroundings())
-    yield services
-    await services.close()
 
 
 async def test_the_request_says_everything_about_the_attempt(service: FaultServer, services: HttpHandlers) -> None:

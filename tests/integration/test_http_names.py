@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,24 +10,8 @@ from aiohttp.abc import ResolveResult
 
 from riverrun.outcome import Completed, Failed
 from riverrun_executor.handlers.http import HttpHandlers
-from support.attempts import surroundings
 from support.http_calls import post
-from support.http_server import FaultServer, Script, fault_server
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[FaultServer]:
-    """Give a service that answers as it is told."""
-    async with fault_server() as service:
-        yield service
-
-
-@pytest.fixture
-async def services() -> AsyncIterator[HttpHandlers]:
-    """Give what makes transports."""
-    services = HttpHandlers(surroundings())
-    yield services
-    await services.close()
+from support.http_server import FaultServer, Script
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,9 @@ import pytest
 from riverrun.outcome import Completed, Failed, Interrupted
 from riverrun_executor.handlers import http_connection
 from riverrun_executor.handlers.http import HttpHandlers
-from support.attempts import surroundings
 from support.certificates import Authority
 from support.http_calls import attempt, connected, post
 from support.http_server import fault_server
-
-
-@pytest.fixture
-async def services() -> AsyncIterator[HttpHandlers]:
-    """Give what makes transports."""
-    services = HttpHandlers(surroundings())
-    yield services
-    await services.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -29,13 +28,6 @@ from support.http_server import FaultServer, Script, fault_server
 WITHIN = 10.0
 OBEYED = 3.0
 """Two seconds are promised; the rest is for a slow machine."""
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[FaultServer]:
-    """Give a service that answers as it is told."""
-    async with fault_server() as service:
-        yield service
 
 
 @pytest.fixture(autouse=True)

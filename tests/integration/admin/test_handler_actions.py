@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,17 +12,11 @@ from riverrun.settings.schema import HandlerSettings
 from support.admin import Admin
 from support.contexts import settings_for
 from support.executors import running_executor
-from support.http_server import FaultServer, Script, fault_server
+from support.http_server import FaultServer, Script
 from support.queries import value
 
 KIND = {"task_type": "call"}
 SAID: dict[str, Any] = {**KIND, "handler_name": "Call", "handler_type": "http", "endpoint_url": "http://127.0.0.1:1/"}
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[FaultServer]:
-    async with fault_server() as service:
-        yield service
 
 
 async def register(admin: Admin, **said: Any) -> dict[str, Any]:
