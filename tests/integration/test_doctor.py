@@ -333,19 +333,6 @@ def test_space_that_rows_do_not_need_is_found() -> None:
     assert (bloat.check, '"q"."river_job"' in bloat.mend) == ("bloat", True)
 
 
-async def test_more_connections_than_the_server_has_are_a_problem_of_the_configuration(
-    conn: Connection, database: str
-) -> None:
-    settings = settings_for(database)
-    facts = await run(conn, health.database())
-    many = settings.postgresql.model_copy(update={"max_conns": 5000})
-    many.model_fields_set.add("max_conns")
-
-    assert list(server.of_settings(settings, facts)) == []
-    (problem,) = server.of_settings(settings.model_copy(update={"postgresql": many}), facts)
-    assert "5000 connections" in problem.finding
-
-
 def executor(incarnation: str, **columns: Any) -> dict[str, Any]:
     """Return the columns of an executor."""
     return {"incarnation": incarnation, "server_id": "h", "queue": "default", "slots": 1, "pid": 1, **columns}

@@ -72,7 +72,7 @@ class Examination:
             *server.of_encryption(self._conn.info.hostaddr, encrypted=self._conn.pgconn.ssl_in_use),
             *server.of_server(facts),
             *server.of_clock(facts.now.timestamp() - began - half, uncertain=half),
-            *server.of_settings(self._settings, facts),
+            *server.of_settings(self._settings),
         ]
 
     async def _of_sessions(self) -> list[Finding]:

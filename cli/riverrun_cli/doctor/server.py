@@ -58,16 +58,8 @@ def of_encryption(address: str, *, encrypted: bool) -> Iterator[Finding]:
         )
 
 
-def of_settings(settings: Settings, facts: DatabaseFacts) -> Iterator[Finding]:
-    """Judge the configuration of this host beside the server that it names."""
-    wanted = settings.postgresql.max_conns
-    if "max_conns" in settings.postgresql.model_fields_set and wanted > facts.most_connections:
-        yield warning(
-            "configuration",
-            f"postgresql.max_conns lets this host open {wanted} connections, the server takes {facts.most_connections}"
-            " from all hosts together",
-            mend=f"set postgresql.max_conns below {facts.most_connections}, or raise max_connections of the server",
-        )
+def of_settings(settings: Settings) -> Iterator[Finding]:
+    """Judge the configuration of this host."""
     if not settings.river.enable:
         yield warning(
             "configuration",
@@ -109,8 +101,9 @@ def _of_capacity(facts: DatabaseFacts) -> Iterator[Finding]:
         yield warning(
             "connections",
             f"{facts.connections} of {facts.most_connections} connections are in use: soon nobody can connect",
-            mend="raise max_connections and restart the server, or lower postgresql.max_conns of the hosts; who has"
-            " them: SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC;",
+            mend="raise max_connections and restart the server, or run fewer processes of queues (three connections"
+            " each); who has them: SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2"
+            " ORDER BY 3 DESC;",
         )
     if facts.notification_queue > 0.1:
         severe = error if facts.notification_queue > 0.5 else warning

@@ -59,7 +59,9 @@ class RuleSettings(Section):
     only: list[Annotated[str, Field(min_length=1, max_length=127)]] = Field(
         [], description="queues, kinds or schedules that count, in which * stands for any characters; none: all"
     )
-    least: WholeNumber = Field(1, ge=1, le=1_000_000, description="discarded jobs within five minutes, at least")
+    least: WholeNumber = Field(
+        1, ge=1, le=1_000_000, description="discarded jobs of one queue and kind within five minutes, at least"
+    )
     late: Duration = Field(
         timedelta(minutes=1), ge=timedelta(seconds=1), description="for how long a schedule is late or a queue unserved"
     )

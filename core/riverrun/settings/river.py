@@ -36,7 +36,12 @@ class QueueSettings(Section):
     max_workers: WholeNumber | None = Field(
         None, ge=1, le=10_000, description="slots on this host, shared by the processes; by default river.workers"
     )
-    priority: WholeNumber = Field(1, ge=1, le=9, description="of a job that is enqueued here without one; 1 goes first")
+    priority: WholeNumber = Field(
+        1,
+        ge=1,
+        le=9,
+        description="of a job that the HTTP API, queuectl or a schedule enqueues here without one; 1 goes first",
+    )
     processes: WholeNumber = Field(1, ge=1, le=64, description="executor processes that share the slots")
 
 
@@ -45,12 +50,24 @@ class RiverSettings(Section):
 
     enable: bool = Field(True, description="false: `queuectl start` says so and starts nothing")
     workers: WholeNumber = Field(50, ge=1, le=10_000, description="slots of a queue that names no max_workers")
-    poll_only: bool = Field(False, description="never LISTEN; for connections through a transaction pooler")
+    poll_only: bool = Field(
+        False,
+        description="never LISTEN; for connections through a pooler in session mode, as one in transaction or statement"
+        " mode is refused",
+    )
     insert_only: bool = Field(False, description="accept jobs, run none: only the admin process is started")
     rescue_stuck_jobs_after: Duration = Field(
-        timedelta(hours=1), ge=SECOND, description="when a running job that no lease vouches for is taken for stuck"
+        timedelta(hours=1),
+        ge=SECOND,
+        description="when a running job of another River client, which renews no lease, is taken for stuck",
     )
-    max_attempts: WholeNumber = Field(25, ge=1, le=32_767, description="of a job that is enqueued without one")
+    max_attempts: WholeNumber = Field(
+        25,
+        ge=1,
+        le=32_767,
+        description="of a job that the HTTP API, queuectl or a schedule enqueues without a number; clients have"
+        " their own",
+    )
     job_timeout: DurationOrNone = Field(
         timedelta(minutes=1), ge=timedelta(milliseconds=1), description="of a handler that names none; -1: no limit"
     )

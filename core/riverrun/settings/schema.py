@@ -56,12 +56,17 @@ class PostgresqlSettings(Section):
     )
     ssl_root_cert: Path | None = Field(None, description="certificates that verify-ca and verify-full trust")
     max_conns: WholeNumber = Field(
-        100, ge=4, le=10_000, description="connections that all processes of this host may open together"
+        100,
+        ge=4,
+        le=10_000,
+        description="connections of the admin process at most, and never more than 10; each executor process opens"
+        " three more, the supervisor two, the scheduler one, and one while it builds indexes anew",
     )
     min_conns: WholeNumber = Field(
         default_factory=lambda data: min(10, data.get("max_conns", 10)),
         ge=0,
-        description="connections that the admin process keeps open; by default 10, or max_conns if that is less",
+        description="connections that the admin process keeps open, never more than 10; by default 10, or max_conns if"
+        " that is less",
     )
     schema_name: SchemaName | None = Field(
         None, alias="schema", description="schema that holds River's tables; by default the role's search_path decides"
