@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -16,12 +20,21 @@ from riverrun_admin.database import Database
 from riverrun_admin.histories import Histories
 from support.contexts import settings_for
 from support.jobs import insert
+from support.plans import executed
 from support.schedulers import term_of
 
 Connection = AsyncConnection[TupleRow]
 
 STATEMENTS = Statements()
 HOUR = datetime(2026, 3, 1, 10, tzinfo=UTC)
+SUMMED = (*minutes.OUTCOMES, "run_seconds", "wait_seconds", "run_buckets", "wait_buckets")
+FULL_HOUR = """
+INSERT INTO riverrun_minute (minute, queue, kind, completed, run_buckets, wait_buckets)
+SELECT %(hour)s + at * interval '1 minute', 'queue-' || pair %% 20, 'kind-' || pair, 3, bounds.run, bounds.wait
+FROM generate_series(0, 59) AS at
+CROSS JOIN generate_series(1, %(pairs)s::int) AS pair
+CROSS JOIN (SELECT array_fill(1, ARRAY[17]) AS run, array_fill(1, ARRAY[16]) AS wait) AS bounds
+"""
 BY_NAME = {period.name: period for period in PERIODS}
 
 
@@ -51,6 +64,59 @@ async def test_hours_that_are_over_are_summed_up_once_and_the_oldest_first(conn:
         await conn.execute("SELECT hour, completed, retried, run_seconds, run_buckets FROM riverrun_hour ORDER BY hour")
     ).fetchall()
     assert rows == [(HOUR, 4, 2, 1.0, [2, 4]), (HOUR + timedelta(hours=3), 2, 1, 0.5, [1, 2])]
+
+
+async def test_an_hour_is_the_sum_of_its_minutes_for_each_queue_kind_and_bucket(
+    conn: Connection, database: str
+) -> None:
+    draw = random.Random(7)
+    expected: dict[tuple[str, str], Counter[str | tuple[str, int]]] = {}
+    for queue, kind, at in itertools.product("ab", ("x", "y", "idle"), range(60)):
+        total = expected.setdefault((queue, kind), Counter())
+        counts = {outcome: draw.randrange(9) for outcome in minutes.OUTCOMES}
+        buckets = {
+            "run_buckets": [] if kind == "idle" else [draw.randrange(9) for _ in range(draw.choice((0, 16, 17)))],
+            "wait_buckets": [] if kind == "idle" else [draw.randrange(9) for _ in range(draw.choice((0, 16, 18)))],
+        }
+        await minute(conn, HOUR + timedelta(minutes=at), queue=queue, kind=kind, run_seconds=0.5, **counts, **buckets)
+        total.update(counts)
+        for name, jobs in buckets.items():
+            total.update({(name, position): count for position, count in enumerate(jobs)})
+
+    await compact(database)
+
+    hours = await (
+        await conn.execute(f"SELECT queue, kind, {', '.join(SUMMED)} FROM riverrun_hour".encode())
+    ).fetchall()
+    assert {(queue, kind): dict(zip(SUMMED, figures, strict=True)) for queue, kind, *figures in hours} == {
+        pair: {
+            **{outcome: total[outcome] for outcome in minutes.OUTCOMES},
+            "run_seconds": 30.0,
+            "wait_seconds": 0.0,
+            "run_buckets": [] if pair[1] == "idle" else [total["run_buckets", position] for position in range(17)],
+            "wait_buckets": [] if pair[1] == "idle" else [total["wait_buckets", position] for position in range(18)],
+        }
+        for pair, total in expected.items()
+    }
+
+
+@pytest.mark.parametrize("analysed", [True, False])
+def test_what_an_hour_costs_grows_with_its_minutes_and_no_faster(database: str, analysed: bool) -> None:
+    visited = {}
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("UPDATE riverrun_leader SET generation = 1, backend_pid = pg_backend_pid()")
+        conn.execute("ALTER TABLE riverrun_minute SET (autovacuum_enabled = off)")
+        for pairs in (60, 600):
+            conn.execute("TRUNCATE riverrun_minute, riverrun_hour")
+            conn.execute(FULL_HOUR, {"hour": HOUR, "pairs": pairs})
+            if analysed:
+                conn.execute("ANALYZE riverrun_minute")
+
+            visited[pairs] = executed(conn, minutes.compact(1), generic=True).rows_visited()
+
+            assert conn.execute("SELECT count(*) FROM riverrun_hour").fetchone() == (pairs,)
+
+    assert visited[600] < 11 * visited[60]
 
 
 async def test_a_leader_whose_term_is_over_sums_up_nothing(conn: Connection, database: str) -> None:

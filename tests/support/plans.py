@@ -44,6 +44,20 @@ class Plan:
         """Return the most rows that any one node gave, over all its loops."""
         return max(int(node["Actual Rows"] * node["Actual Loops"]) for node in self.nodes())
 
+    def rows_visited(self) -> int:
+        """Return the rows that all nodes gave or passed over, over all their loops: what the work grows with."""
+        return int(
+            sum(
+                (
+                    node["Actual Rows"]
+                    + node.get("Rows Removed by Filter", 0)
+                    + node.get("Rows Removed by Join Filter", 0)
+                )
+                * node["Actual Loops"]
+                for node in self.nodes()
+            )
+        )
+
     def buffers(self, cte: str | None = None) -> int:
         """Return the pages that were touched in shared memory, by the whole statement or by one of its CTEs."""
         roots = [node for node in self.nodes() if cte is None or node.get("Subplan Name") == f"CTE {cte}"]
