@@ -32,7 +32,6 @@ LARGEST_KEPT = 16 * 1024
 _NOTES = web.RequestKey("_NOTES", dict[str, Any])
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSALS = frozenset({"unauthorized", "forbidden", "host-not-allowed", "cross-site"})
-_OF_SESSIONS = frozenset({"/admin/login", "/admin/logout"})
 _TARGETS = (
     ("job_id", "job"), ("job_ids", "jobs"), ("token_id", "token"), ("bulk_id", "bulk"), ("name", "schedule"),
     ("task_type", "handler"), ("queue", "queue"), ("server_id", "server"),
@@ -49,6 +48,11 @@ async def record_changes(request: web.Request, handler: Handler) -> web.StreamRe
     """Run a request that changes something in one transaction together with the record of it."""
     if request.method in _SAFE_METHODS or not _changes(request):
         return await handler(request)
+    return await recorded(request, handler)
+
+
+async def recorded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let ``handler`` answer ``request`` in one transaction together with the record of what it changes."""
     body = await read_body(request, MANY_BODY_BYTES)  # before a connection is taken, for senders that are slow
     redirection: web.HTTPRedirection | None = None
     async with whole(request) as run:
@@ -74,11 +78,12 @@ def note_refused(request: web.Request, problem: Problem, *, shown: bool = False)
 
 
 def _changes(request: web.Request) -> bool:
+    """Whether the route changes something, and does not see to the record itself as the login does."""
     resource = request.match_info.route.resource
     if resource is None:
         return False
     role = needed_role(request)
-    return resource.canonical in _OF_SESSIONS if role is Role.PUBLIC else role is not Role.ENQUEUE
+    return resource.canonical == "/admin/logout" if role is Role.PUBLIC else role is not Role.ENQUEUE
 
 
 def _is_known(request: web.Request) -> bool:

@@ -17,8 +17,7 @@ from riverrun_admin.callers import caller_of
 from riverrun_admin.database import QueryTimeout
 from riverrun_admin.problems import Problem
 from riverrun_admin.scope import NO_QUEUE, bulk_seen, check_queue_is_theirs, narrowed
-from riverrun_admin.services import services
-from riverrun_admin.transaction import run
+from riverrun_admin.transaction import run, run_apart
 
 
 async def meant(request: web.Request, line: str | None, ids: Sequence[int] | None) -> tuple[JobFilter, str]:
@@ -45,7 +44,7 @@ async def meant(request: web.Request, line: str | None, ids: Sequence[int] | Non
 async def trial(request: web.Request, wanted: JobFilter) -> Count | None:
     """Return how many jobs match, up to 10,000; None when that cannot be said within two seconds."""
     try:
-        return await services(request).database.run(bulk_operations.count(wanted))
+        return await run_apart(request, bulk_operations.count(wanted))
     except QueryTimeout:
         return None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -85,9 +85,19 @@ class Database:
         Raises:
             DatabaseUnavailable, QueryTimeout: As ``run``.
         """
-        try:
+        with self.explained():
             async with self._pool.connection() as conn:
                 yield conn
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Let what the driver raises inside become an error of ours.
+
+        Raises:
+            DatabaseUnavailable, QueryTimeout: As ``run``.
+        """
+        try:
+            yield
         except (PoolTimeout, PoolClosed, TooManyRequests) as error:
             metrics.db_errors.labels(kind="connect").inc()
             raise DatabaseUnavailable(

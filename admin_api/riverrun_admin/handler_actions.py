@@ -9,11 +9,11 @@ from riverrun.errors import Conflict
 from riverrun.job import Job
 from riverrun.store import jobs, registry
 from riverrun_admin.scope import check_queue_is_theirs
-from riverrun_admin.services import services
+from riverrun_admin.transaction import run
 
 
 async def begin_trial(request: web.Request, kind: str, args: object, *, queue: str) -> Job:
-    """Enqueue one job by which a handler is tried; committed at once, so that it runs while its end is waited for.
+    """Enqueue one job by which a handler is tried; it runs when the transaction of ``request`` is committed.
 
     Raises:
         NotFound: None is registered for ``kind``.
@@ -21,9 +21,8 @@ async def begin_trial(request: web.Request, kind: str, args: object, *, queue: s
         Problem: 403, the sender's token is not for the queue.
     """
     check_queue_is_theirs(request, queue)
-    database = services(request).database
-    why_not = trial.obstacle(await database.run(registry.handler(kind)))
+    why_not = trial.obstacle(await run(request, registry.handler(kind)))
     if why_not is not None:
         raise Conflict(why_not)
-    (result,) = await database.run(jobs.enqueue([trial.trial(kind, args, queue=queue)]))
+    (result,) = await run(request, jobs.enqueue([trial.trial(kind, args, queue=queue)]))
     return result.job

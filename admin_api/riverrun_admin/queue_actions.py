@@ -11,7 +11,7 @@ from riverrun import operations
 from riverrun.errors import NotFound
 from riverrun.job import JobState
 from riverrun.pauses import new_pause
-from riverrun.store import listing, queues
+from riverrun.store import listing, queues, statistics
 from riverrun.store.listing import Count
 from riverrun.store.queues import Queue
 from riverrun_admin.callers import caller_of
@@ -65,7 +65,6 @@ async def _make_known(request: web.Request, queue: str) -> None:
     if queue == "*":
         return
     configured = services(request).settings.river.queues
-    shown = (await services(request).overview.snapshot()).statistics.queues
-    if queue not in configured and all(queue != each.name for each in shown):
+    if queue not in configured and queue not in await run(request, statistics.queue_names()):
         raise NotFound("queue", queue)
     await run(request, queues.announce(queue))

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from riverrun.errors import NotFound
 from riverrun.schedule import Schedule
-from riverrun.store import bulk_operations, figures, jobs, registry, schedules
+from riverrun.store import bulk_operations, figures, jobs, registry, schedules, statistics
 from riverrun.store.bulk_operations import Bulk
 from riverrun.store.listing import JobFilter
 from riverrun.store.registry import RegisteredHandler
@@ -23,7 +23,7 @@ from riverrun_admin.overview import Snapshot
 from riverrun_admin.problems import Problem
 from riverrun_admin.services import services
 from riverrun_admin.topics import OF_ALL_QUEUES, ids_of, of_queues
-from riverrun_admin.transaction import run
+from riverrun_admin.transaction import is_begun, run
 
 NO_QUEUE = ("|",)
 """No queue is called so: a filter without queues would mean all of them."""
@@ -49,8 +49,12 @@ async def snapshot_seen(request: web.Request) -> Snapshot:
 
 async def queues_seen(request: web.Request) -> tuple[str, ...] | None:
     """Return the names of the queues that the sender may see; None: every one."""
-    if not caller_of(request).queues:
+    caller = caller_of(request)
+    if not caller.queues:
         return None
+    if is_begun(request):
+        names = await run(request, statistics.queue_names())
+        return tuple(name for name in names if caller.may_use(name))
     return tuple(queue.name for queue in (await snapshot_seen(request)).statistics.queues)
 
 

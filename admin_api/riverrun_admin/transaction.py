@@ -45,12 +45,31 @@ _UNKEPT = frozenset(
 """Their answers hold what is kept nowhere."""
 
 _CONNECTION = web.RequestKey("_CONNECTION", AsyncConnection[tuple[Any, ...]])
+_LATER = web.RequestKey("_LATER", functools.partial[Awaitable[web.StreamResponse]])
 
 
 async def run(request: web.Request, steps: Steps[T]) -> T:
     """Run one operation in the transaction of ``request``, or in one of its own."""
     async with transaction(request) as conn:
         return await services(request).database.statements.run(conn, steps)
+
+
+async def run_apart(request: web.Request, steps: Steps[T]) -> T:
+    """Run one operation as ``run`` does; the transaction of ``request`` goes on when it fails.
+
+    Raises:
+        DatabaseUnavailable, QueryTimeout: As `Database.run`.
+    """
+    database = services(request).database
+    async with transaction(request) as conn:
+        with database.explained():
+            async with conn.transaction():
+                return await database.statements.run(conn, steps)
+
+
+def is_begun(request: web.Request) -> bool:
+    """Whether ``request`` holds a connection: who waited for another one could wait for others who do the same."""
+    return _CONNECTION in request
 
 
 @asynccontextmanager
@@ -75,9 +94,23 @@ async def whole(request: web.Request) -> AsyncIterator[Run]:
             request.pop(_CONNECTION, None)
 
 
+def answer_later(request: web.Request, answer: Callable[[], Awaitable[web.StreamResponse]]) -> None:
+    """Let ``answer`` make the answer to ``request`` when all that it changes is committed.
+
+    What the route itself answers is kept for repetitions.
+    """
+    request[_LATER] = functools.partial(answer)
+
+
 @web.middleware
 async def answer_once(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a repeated POST that carries an Idempotency-Key as it was answered first."""
+    response = await _answered_once(request, handler)
+    later = request.get(_LATER)
+    return response if later is None else await later()
+
+
+async def _answered_once(request: web.Request, handler: Handler) -> web.StreamResponse:
     key = request.headers.get("Idempotency-Key")
     resource = request.match_info.route.resource
     if key is None or request.method != "POST" or resource is None or resource.canonical in _UNKEPT:
@@ -87,16 +120,14 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
     if not is_stream(request):
         await read_body(request, MANY_BODY_BYTES)  # before a connection is taken, for senders that are slow
     caller = caller_of(request).name
-    statements = services(request).database.statements
-    async with services(request).database.connection() as conn, conn.transaction():
-        if not await statements.run(conn, idempotency.lock(caller, key)):
+    async with whole(request) as run:
+        if not await run(idempotency.lock(caller, key)):
             raise Problem(409, "in-flight", "a request with this Idempotency-Key is at work; ask again soon")
-        known = await statements.run(conn, idempotency.answer(caller, key))
+        known = await run(idempotency.answer(caller, key))
         if known is None:
-            request[_CONNECTION] = conn
             response = await handler(request)
             if isinstance(response, web.Response) and response.status < 300:
-                await statements.run(conn, idempotency.keep(caller, key, _kept(response, await _digest(request))))
+                await run(idempotency.keep(caller, key, _kept(response, await _digest(request))))
             return response
     return _replayed(known, await _digest(request))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
+from functools import partial
 
 from aiohttp import web
 
@@ -12,9 +13,10 @@ from riverrun import trial
 from riverrun.calls import NAMES
 from riverrun.egress import Egress
 from riverrun.errors import InvalidInput
+from riverrun.job import Job
 from riverrun.names import check_kind
 from riverrun.registration import registration
-from riverrun.store import jobs, registry
+from riverrun.store import registry
 from riverrun.store.registry import RegisteredHandler
 from riverrun_admin import answers, handler_actions
 from riverrun_admin.body import read_object
@@ -32,10 +34,11 @@ from riverrun_admin.negotiation import accepts_page_or_json
 from riverrun_admin.pages.handlers import handlers_page
 from riverrun_admin.pages.view import CHOICES
 from riverrun_admin.problems import Problem
+from riverrun_admin.reading import read_job
 from riverrun_admin.rules import validated
 from riverrun_admin.scope import handlers_seen
 from riverrun_admin.services import services
-from riverrun_admin.transaction import run
+from riverrun_admin.transaction import answer_later, run
 
 
 async def list_handlers(request: web.Request) -> web.Response:
@@ -102,12 +105,22 @@ async def resume(request: web.Request) -> web.Response:
 async def try_out(request: web.Request) -> web.Response:
     """Run one job by a handler, as any job is run but with a single attempt, and tell how it ended."""
     body = validated(TrialBody, await read_object(request), lenient=is_lenient(request))
-    database = services(request).database
-    until = time.monotonic() + body.wait_s
-    job = await handler_actions.begin_trial(request, body.task_type, body.task_params, queue=body.queue)
+    new = await handler_actions.begin_trial(request, body.task_type, body.task_params, queue=body.queue)
+    job = services(request).mask.job(new)
+    answer_later(request, partial(_ended, request, job, wait_seconds=body.wait_s))
+    return _tried(job)
+
+
+async def _ended(request: web.Request, job: Job, *, wait_seconds: float) -> web.Response:
+    """Wait for the end of a job; no connection is kept meanwhile."""
+    until = time.monotonic() + wait_seconds
     while job.finalized_at is None and time.monotonic() < until:
         await asyncio.sleep(trial.LOOK_SECONDS)
-        job = await database.run(jobs.get(job.id))
+        job = await read_job(request, job.id)
+    return _tried(job)
+
+
+def _tried(job: Job) -> web.Response:
     return respond(job_document(job), status=202 if job.finalized_at is None else 200)
 
 

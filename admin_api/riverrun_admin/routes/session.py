@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from aiohttp import web
 
 from riverrun.access import NewToken
 from riverrun.store import tokens
-from riverrun_admin.auditing import note, note_refused
+from riverrun_admin.auditing import note, note_refused, recorded
 from riverrun_admin.callers import SESSION_COOKIE, Caller
 from riverrun_admin.form_fields import form_fields
 from riverrun_admin.pages.login import login_page, way_back
@@ -25,7 +26,7 @@ async def show(request: web.Request) -> web.Response:
 async def log_in(request: web.Request) -> web.StreamResponse:
     """Make a session from the token in the form, and go on to what was wanted."""
     fields = await form_fields(request)
-    try:
+    try:  # before a transaction is begun: it would keep a connection from those who only have to be looked up
         caller = await services(request).door.identify(request, fields.get("token", "").strip())
     except Problem as problem:
         if problem.status != 401:
@@ -34,26 +35,26 @@ async def log_in(request: web.Request) -> web.StreamResponse:
         return login_page(request, failed=True)
     if caller.session is not None:  # a session that makes sessions would never end
         return login_page(request, failed=True)
-    session = await _session(request, caller)
+    return await recorded(request, partial(_begin, caller=caller, onward=way_back(fields.get("next", ""))))
+
+
+async def _begin(request: web.Request, *, caller: Caller, onward: str) -> web.StreamResponse:
+    hours = services(request).settings.admin.session_hours
+    new = NewToken(caller.actor.removeprefix("token:"), caller.role, caller.queues, timedelta(hours=hours))
+    made = tokens.create(new, created_by=caller.actor, parent=caller.token, until=caller.until)
+    _, session = await run(request, made)
     note(request, actor=caller.actor, target=caller.actor, after={})
-    response = web.Response(status=303, headers={"Location": way_back(fields.get("next", ""))})
+    response = web.Response(status=303, headers={"Location": onward})
     response.set_cookie(
         SESSION_COOKIE,
         session,
-        max_age=services(request).settings.admin.session_hours * 3600,
+        max_age=hours * 3600,
         path="/",
         httponly=True,
         samesite="Strict",
         secure=request.secure,
     )
     return response
-
-
-async def _session(request: web.Request, caller: Caller) -> str:
-    hours = services(request).settings.admin.session_hours
-    new = NewToken(caller.actor.removeprefix("token:"), caller.role, caller.queues, timedelta(hours=hours))
-    _, text = await run(request, tokens.create(new, created_by=caller.actor, parent=caller.token, until=caller.until))
-    return text
 
 
 async def log_out(request: web.Request) -> web.StreamResponse:

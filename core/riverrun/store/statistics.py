@@ -129,6 +129,11 @@ def queues() -> Steps[list[QueueStatistics]]:
     return [_queue(row, counts[row[0]], by_queue.get(row[0])) for row in rows]
 
 
+def queue_names() -> Steps[list[str]]:
+    """Return the names of these queues."""
+    return [row[0] for row in (yield Query("queue_list"))]
+
+
 def unserved() -> Steps[dict[str, float]]:
     """Return the queues that no executor serves though they are not paused: how many seconds their oldest job waits."""
     rows = yield Query("queue_list")
