@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from riverrun.settings.load import load
+from riverrun_executor.handlers.grpc import OK
 from support.names import ROOT, check_command, is_variable, metric_names, metrics_in
 
 DEPLOY = ROOT / "deploy"
@@ -167,6 +168,28 @@ def test_every_alert_is_about_metrics_that_exist() -> None:
         assert named or "up{" in rule["expr"], rule["alert"]
         assert rule["labels"]["severity"] in {"info", "warning", "critical"}
         assert {"summary", "description"} == set(rule["annotations"])
+
+
+@pytest.mark.parametrize(
+    ("code", "fails"),
+    [
+        ("200", False),
+        ("204", False),
+        (OK, False),
+        ("429", True),
+        ("503", True),
+        ("timeout", True),
+        ("unavailable", True),
+    ],
+)
+def test_an_alert_on_services_counts_the_calls_that_failed(code: str, fails: bool) -> None:
+    rules = {rule["alert"]: rule["expr"] for group in _yaml(RULES)["groups"] for rule in group["rules"]}
+    failed, every = re.findall(r"riverrun_handler_requests_total(?:{(.*?)})?\[", rules["RiverrunHandlerServiceFailing"])
+    wanted = re.fullmatch(r'code!~"(.*)"', failed)
+
+    assert wanted
+    assert every == ""
+    assert (re.fullmatch(wanted[1], code) is None) is fails
 
 
 def test_alerts_speak_of_metrics_and_commands_that_exist() -> None:

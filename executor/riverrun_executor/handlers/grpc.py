@@ -34,6 +34,9 @@ STREAM_PATH = "/RunStream"
 MAX_LOG_LINES = 1_000
 """Lines of one attempt that are passed on; of a service that says more the rest is dropped."""
 
+OK = "ok"
+"""The word of the metrics for a call that was answered, where HTTP has its status."""
+
 NOT_WELL = "grpc.health.v1 says that it does not serve"
 
 _BROKEN = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})
@@ -152,7 +155,7 @@ class GrpcHandler:
         except grpc.aio.AioRpcError as error:
             return error.code().name.lower(), await self._judge(error, job)
         self._breaker.answered(well=True)
-        return "ok", outcome
+        return OK, outcome
 
     async def _judge(self, error: grpc.aio.AioRpcError, job: ClaimedJob) -> Outcome:
         """Return the outcome of a status other than OK."""
