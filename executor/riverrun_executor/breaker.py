@@ -18,11 +18,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
+from riverrun.context import Context
 from riverrun.database.statements import Steps
 from riverrun.store import handler_health, registry
 from riverrun.telemetry import metrics
@@ -135,6 +137,21 @@ class Breaker:
             self._failures += 1
             if self._failures >= THRESHOLD:
                 self.open(reason)
+
+    @contextmanager
+    def call(self, context: Context) -> Iterator[None]:
+        """Learn from a call that is cut off within the block: that the service hangs, or nothing about it."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if context.stopped_by == "timeout":
+                self.hung(f"no answer within {context.limit_seconds} s")
+            else:
+                self.broken_off()
+            raise
+        except BaseException:
+            self.broken_off()
+            raise
 
     def broken_off(self) -> None:
         """Note that a call ended without saying anything about the service."""

@@ -112,20 +112,11 @@ class GrpcHandler:
         if not self._breaker.admit():
             return Interrupted()
         started = perf_counter()
-        try:
+        with self._breaker.call(context):
             if self._breaker.is_probing and not await self._is_well():
                 await self._breaker.failed(Fault.UNREACHED, NOT_WELL)
                 return Interrupted()
             code, outcome = await self._attempt(job, context)
-        except asyncio.CancelledError:
-            if context.stopped_by == "timeout":
-                self._breaker.hung(f"no answer within {context.limit_seconds} s")
-            else:
-                self._breaker.broken_off()
-            raise
-        except BaseException:
-            self._breaker.broken_off()
-            raise
         metrics.handler_requests.labels(kind=self._kind, transport="grpc", code=code).inc()
         metrics.handler_request_duration.labels(kind=self._kind, transport="grpc").observe(perf_counter() - started)
         return outcome
@@ -145,13 +136,12 @@ class GrpcHandler:
         try:
             outcome = await self._call(job, context)
         except NotReachable as error:
+            given_back = await self._breaker.failed(Fault.UNREACHED, str(error))
             failed = Failed(str(error), error_type=error.error_type)
-            return error.error_type, Interrupted() if await self._breaker.failed(
-                Fault.UNREACHED, str(error)
-            ) else failed
+            return error.error_type, Interrupted() if given_back else failed
         except UnusableSettings as error:
             self._breaker.unusable(str(error))
-            return "settings", Interrupted()
+            return error.error_type, Interrupted()
         except grpc.aio.AioRpcError as error:
             return error.code().name.lower(), await self._judge(error, job)
         self._breaker.answered(well=True)

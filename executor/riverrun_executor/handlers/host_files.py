@@ -13,7 +13,13 @@ MAX_SECRET_BYTES = 16 * 1024
 
 
 class UnusableSettings(Exception):
-    """What a handler's settings name is not there, or may not be used, on this host; never repeats a secret."""
+    """What a handler's settings name is not there, or may not be used, on this host; never repeats a secret.
+
+    Attributes:
+        error_type: The word for it in metrics.
+    """
+
+    error_type = "settings"
 
 
 def header_values(headers: Mapping[str, Header], *, allowed: Sequence[str]) -> dict[str, str]:

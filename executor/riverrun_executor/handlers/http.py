@@ -23,10 +23,12 @@ from riverrun.store.registry import RegisteredHandler
 from riverrun.tasks import end
 from riverrun.telemetry import metrics
 from riverrun_executor.breaker import Breaker, Fault
-from riverrun_executor.handlers import http_failure, http_request
+from riverrun_executor.handlers import http_request
 from riverrun_executor.handlers.host_files import UnusableSettings
 from riverrun_executor.handlers.http_connection import Connections
+from riverrun_executor.handlers.http_failure import NoAnswer, no_answer
 from riverrun_executor.handlers.http_outcome import GONE, Answer, Policy, Reading, read, retry_after
+from riverrun_executor.handlers.http_request import TooLarge
 from riverrun_executor.handlers.http_service import Service
 from riverrun_executor.handlers.http_stream import STREAMS, follow
 from riverrun_executor.handlers.service_notes import keep
@@ -38,12 +40,6 @@ LAST_WORDS_SECONDS = 1.0
 
 WORKED = Policy(timedelta())
 """Of an answer that is a success, which asks for no delay."""
-
-UNUSABLE = "settings"
-"""The handler's settings name what this host does not have; no fault of the job or the service."""
-
-UNSENDABLE = "request_too_large"
-"""The job is too large for any request; no fault of the service, which never hears of it."""
 
 _GATEWAY = frozenset({502, 503, 504})
 _MISCONFIGURED = frozenset({401, 403, 404, 405})
@@ -110,44 +106,59 @@ class HttpHandler:
         """Post the job and read the answer as its outcome."""
         if not self._breaker.admit():
             return Interrupted()
-        started = time.perf_counter()
         try:
-            if self._breaker.is_probing and self._service.has_health and not await self._service.is_well():
-                await self._breaker.failed(Fault.UNREACHED, self._service.not_well)
-                return Interrupted()
-            answer = await self._post(job, context)
-            self._count(answer, started)
-            return await self._judge(answer, job, context)
+            with self._breaker.call(context):
+                if self._breaker.is_probing and self._service.has_health and not await self._service.is_well():
+                    await self._breaker.failed(Fault.UNREACHED, self._service.not_well)
+                    return Interrupted()
+                return await self._exchange(job, context)
         except asyncio.CancelledError:
             self._cut_short(job, context)
             raise
-        except BaseException:
-            self._breaker.broken_off()
-            raise
 
-    async def _post(self, job: ClaimedJob, context: Context) -> Answer | Failed:
-        """Return the answer, or a failure that names which part of the exchange failed."""
+    async def _exchange(self, job: ClaimedJob, context: Context) -> Outcome:
+        """Return the outcome, after the breaker has learnt what the exchange says about the service."""
+        started = time.perf_counter()
+        try:
+            answer = await self._post(job, context)
+        except UnusableSettings as error:
+            self._count(error.error_type, started)
+            self._breaker.unusable(str(error))
+            return Interrupted()
+        except TooLarge as error:
+            self._count(error.error_type, started)
+            self._breaker.broken_off()
+            ended = Discarded if self._settings.client_errors == "discard" else Failed
+            return ended(str(error), error_type=error.error_type)
+        except NoAnswer as error:
+            self._count(error.error_type, started)
+            given_back = await self._breaker.failed(error.fault, str(error))
+            return Interrupted() if given_back else Failed(str(error), error_type=error.error_type)
+        self._count(str(answer.status), started)
+        return await self._judge(answer, job, context)
+
+    async def _post(self, job: ClaimedJob, context: Context) -> Answer:
+        """Return the answer.
+
+        Raises:
+            TooLarge: No request was made, since none can carry the job.
+            UnusableSettings: No request was made, since something is missing on this host.
+            NoAnswer: The exchange failed.
+        """
         form = self._settings.body
         sent = http_request.body(job, context, form)
-        if len(sent) > http_request.MAX_BODY_BYTES:
-            return Failed(
-                f"the request would be larger than {http_request.MAX_BODY_BYTES} bytes", error_type=UNSENDABLE
-            )
+        fields = self._service.headers(http_request.headers(job, context, form))
+        fields |= self._service.proofs(job, sent)
+        if not self._service.is_admitted:
+            allowed = self._owner.surroundings.egress.allowed
+            raise NoAnswer(f"{self._url.host} is not allowed; expected {allowed}", "connect", Fault.UNREACHED)
         try:
-            fields = self._service.headers(http_request.headers(job, context, form))
-            fields |= self._service.proofs(job, sent)
-            if not self._service.is_admitted:
-                allowed = self._owner.surroundings.egress.allowed
-                return Failed(f"{self._url.host} is not allowed; expected {allowed}", error_type="connect")
             async with await self._service.request("POST", self._url, sent, fields) as response:
                 return await self._read(response, context)
-        except UnusableSettings as error:
-            return Failed(str(error), error_type=UNUSABLE)
         except (aiohttp.ClientError, OSError) as error:
-            said = f"{self._url.origin()}: {http_failure.told(error)}"
-            return Failed(said, error_type=http_failure.error_type(error))
+            raise no_answer(error, self._url.origin()) from error
 
-    async def _read(self, response: aiohttp.ClientResponse, context: Context) -> Answer | Failed:
+    async def _read(self, response: aiohttp.ClientResponse, context: Context) -> Answer:
         if response.ok and response.content_type in STREAMS:
             return await follow(response, context, idle_seconds=self._settings.idle_timeout)
         body = bytearray()
@@ -155,45 +166,30 @@ class HttpHandler:
             body += part
             if len(body) > MAX_ANSWER_BYTES:
                 response.close()
-                return Failed(f"the answer is larger than {MAX_ANSWER_BYTES} bytes", error_type="too_large")
+                raise NoAnswer(f"the answer is larger than {MAX_ANSWER_BYTES} bytes", "too_large")
         return Answer(response.status, response.headers, bytes(body))
 
-    async def _judge(self, answer: Answer | Failed, job: ClaimedJob, context: Context) -> Outcome:
-        """Return the outcome, after the breaker has learnt what the answer says about the service."""
-        if isinstance(answer, Failed):
-            return await self._judge_failure(answer)
+    async def _judge(self, answer: Answer, job: ClaimedJob, context: Context) -> Outcome:
+        """Return the outcome of an answer, after the breaker has learnt what it says about the service."""
         now = datetime.now(UTC)
         reading = read(answer, now=now, policy=WORKED if answer.status < 300 else self._policy(job))
         if reading.beside and (refused := keep(context, **reading.beside)):
             reading = Reading(refused)
         if reading.output is not None:
             context.output(reading.output)
-        if await self._says_it_is_ill(answer, reading, now):
+        if await self._tell_breaker(answer, reading, now):
             return Interrupted()
         if reading.lease is not None:
             context.limit_seconds = None  # from here on it is the lease that decides
             await self._callbacks.silence(job, reading.lease)
         return reading.outcome
 
-    async def _judge_failure(self, failed: Failed) -> Outcome:
-        """Return the outcome of an exchange that came to nothing."""
-        if failed.error_type == UNUSABLE:
-            self._breaker.unusable(failed.error)
-            return Interrupted()
-        if failed.error_type == UNSENDABLE:
-            self._breaker.broken_off()
-            if self._settings.client_errors == "discard":
-                return Discarded(failed.error, error_type=UNSENDABLE)
-        elif await self._breaker.failed(http_failure.fault_of(failed.error_type), failed.error):
-            return Interrupted()
-        return failed
-
     def _policy(self, job: ClaimedJob) -> Policy:
         delay = retry_delay(self.backoff, errors=job.error_count, rng=self._random)
         return Policy(delay, http_request.snoozes(job), self._settings)
 
-    async def _says_it_is_ill(self, answer: Answer, reading: Reading, now: datetime) -> bool:
-        """Let the breaker know what an answer says about the service; return whether the attempt does not count."""
+    async def _tell_breaker(self, answer: Answer, reading: Reading, now: datetime) -> bool:
+        """Tell the breaker what an answer says about the service; return whether the attempt is to be given back."""
         status, reason = answer.status, f"HTTP {answer.status}"
         if status in _THROTTLED and (wait := retry_after(answer, now)) is not None:
             self._breaker.answered(well=True)
@@ -211,12 +207,9 @@ class HttpHandler:
         return False
 
     def _cut_short(self, job: ClaimedJob, context: Context) -> None:
-        """Note what it means that an attempt was stopped, and tell the service if it wants to know."""
+        """Count an attempt that was stopped for its time, and tell the service if it wants to know of any."""
         if context.stopped_by == "timeout":
-            self._breaker.hung(f"no answer within {context.limit_seconds} s")
             metrics.handler_requests.labels(kind=self._kind, transport="http", code="timeout").inc()
-        else:
-            self._breaker.broken_off()
         if self._settings.cancel_url is not None:
             self._owner.tell(self._service.call_off(job, context.stopped_by), f"calling off job {job.id}")
 
@@ -225,8 +218,7 @@ class HttpHandler:
         if self._service.has_health:
             self._breaker.asked(well=await self._service.is_well(), reason=self._service.not_well)
 
-    def _count(self, answer: Answer | Failed, started: float) -> None:
-        code = answer.error_type if isinstance(answer, Failed) else str(answer.status)
+    def _count(self, code: str, started: float) -> None:
         counter = self._requests.get(code)
         if counter is None:
             counter = self._requests[code] = metrics.handler_requests.labels(

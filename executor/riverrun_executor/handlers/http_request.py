@@ -27,8 +27,29 @@ _AS_IT_IS = string.punctuation.replace("%", "") + " "
 _ACCEPT = f"application/json, {RESULT_TYPE}, application/x-ndjson, text/event-stream"
 
 
+class TooLarge(Exception):
+    """A job is too large for any request; no fault of the service, which never hears of it.
+
+    Attributes:
+        error_type: The word for it in metrics and the job's errors.
+    """
+
+    error_type = "request_too_large"
+
+
 def body(job: ClaimedJob, context: Context, form: Literal["envelope", "args", "cloudevents"]) -> bytes:
-    """Return the body of the request; the arguments go in as the text the database keeps."""
+    """Return the body of the request; the arguments go in as the text the database keeps.
+
+    Raises:
+        TooLarge: It would have more than `MAX_BODY_BYTES`.
+    """
+    sent = _body(job, context, form)
+    if len(sent) > MAX_BODY_BYTES:
+        raise TooLarge(f"the request would be larger than {MAX_BODY_BYTES} bytes")
+    return sent
+
+
+def _body(job: ClaimedJob, context: Context, form: Literal["envelope", "args", "cloudevents"]) -> bytes:
     if form != "envelope":
         return job.args_text.encode()
     data = {

@@ -18,7 +18,7 @@ import aiohttp
 from riverrun.context import Context
 from riverrun.errors import InvalidInput
 from riverrun.job import decode_json
-from riverrun.outcome import Failed
+from riverrun_executor.handlers.http_failure import NoAnswer
 from riverrun_executor.handlers.http_outcome import RESULT_TYPE, Answer
 from riverrun_executor.handlers.service_notes import log_line
 
@@ -30,21 +30,16 @@ MAX_STREAM_BYTES = 64 * 1024 * 1024
 MAX_LOG_LINES = 10_000
 
 
-class Broken(Exception):
-    """The stream did not keep to its rules."""
-
-    def __init__(self, reason: str, error_type: str) -> None:
-        super().__init__(reason)
-        self.failed = Failed(reason, error_type=error_type)
-
-
-async def follow(response: aiohttp.ClientResponse, context: Context, *, idle_seconds: float) -> Answer | Failed:
+async def follow(response: aiohttp.ClientResponse, context: Context, *, idle_seconds: float) -> Answer:
     """Do what the lines say, and return the result as if it had been the whole answer.
 
     Args:
         response: The answer, its head read.
         context: Takes logs, progress and output.
         idle_seconds: How long the service may be silent.
+
+    Raises:
+        NoAnswer: The stream did not keep to its rules, or ended without a result.
     """
     lines = _events if response.content_type == EVENTS else _lines
     logged = 0
@@ -63,10 +58,10 @@ async def follow(response: aiohttp.ClientResponse, context: Context, *, idle_sec
                     context.output(event.get("data"))
                 case _:
                     pass  # lines of a later release, and logs beyond any use
-    except Broken as broken:
+    except NoAnswer:
         response.close()
-        return broken.failed
-    return Failed("the answer ended without a result", error_type="incomplete_stream")
+        raise
+    raise NoAnswer("the answer ended without a result", "incomplete_stream")
 
 
 async def _lines(content: aiohttp.StreamReader, idle_seconds: float) -> AsyncIterator[bytes]:
@@ -77,14 +72,14 @@ async def _lines(content: aiohttp.StreamReader, idle_seconds: float) -> AsyncIte
             async with asyncio.timeout(idle_seconds):
                 part = await content.readany()
         except TimeoutError:
-            raise Broken(f"the service was silent for {idle_seconds:g} s", "idle_timeout") from None
+            raise NoAnswer(f"the service was silent for {idle_seconds:g} s", "idle_timeout") from None
         if not part:
             break
         rest += part
         seen += len(part)
         *complete, last = rest.split(b"\n")
         if len(last) > MAX_LINE_BYTES or seen > MAX_STREAM_BYTES:
-            raise Broken(
+            raise NoAnswer(
                 f"the answer has a line of more than {MAX_LINE_BYTES} bytes or more than {MAX_STREAM_BYTES} bytes",
                 "too_large",
             )
@@ -109,7 +104,7 @@ def _event(line: bytes) -> dict[str, Any]:
     except ValueError:
         event = None
     if not isinstance(event, dict):
-        raise Broken("a line of the answer is not a JSON object", "protocol")
+        raise NoAnswer("a line of the answer is not a JSON object", "protocol")
     return event
 
 
