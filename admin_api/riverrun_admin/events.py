@@ -16,6 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+import psycopg
+
+from riverrun.database.connect import first_line
 from riverrun.errors import NotFound, RiverrunError
 from riverrun.store import bulk_operations
 from riverrun.store.watching import watch
@@ -120,8 +123,8 @@ class Events:
             self._look_now.clear()
             try:
                 await self._look()
-            except RiverrunError as error:
-                log.debug("events_interrupted", extra={"error": str(error)})
+            except (RiverrunError, psycopg.Error) as error:
+                log.debug("events_interrupted", extra={"error": first_line(error)})
             await asyncio.sleep(DEBOUNCE_SECONDS)
             await happened(self._look_now, within=LOOK_SECONDS - DEBOUNCE_SECONDS)
 

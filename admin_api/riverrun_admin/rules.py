@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from riverrun import names
 from riverrun.errors import InvalidInput
 from riverrun.json_input import check_args_text
+from riverrun.moments import check_moment
 from riverrun_admin.problems import FieldError, invalid, pointer_of
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,7 +46,7 @@ def check_time(value: object, field: str) -> datetime:
     """Return an RFC 3339 time; digits beyond microseconds are cut off.
 
     Raises:
-        InvalidInput: It is not one, or has no zone.
+        InvalidInput: It is not one, has no zone, or lies before 1970 or after 9998.
     """
     if not isinstance(value, str):
         raise InvalidInput(field, value, _TIME_ALLOWED, code="type")
@@ -53,10 +54,9 @@ def check_time(value: object, field: str) -> datetime:
         raise InvalidInput(field, value, _TIME_ALLOWED, code="format")
     try:
         moment = datetime.fromisoformat(value.upper())
-        moment.timestamp()
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise InvalidInput(field, value, _TIME_ALLOWED, code="format") from error
-    return moment
+    return check_moment(moment, field)
 
 
 def check_slots(value: object, field: str) -> int:

@@ -14,6 +14,7 @@ import click
 
 from riverrun.durations import parse_duration
 from riverrun.errors import InvalidInput
+from riverrun.moments import check_moment
 from riverrun.names import check_job_id
 from riverrun_cli.language import say
 
@@ -85,7 +86,7 @@ def moment_of(text: str | None, name: str) -> datetime | None:
     """Return the time that an option holds.
 
     Raises:
-        InvalidInput: It is no time, or one without a zone.
+        InvalidInput: It is no time, one without a zone, or one before 1970 or after 9998.
     """
     if text is None:
         return None
@@ -95,7 +96,7 @@ def moment_of(text: str | None, name: str) -> datetime | None:
         moment = None
     if moment is None or moment.utcoffset() is None:
         raise InvalidInput(name, text, "a time with a zone such as 2030-01-31T09:00:00+08:00", code="format")
-    return moment
+    return check_moment(moment, name)
 
 
 def duration_of(text: str | None, name: str) -> timedelta | None:

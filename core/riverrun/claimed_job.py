@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from riverrun.job import decode_json, decode_members
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from riverrun.moments import from_microseconds
 
 
 class ClaimedJob:
@@ -81,17 +80,17 @@ class ClaimedJob:
     @property
     def attempted_at(self) -> datetime:
         """When this attempt started, by the clock of the database."""
-        return _EPOCH + timedelta(microseconds=self.attempted_us)
+        return from_microseconds(self.attempted_us)
 
     @property
     def scheduled_at(self) -> datetime:
         """When the job was due."""
-        return _EPOCH + timedelta(microseconds=self.scheduled_us)
+        return from_microseconds(self.scheduled_us)
 
     @property
     def created_at(self) -> datetime:
         """When the job was enqueued."""
-        return _EPOCH + timedelta(microseconds=self.created_us)
+        return from_microseconds(self.created_us)
 
     @property
     def wait_seconds(self) -> float:

@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSimError
 
-from riverrun.due_times import EPOCH, Calendar, Every
+from riverrun.due_times import Calendar, Every
 from riverrun.durations import parse_duration
 from riverrun.errors import InvalidInput
+from riverrun.moments import EPOCH
 
 _SECOND = timedelta(seconds=1)
 _LONGEST_EXPRESSION = 1_000

@@ -20,7 +20,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from riverrun.moments import EPOCH
+
 _SECOND = timedelta(seconds=1)
 # No clock was ever set back by more than a day; even every minute of it is walked in a few milliseconds.
 _LONGEST_REPEAT = timedelta(days=1)

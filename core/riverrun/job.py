@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from riverrun.moments import bounded
+
 
 class JobState(StrEnum):
     """The states of a job, in the order of River's enum type ``river_job_state``."""
@@ -180,4 +182,4 @@ def _time_or_none(value: object) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    return bounded(moment) if moment.tzinfo else None

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from riverrun.errors import InvalidInput
 from riverrun.json_input import check_args
 from riverrun.members import check_own_metadata
+from riverrun.moments import check_moment
 from riverrun.names import check_flag, check_kind, check_max_attempts, check_priority, check_queue, check_tags
 from riverrun.unique import check_unique, unique_key, unique_states_mask
 
@@ -115,11 +116,7 @@ def _due(scheduled_at: object, delay: object) -> tuple[datetime | None, timedelt
     if scheduled_at is not None and delay is not None:
         raise InvalidInput("delay", delay, "either delay or scheduled_at, not both", code="conflict")
     if scheduled_at is not None:
-        if not isinstance(scheduled_at, datetime) or scheduled_at.utcoffset() is None:
-            raise InvalidInput("scheduled_at", scheduled_at, "a time with a zone", code="format")
-        if not 1970 <= scheduled_at.year < 9999:  # what lies beyond cannot be read back in every zone
-            raise InvalidInput("scheduled_at", scheduled_at, "a time from 1970 to 9998")
-        return scheduled_at, None
+        return check_moment(scheduled_at, "scheduled_at"), None
     return None, None if delay is None else _span("delay", delay, longest=_LONGEST_DELAY)
 
 

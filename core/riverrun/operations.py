@@ -12,6 +12,7 @@ from riverrun.errors import InvalidInput, JobFinalized, JobRunning, NotFound
 from riverrun.job import Job, JobState
 from riverrun.json_input import check_args
 from riverrun.members import object_of, output_member, own_members
+from riverrun.moments import check_moment
 from riverrun.names import (
     check_any_queue,
     check_job_id,
@@ -343,9 +344,7 @@ def _each(field: str, given: object, check: Callable[[object, str], T]) -> tuple
 
 
 def _moment(field: str, value: object) -> datetime | None:
-    if value is not None and (not isinstance(value, datetime) or value.utcoffset() is None):
-        raise InvalidInput(field, value, "a time with a zone", code="format")
-    return value
+    return None if value is None else check_moment(value, field)
 
 
 def _one_or_all(queue: object) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from riverrun.errors import InvalidInput
+from riverrun.moments import check_moment
 from riverrun.sanitize import UNSTORABLE
 
 LONGEST_REASON = 255
@@ -38,6 +39,5 @@ def new_pause(reason: object = "", *, actor: str = "", resume_at: object = None)
         raise InvalidInput("reason", len(reason), f"at most {LONGEST_REASON} characters", code="length")
     if UNSTORABLE.search(reason):
         raise InvalidInput("reason", reason, "text without NUL and halves of surrogate pairs", code="format")
-    if resume_at is not None and (not isinstance(resume_at, datetime) or resume_at.utcoffset() is None):
-        raise InvalidInput("resume_at", resume_at, "a time with a zone", code="type")
-    return Pause(reason.strip(), actor[:LONGEST_REASON], resume_at)
+    until = None if resume_at is None else check_moment(resume_at, "resume_at")
+    return Pause(reason.strip(), actor[:LONGEST_REASON], until)

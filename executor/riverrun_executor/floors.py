@@ -26,7 +26,7 @@ class Floors:
     """The floor of each priority, 1 to 9.
 
     Attributes:
-        us: ``scheduled_at`` of each floor, in microseconds since 1970.
+        us: ``scheduled_at`` of each floor, in microseconds since 1970; 0 is none.
         ids: The id of each floor.
     """
 
@@ -47,8 +47,7 @@ class Floors:
         last: dict[int, tuple[int, int]] = {}
         for job in jobs:
             place = (job.scheduled_us, job.id)
-            if place > last.get(job.priority, (0, 0)):
-                last[job.priority] = place
+            last[job.priority] = max(place, last.get(job.priority, place))
         lowest = PRIORITIES + 1 if exhausted else max(last)
         for priority in range(1, min(lowest, PRIORITIES) + 1):
             reached = horizon if priority < lowest else min(horizon, last[priority])

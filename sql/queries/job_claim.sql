@@ -1,7 +1,7 @@
 -- job_claim.sql
 -- Mark the best available jobs of one queue as running and return what an attempt needs.
 --   in:    queue · slots, 1 or more · incarnation, the executor that will run them · kinds_left_out, may be empty ·
---          parallel arrays, one element a priority from 1 to 9: floors_us (microseconds since 1970) and floor_ids
+--          parallel arrays, one element a priority from 1 to 9: floors_us (microseconds since 1970, 0: no floor) and floor_ids
 --   out:   the claimed jobs (parts/job_claimed.sql) in no promised order, fewer than slots when there are no more above
 --          the floors, none while the queue is paused
 --   locks: rows that another executor is claiming are skipped, never waited for
@@ -17,7 +17,9 @@ WITH due AS MATERIALIZED (
         WHERE state = 'available'
             AND queue = %(queue)s::text
             AND priority = floor.priority::smallint
-            AND (scheduled_at, id) > (timestamptz 'epoch' + floor.us * interval '1 microsecond', floor.id)
+            AND (scheduled_at, id) > (
+                coalesce(timestamptz 'epoch' + nullif(floor.us, 0) * interval '1 microsecond', '-infinity'), floor.id
+            )
             AND scheduled_at <= now()
             AND kind <> ALL (%(kinds_left_out)s::text[])
         ORDER BY scheduled_at, id

@@ -14,7 +14,9 @@ WITH best AS MATERIALIZED (
         WHERE state = 'available'
             AND queue = %(queue)s::text
             AND priority = floor.priority::smallint
-            AND (scheduled_at, id) > (timestamptz 'epoch' + floor.us * interval '1 microsecond', floor.id)
+            AND (scheduled_at, id) > (
+                coalesce(timestamptz 'epoch' + nullif(floor.us, 0) * interval '1 microsecond', '-infinity'), floor.id
+            )
             AND scheduled_at <= now()
             AND kind <> ALL (%(kinds_left_out)s::text[])
         ORDER BY scheduled_at, id

@@ -10,7 +10,8 @@
 SELECT
     job.id,
     job.attempt,
-    (extract(epoch FROM job.attempted_at) * 1000000)::bigint AS attempted_us,
+    \ir parts/job_attempted_us.sql
+    AS attempted_us,
     job.attempted_by[cardinality(job.attempted_by)] AS incarnation,
     coalesce(cardinality(job.errors), 0) AS errors,
     CASE

@@ -35,7 +35,9 @@ WITH held AS MATERIALIZED (
     JOIN river_job AS job ON job.id = lost.id
     WHERE job.state::text = 'running'
         AND job.attempt = lost.attempt
-        AND job.attempted_at IS NOT DISTINCT FROM timestamptz 'epoch' + lost.attempted_us * interval '1 microsecond'
+        AND
+            \ir parts/job_attempted_us.sql
+            IS NOT DISTINCT FROM lost.attempted_us
         AND job.attempted_by[cardinality(job.attempted_by)] IS NOT DISTINCT FROM lost.incarnation
         AND (
             %(generation)s::bigint IS NULL

@@ -44,7 +44,7 @@ CROSS JOIN LATERAL (
     ) AS counted
 ) AS waiting
 LEFT JOIN LATERAL (
-    SELECT min(first.scheduled_at) AS scheduled_at
+    SELECT min(greatest(first.scheduled_at, '0001-01-02 00:00+00')) AS scheduled_at
     FROM generate_series(1, 9) AS priority (value)
     CROSS JOIN LATERAL (
         SELECT job.scheduled_at

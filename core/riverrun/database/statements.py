@@ -21,6 +21,7 @@ from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
 from psycopg.rows import tuple_row
 
 from riverrun.database.sql_files import sql_folder
+from riverrun.database.times import MomentLoader
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -99,6 +100,7 @@ class Statements:
 
     async def _answer(self, conn: AsyncConnection[Any], step: Query | Copy) -> list[Row]:
         cursor = AsyncCursor(conn, row_factory=tuple_row)
+        cursor.adapters.register_loader("timestamptz", MomentLoader)
         if isinstance(step, Copy):
             async with cursor.copy(self.text(step.name)) as copy:
                 for part in step.parts:
@@ -109,6 +111,7 @@ class Statements:
 
     def _answer_sync(self, conn: Connection[Any], step: Query | Copy) -> list[Row]:
         cursor = Cursor(conn, row_factory=tuple_row)
+        cursor.adapters.register_loader("timestamptz", MomentLoader)
         if isinstance(step, Copy):
             with cursor.copy(self.text(step.name)) as copy:
                 for part in step.parts:

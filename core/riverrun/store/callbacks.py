@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
 from riverrun.job import decode_members
+from riverrun.moments import from_microseconds
 from riverrun.outcome import Failed, Outcome, Snoozed
 from riverrun.store import attempts
 from riverrun.store.arrays import int_array
 from riverrun.transition import Finalization
 from riverrun.webhook import Fence
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Attempt:
     @property
     def attempted_at(self) -> datetime:
         """When the attempt started."""
-        return _EPOCH + timedelta(microseconds=self.started_us)
+        return from_microseconds(self.started_us)
 
 
 @dataclass(frozen=True, slots=True)

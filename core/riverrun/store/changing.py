@@ -11,6 +11,7 @@ from psycopg import errors as pg
 from riverrun.database.statements import Query, Steps
 from riverrun.errors import JobFinalized, JobRunning, NotFound, RiverrunError, UniqueConflict
 from riverrun.job import JobState
+from riverrun.moments import check_moment
 from riverrun.store import jobs
 
 WAITING = (JobState.PENDING, JobState.RETRYABLE, JobState.SCHEDULED)
@@ -28,6 +29,11 @@ class JobChange:
     args_text: str | None = None
     scheduled_at: datetime | None = None
     delay: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a time that could not be read back."""
+        if self.scheduled_at is not None:
+            check_moment(self.scheduled_at, "scheduled_at")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 import orjson
@@ -30,6 +30,7 @@ import orjson
 from riverrun.database.statements import Query, Row, Steps
 from riverrun.errors import InvalidInput
 from riverrun.job import Job, JobState
+from riverrun.moments import EARLIEST, LATEST, from_microseconds, microseconds
 from riverrun.store.rows import job_from
 
 CAP = 10_000
@@ -47,8 +48,6 @@ _FINAL = frozenset({JobState.CANCELLED, JobState.COMPLETED, JobState.DISCARDED})
 _DUE = frozenset({JobState.RETRYABLE, JobState.SCHEDULED})
 _WAITING = (frozenset({JobState.AVAILABLE}), frozenset({JobState.PENDING}))
 _RUNNING = frozenset({JobState.RUNNING})
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _LARGEST = 2**63 - 1
 
 Order: TypeAlias = Literal["newest", "oldest"]
@@ -126,7 +125,7 @@ def page(
             statement,
             {
                 **filter_params(wanted),
-                **_position_params(after),
+                **_position_params(after, statement),
                 "looked": _looked(statement, wanted),
                 "rows": limit - len(jobs) + 1,
             },
@@ -260,9 +259,11 @@ class _Position:
     id: int | None
 
 
-def _position_params(after: _Position) -> Mapping[str, object]:
-    at = None if after.at is None else _EPOCH + after.at * _MICROSECOND
-    return {"after_priority": after.priority, "after_at": at, "after_id": after.id}
+def _position_params(after: _Position, statement: str) -> Mapping[str, object]:
+    at = None if after.at is None else from_microseconds(after.at)
+    # The last of times stands for all beyond it as well: only from the very end on is nothing seen twice.
+    last, end = (EARLIEST, "-infinity") if statement == "job_list_finalized" else (LATEST, "infinity")
+    return {"after_priority": after.priority, "after_at": end if at == last else at, "after_id": after.id}
 
 
 def _position(job: Job, statement: str) -> _Position:
@@ -272,7 +273,7 @@ def _position(job: Job, statement: str) -> _Position:
         "job_list_newest": None,
         "job_list_oldest": None,
     }.get(statement, job.scheduled_at)
-    return _Position(job.priority, None if at is None else (at - _EPOCH) // _MICROSECOND, job.id)
+    return _Position(job.priority, None if at is None else microseconds(at), job.id)
 
 
 def _write_cursor(last: Job, statement: str, wanted: JobFilter) -> str:

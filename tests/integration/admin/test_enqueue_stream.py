@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,21 @@ async def in_pieces(*pieces: str) -> AsyncIterator[bytes]:
 
 async def jobs(conn: Connection) -> int:
     return int(await value(conn, "SELECT count(*) FROM river_job"))
+
+
+@pytest.mark.parametrize("offset", ["+23:00", "-23:59"])
+async def test_a_time_may_have_any_offset(admin: Admin, conn: Connection, offset: str) -> None:
+    job = {"task_type": "email", "scheduled_at": f"2030-01-02T00:00:00{offset}"}
+
+    answers = [
+        await send(admin, text(job, job)),
+        await admin.post(PATH, {"jobs": [job, job]}),
+        await admin.enqueue(scheduled_at=job["scheduled_at"]),
+    ]
+
+    assert [answer.status for answer in answers] == [201, 201, 201], [answer.text for answer in answers]
+    moments = await (await conn.execute("SELECT DISTINCT scheduled_at FROM river_job")).fetchall()
+    assert moments == [(datetime.fromisoformat(job["scheduled_at"]),)]
 
 
 async def test_each_line_is_a_job_with_all_its_fields(admin: Admin, conn: Connection) -> None:

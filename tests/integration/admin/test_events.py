@@ -17,7 +17,8 @@ from riverrun.database.statements import Steps
 from riverrun.store.watching import Watched, watch
 from riverrun_admin import events
 from support.admin import Admin
-from support.jobs import insert
+from support.eventually import eventually
+from support.jobs import ago, insert
 
 WITHIN = 10.0
 Connection = AsyncConnection[TupleRow]
@@ -58,6 +59,33 @@ async def test_a_job_is_told_at_once_and_whenever_it_changes(admin: Admin) -> No
     assert (first["topic"], first["state"], first["progress"]) == (f"job:{job_id}", "available", None)
     assert (second["state"], second["deleted"]) == ("cancelled", False)
     assert third == {"topic": f"job:{job_id}", "job_id": job_id, "deleted": True}
+
+
+BROKEN = """
+ALTER TABLE river_queue RENAME TO river_queue_kept;
+CREATE VIEW river_queue AS
+SELECT name, created_at, updated_at, metadata,
+    CASE WHEN 1 / (length(name) - length(name)) = 1 THEN now() END AS paused_at
+FROM river_queue_kept;
+"""
+
+
+async def test_a_look_that_fails_is_repeated(admin: Admin, conn: Connection) -> None:
+    await insert(conn, "river_queue", name="mail", updated_at=ago("1 minute"))
+    async with watching(admin, "queue:mail") as stream:
+        await next_event(stream)
+        await conn.execute(BROKEN)
+        await eventually(lambda: _refused(admin), within=WITHIN)
+        await conn.execute("DROP VIEW river_queue; ALTER TABLE river_queue_kept RENAME TO river_queue")
+        await admin.enqueue(queue="mail")
+
+        _, told = await next_event(stream)
+
+    assert told["available"] == {"value": 1, "relation": "eq"}
+
+
+async def _refused(admin: Admin) -> bool:
+    return (await admin.get("/admin/queue/stats")).status == 500
 
 
 async def test_the_overview_and_a_queue_are_told_when_jobs_come(admin: Admin) -> None:

@@ -104,13 +104,20 @@ async def test_what_is_said_about_a_pause_is_checked(admin: Admin) -> None:
 
     refused = [
         await admin.post("/admin/queue/pause", {"queue": "mail", **said})
-        for said in ({"reason": "r" * 256}, {"reason": 7}, {"resume_at": "tomorrow"}, {"resume_at": "2030-01-01T00:00"})
+        for said in (
+            {"reason": "r" * 256},
+            {"reason": 7},
+            {"resume_at": "tomorrow"},
+            {"resume_at": "2030-01-01T00:00"},
+            {"resume_at": "9999-12-31T23:59:59-14:00"},
+        )
     ]
     by_form = await sent(admin, "queue/pause", queue="mail", resume_in_s="-1")
 
     assert [(answer.status, answer.pointers) for answer in refused] == [
         (422, ["/reason"]),
         (422, ["/reason"]),
+        (422, ["/resume_at"]),
         (422, ["/resume_at"]),
         (422, ["/resume_at"]),
     ]
