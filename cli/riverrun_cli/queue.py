@@ -122,7 +122,12 @@ def resume(access: Access, /, *, name: str, output: str) -> None:
 @queue.command
 @click.argument("name")
 @click.argument("max_workers", metavar="[SLOTS]", type=int, required=False)
-@click.option("--server", "server_id", metavar="SERVER_ID", help="On this server only; without it on all.")
+@click.option(
+    "--server",
+    "server_id",
+    metavar="SERVER_ID",
+    help="On this host alone; without it on each that has no number of its own.",
+)
 @click.option("--reset", is_flag=True, help="Forget what was set: the configuration counts again.")
 @output_option
 @with_database
