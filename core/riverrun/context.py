@@ -40,7 +40,8 @@ class Context:
         job: The job: ``id``, ``kind``, ``args``, ``queue``, ``tags``, ``metadata``, ``created_at`` and so on.
         limit_seconds: Time limit of this attempt; ``None`` means that there is none.
         error: What a Python handler raised, once the attempt has failed.
-        stopped_by: Why it was told to stop: ``cancel``, ``timeout``, ``shutdown``; empty while it was not.
+        stopped_by: Why it was told to stop: ``cancel``, ``timeout``, ``shutdown``, or ``ended`` when its end is
+            written already, as its service said it; empty while it was not.
 
     Args:
         job: The job.

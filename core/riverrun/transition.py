@@ -32,6 +32,9 @@ from riverrun.sanitize import clean_text
 SOON = timedelta(seconds=5)
 """A job that is due within this time becomes available at once."""
 
+CANCEL_PREFIX = "JobCancelError: "
+"""River's own: its pages and its users tell by it that a job was given up."""
+
 MAX_ERROR_BYTES = 16 * 1024
 MAX_TRACE_BYTES = 64 * 1024
 
@@ -111,8 +114,7 @@ def decide(
         case Failed(error=error, trace=trace) | Discarded(error=error, trace=trace):
             return Finalization(JobState.DISCARDED, job.attempt, _error_json(job, error, trace, now))
         case Cancelled(error=error, trace=trace):
-            # The prefix is River's: its pages and its users tell by it that a job was given up.
-            error_json = _error_json(job, f"JobCancelError: {error}", trace, now)
+            error_json = _error_json(job, CANCEL_PREFIX + error, trace, now)
             return Finalization(JobState.CANCELLED, job.attempt, error_json)
         case Snoozed(delay=delay):
             delay = max(_NOW, min(delay, MAX_DELAY))

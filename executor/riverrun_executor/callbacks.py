@@ -52,7 +52,7 @@ class Callbacks:
         """The jobs whose attempts wait."""
         return [waiting.job for waiting in self._waiting.values()]
 
-    def seen(self, rows: Mapping[int, Seen]) -> list[tuple[int, Seen]]:
+    def seen(self, rows: Mapping[int, Seen]) -> list[tuple[ClaimedJob, Seen]]:
         """Note what the rows of waiting attempts say; return those that have ended."""
         ended = []
         for job_id, seen in rows.items():
@@ -60,7 +60,7 @@ class Callbacks:
             if waiting is None:
                 continue
             if seen.ended:
-                ended.append((job_id, seen))
+                ended.append((waiting.job, seen))
             elif seen.beats != waiting.beats:
                 waiting.beats = seen.beats
                 waiting.until = time.monotonic() + waiting.lease

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -218,9 +217,11 @@ class Executor:
 
     async def hear_callbacks(self, conn: AsyncConnection[Any]) -> None:
         """Look whether attempts whose service works on have ended; their ends are written already."""
-        for job_id, seen in await self._services.hear(partial(self._statements.run, conn)):
-            if (ending := self._runner.drop(job_id)) is not None:
-                self._statistics.count(replace(ending, outcome=seen.outcome), seen.state)
+        for job, seen in await self._services.hear(partial(self._statements.run, conn)):
+            if seen.state == "running":
+                self._runner.revoke(job)  # another attempt of it runs
+            elif (ending := self._runner.drop(job, seen.outcome)) is not None:
+                self._written(ending, seen.state)
 
     def _new_finalizer(self) -> Finalizer:
         settings = self._context.settings

@@ -41,13 +41,13 @@ UNKNOWN_AGAIN = timedelta(minutes=1)
 MOST_NAMED = 20
 """Jobs that are named to the supervisor; enough to know where to look."""
 
-Reason = Literal["cancel", "shutdown", "timeout", "lease"]
+Reason = Literal["cancel", "shutdown", "timeout", "lease", "ended"]
 
 
 class RunningJob:
     """A job between its claim and its outcome."""
 
-    __slots__ = ("context", "handler", "job", "limit", "reason", "started", "task", "timer")
+    __slots__ = ("context", "handler", "job", "limit", "outcome", "reason", "started", "task", "timer")
 
     def __init__(self, job: ClaimedJob, context: Context, handler: Transport | None) -> None:
         self.job = job
@@ -56,6 +56,7 @@ class RunningJob:
         self.limit = context.limit_seconds
         self.started = time.monotonic()
         self.reason: Reason | None = None
+        self.outcome: Outcome | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None]
 
@@ -183,14 +184,20 @@ class Runner:
             log.warning("attempt_revoked", extra=job_fields(job, self._server_id))
             self._stop(running, "lease")
 
-    def drop(self, job_id: int) -> Ending | None:
-        """Forget a job whose end somebody else has written; return the ending, for statistics, if it ran here."""
-        running = self.running.get(job_id)
-        if running is None:
+    def drop(self, job: ClaimedJob, outcome: Outcome) -> Ending | None:
+        """Forget a job whose end somebody else has written; return its ending, of which hooks hear too, if it ran here.
+
+        Args:
+            job: The job.
+            outcome: How it has ended.
+        """
+        running = self.running.get(job.id)
+        if running is None or running.job is not job:
             return None
-        running.task.cancel()
+        running.outcome = outcome
+        running.stop("ended")
         self._leave(running)
-        return Ending(running.job, Interrupted(), None, time.monotonic() - running.started)
+        return Ending(job, outcome, None, time.monotonic() - running.started)
 
     def take_notes(self, *, again: bool) -> list[tuple[ClaimedJob, str]]:
         """Return what running handlers noted since the last call, or all of it, as JSON objects for their metadata."""
@@ -267,13 +274,15 @@ class Runner:
 
     def _stopped(self, running: RunningJob) -> Outcome:
         """Return the outcome of an attempt that ended because it was told to."""
+        if running.outcome is not None:
+            return running.outcome
         match running.reason:
             case "cancel":
                 return Cancelled(CANCELLED_REMOTELY)
             case "timeout":
                 limit = running.limit
                 return Failed(error=f"the handler did not finish within {limit:g} s", error_type="timeout")
-            case "shutdown" | "lease":
+            case "shutdown" | "lease" | "ended":
                 return Interrupted()
             case None:
                 return Failed(error="CancelledError: the handler cancelled itself", error_type="exception")

@@ -12,7 +12,10 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from riverrun import AsyncClient, Job, JobState
+import riverrun
+from riverrun import AsyncClient, Context, Event, Job, JobState
+from riverrun.events import EventKind
+from riverrun.outcome import Cancelled, Completed, Failed, Outcome, Snoozed
 from riverrun.registration import registration
 from riverrun.store import attempts, registry
 from riverrun.webhook import Fence, callback_token, token_fence
@@ -20,8 +23,9 @@ from support.admin import Admin, Answer, running_admin
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import RunningExecutor, running_executor
-from support.http_server import FaultServer, Script, fault_server
+from support.http_server import FaultServer, Received, Script, fault_server
 from support.jobs import ago, insert
+from support.queries import value
 
 WITHIN = 20.0
 TOKEN = "Job-Callback-Token"
@@ -36,11 +40,16 @@ class Later:
         self.service = service
         self.executor = executor
 
+    @property
+    def posted(self) -> list[Received]:
+        """Return the jobs that the service was given, in their order; what it is told of their ends is left out."""
+        return [request for request in self.service.received if request.path == "/handle"]
+
     async def accepted(self) -> tuple[int, str]:
         """Enqueue a job, wait until the service has it, and return its id and its token."""
         job = (await self.client.enqueue("call", {})).job
-        await eventually(lambda: self.service.received, within=WITHIN)
-        request = self.service.received[-1]
+        await eventually(lambda: self.posted, within=WITHIN)
+        request = self.posted[-1]
         assert request.headers["Job-Id"] == str(job.id)
         return job.id, request.headers[TOKEN]
 
@@ -66,6 +75,33 @@ async def go_leads(conn: AsyncConnection[TupleRow]) -> None:
     await insert(conn, "river_leader", leader_id="go", elected_at=ago("1 second"), expires_at=ago("-60 seconds"))
 
 
+class Heard:
+    """What hooks and listeners of the executor were told.
+
+    Attributes:
+        ends: The outcomes that end hooks were given.
+        events: The events.
+    """
+
+    def __init__(self) -> None:
+        self.ends: list[Outcome] = []
+        self.events: list[Event] = []
+
+    def see_end(self, ctx: Context, outcome: Outcome) -> None:
+        """Be the hook."""
+        self.ends.append(outcome)
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
+    """Register hooks for the executor that begins after it."""
+    monkeypatch.setattr("riverrun.extensions._registered", {})
+    heard = Heard()
+    riverrun.on_end("call")(heard.see_end)
+    riverrun.on_event()(heard.events.append)
+    return heard
+
+
 @pytest.fixture
 async def later(database: str) -> AsyncIterator[Later]:
     settings = settings_for(database)
@@ -75,7 +111,8 @@ async def later(database: str) -> AsyncIterator[Later]:
         running_admin(database) as admin,
     ):
         service.script = Script(status=202, headers={"Job-Async": "60"})
-        said = registration("call", "Call", "http", endpoint_url=service.url(), timeout=0.5)
+        calls = {"cancel_url": service.url("/cancel")}
+        said = registration("call", "Call", "http", endpoint_url=service.url(), timeout=0.5, settings=calls)
         await client.run(registry.register(said))
         async with running_executor(settings) as executor:
             yield Later(client, admin, service, executor)
@@ -185,10 +222,10 @@ async def test_nothing_is_read_from_a_sender_whose_token_is_forged_or_over(later
 async def test_a_token_of_an_attempt_that_is_over_comes_too_late(later: Later) -> None:
     job_id, token = await later.accepted()
     await later.say(job_id, token, t="fail", delay_s=0)
-    await eventually(lambda: len(later.service.received) == 2, within=WITHIN)
+    await eventually(lambda: len(later.posted) == 2, within=WITHIN)
 
     late = await later.say(job_id, token, t="complete")
-    now = await later.say(job_id, later.service.received[-1].headers[TOKEN], t="complete")
+    now = await later.say(job_id, later.posted[-1].headers[TOKEN], t="complete")
 
     assert (late.status, now.status) == (409, 200)
     assert (await later.job(job_id)).attempt == 2
@@ -222,10 +259,10 @@ async def test_a_token_does_not_fit_a_later_attempt_of_the_same_number(later: La
     job_id, token = await later.accepted()
     await later.refresh()
     await later.say(job_id, token, t="result", outcome="snooze", delay_s=0)
-    await eventually(lambda: len(later.service.received) == 2, within=WITHIN)
+    await eventually(lambda: len(later.posted) == 2, within=WITHIN)
 
     late = await later.say(job_id, token, t="complete")
-    now = await later.say(job_id, later.service.received[-1].headers[TOKEN], t="complete")
+    now = await later.say(job_id, later.posted[-1].headers[TOKEN], t="complete")
 
     assert (late.status, now.status) == (409, 200)
     assert (await later.job(job_id)).attempt == 1
@@ -253,7 +290,7 @@ async def test_every_sign_of_life_begins_the_lease_anew(later: Later) -> None:
     done = await later.say(job_id, token, t="complete")
 
     assert done.status == 200
-    assert ((await later.job(job_id)).attempt, len(later.service.received)) == (1, 1)
+    assert ((await later.job(job_id)).attempt, len(later.posted)) == (1, 1)
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
@@ -309,3 +346,52 @@ async def test_a_count_of_callbacks_that_is_not_of_ours_stops_nothing(
 
     assert (progress.status, complete.status) == (200, 200)
     assert (await later.job(job_id)).state == JobState.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome", "told"),
+    [
+        ({"t": "complete"}, Completed(), EventKind.COMPLETED),
+        (
+            {"t": "fail", "error": {"message": "no room"}, "delay_s": 60},
+            Failed("no room", error_type="callback"),
+            EventKind.FAILED,
+        ),
+        (
+            {"t": "result", "outcome": "discard", "error": {"message": "no page"}},
+            Failed("no page", error_type="callback"),
+            EventKind.FAILED,
+        ),
+        (
+            {"t": "result", "outcome": "cancel", "error": {"message": "no"}},
+            Cancelled("no", error_type="callback"),
+            EventKind.CANCELLED,
+        ),
+        ({"t": "result", "outcome": "snooze", "delay_s": 60}, Snoozed(timedelta()), EventKind.SNOOZED),
+    ],
+)
+async def test_hooks_hear_how_a_service_has_ended_its_job_and_the_service_is_not_called_off(
+    heard: Heard, later: Later, said: dict[str, Any], outcome: Outcome, told: EventKind
+) -> None:
+    job_id, token = await later.accepted()
+
+    await later.say(job_id, token, **said)
+    await eventually(lambda: heard.ends and heard.events, within=WITHIN)
+    await later.executor.drain()  # with it ends what is still to be said to services
+
+    assert heard.ends == [outcome]
+    assert [event.kind for event in heard.events] == [told]
+    assert len(later.posted) == len(later.service.received) == 1
+
+
+async def test_a_service_is_called_off_when_its_job_was_taken_away(
+    later: Later, conn: AsyncConnection[TupleRow]
+) -> None:
+    await later.accepted()
+
+    await conn.execute("UPDATE river_job SET attempt = 2, attempted_by = attempted_by || '{elsewhere}'::text[]")
+    await later.freed()
+
+    await eventually(lambda: len(later.service.received) == 2, within=WITHIN)
+    assert later.service.received[1].path == "/cancel"
+    assert await value(conn, "SELECT state::text || attempt FROM river_job") == "running2"

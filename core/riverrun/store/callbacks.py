@@ -11,10 +11,10 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Query, Steps
 from riverrun.job import decode_members
 from riverrun.moments import from_microseconds
-from riverrun.outcome import Failed, Outcome, Snoozed
+from riverrun.outcome import Cancelled, Completed, Failed, Interrupted, Outcome, Snoozed
 from riverrun.store import attempts
 from riverrun.store.arrays import int_array
-from riverrun.transition import Finalization
+from riverrun.transition import CANCEL_PREFIX, Finalization
 from riverrun.webhook import Fence
 
 
@@ -55,19 +55,30 @@ class Seen:
         state: The state of the job.
         given_back: The attempt was not counted.
         beats: How often the service has said something.
+        error: The last error of a job that does not run.
     """
 
     ended: bool
     state: str
     given_back: bool
     beats: int
+    error: str | None
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome, as far as it can be told from the row."""
-        if self.given_back:
-            return Snoozed(timedelta())
-        return Failed("", error_type="callback")
+        """How the attempt has ended, as far as its row tells."""
+        error = self.error or ""
+        match self.state:
+            case "running":
+                return Interrupted()  # another attempt runs
+            case "completed":
+                return Completed()
+            case "cancelled":
+                return Cancelled(error.removeprefix(CANCEL_PREFIX), error_type="callback")
+            case _ if self.given_back:
+                return Snoozed(timedelta())
+            case _:
+                return Failed(error, error_type="callback")
 
 
 def find(job_id: int) -> Steps[Attempt | None]:

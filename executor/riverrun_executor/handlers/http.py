@@ -210,7 +210,7 @@ class HttpHandler:
         """Count an attempt that was stopped for its time, and tell the service if it wants to know of any."""
         if context.stopped_by == "timeout":
             metrics.handler_requests.labels(kind=self._kind, transport="http", code="timeout").inc()
-        if self._settings.cancel_url is not None:
+        if self._settings.cancel_url is not None and context.stopped_by != "ended":
             self._owner.tell(self._service.call_off(job, context.stopped_by), f"calling off job {job.id}")
 
     async def check(self) -> None:

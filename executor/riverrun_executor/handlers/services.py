@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import psycopg
 
+from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Steps
 from riverrun.egress import Egress
 from riverrun.errors import NotFound
@@ -95,7 +96,7 @@ class Services:
             else:
                 self._breakers.written(change, result)
 
-    async def hear(self, run: Run[dict[int, Seen]]) -> list[tuple[int, Seen]]:
+    async def hear(self, run: Run[dict[int, Seen]]) -> list[tuple[ClaimedJob, Seen]]:
         """Return the attempts that have ended because their service said so, as their rows have it."""
         waiting = self._callbacks.jobs
         return self._callbacks.seen(await run(callbacks.seen(waiting))) if waiting else []
