@@ -284,7 +284,7 @@ def test_help_and_messages_are_in_the_language_that_is_asked_for(queuectl: Run) 
     helped, refused = queuectl("--lang", "zh", "job", "snooze", "--help"), queuectl("--lang=zh", "job", "get", "0")
 
     assert helped.stdout.startswith("用法：queuectl job snooze")
-    assert "推迟任务；不消耗执行次数。" in helped.stdout
+    assert "延后任务；不消耗尝试次数。" in helped.stdout
     assert "[必填]" in helped.stdout
     assert (refused.returncode, refused.stderr) == (4, "ID：不允许 0；应为 1 到 9223372036854775807 的整数\n")
     assert "Usage: queuectl job snooze" in queuectl("job", "snooze", "--help").stdout

@@ -61,7 +61,7 @@ def test_findings_are_said_in_the_language_that_is_asked_for(safe: str, tmp_path
     assert leader == {
         "check": "leader",
         "severity": "error",
-        "finding": "没有调度器担任主节点：不会提升、收回、定时入队或清理任务",
+        "finding": "没有调度器担任主节点：不会提升、救援、定时入队或清理任务",
         "mend": "在角色包含调度器的主机上执行 queuectl start",
     }
 

@@ -334,7 +334,7 @@ async def test_how_a_service_is_and_kinds_without_a_handler_are_shown(admin: Adm
     assert "HTTP 503 &lt;busy&gt;" in listed.text
     assert "Jobs of kind orphan wait in mail" in listed.text
     assert 'href="../page/handler?new=orphan"' in listed.text
-    assert "不领取其任务" in shown.text
+    assert "不认领其任务" in shown.text
 
 
 async def test_what_became_of_the_ticks_of_a_schedule_is_told(admin: Admin, conn: Connection) -> None:
