@@ -16,7 +16,7 @@ from aiohttp import web
 from riverrun.access import Role
 from riverrun.store import audit
 from riverrun.store.audit import Change
-from riverrun_admin.body import MANY_BODY_BYTES, read_body
+from riverrun_admin.body import read_body
 from riverrun_admin.callers import address_of, caller_of
 from riverrun_admin.door import shows_token
 from riverrun_admin.form_fields import MOST_FIELDS
@@ -53,7 +53,7 @@ async def record_changes(request: web.Request, handler: Handler) -> web.StreamRe
 
 async def recorded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let ``handler`` answer ``request`` in one transaction together with the record of what it changes."""
-    body = await read_body(request, MANY_BODY_BYTES)  # before a connection is taken, for senders that are slow
+    body = await read_body(request)  # before a connection is taken, for senders that are slow
     redirection: web.HTTPRedirection | None = None
     async with whole(request) as run:
         try:

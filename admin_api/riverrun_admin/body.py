@@ -23,7 +23,18 @@ JOB_BODY_BYTES = 2 * MAX_BYTES + ENVELOPE_BYTES
 """Arguments of 1 MiB whose every second character is escaped, and what is around them."""
 
 MANY_BODY_BYTES = 16 * MAX_BYTES
-SMALL_BODY_BYTES = ENVELOPE_BYTES
+_FORMS = "/admin/form/"
+_LIMITS = {
+    "/admin/queue/enqueue": JOB_BODY_BYTES,
+    "/admin/queue/enqueue_many": MANY_BODY_BYTES,
+    "/admin/queue/update": JOB_BODY_BYTES,
+    "/admin/queue/bulk": JOB_BODY_BYTES,
+    "/admin/queue/callback/{job_id}": MAX_BYTES,
+    "/admin/schedule/create": JOB_BODY_BYTES,
+    "/admin/schedule/update": JOB_BODY_BYTES,
+    "/admin/handler/test": JOB_BODY_BYTES,
+}
+"""How long the body of a route may be that takes more than an envelope."""
 
 BODY_SECONDS = 60.0
 """Who has not sent a body after this time holds a connection and nothing else."""
@@ -44,35 +55,43 @@ class _Number(str):
     __slots__ = ()
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
+async def read_body(request: web.Request) -> bytes:
     """Return the body of ``request``; it can be asked for again.
 
     Raises:
-        Problem: 413, it has more than ``limit`` bytes; 408, it did not come to its end in time; 400, it is not
+        Problem: 413, it is longer than its route may take; 408, it did not come to its end in time; 400, it is not
             encoded as its header says.
     """
-    too_large = Problem(413, "payload-too-large", f"the body may have at most {limit} bytes")
     body = request.get(_BODY)
     if body is None:
-        if (request.content_length or 0) > limit:
-            raise too_large
-        received = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                async for chunk in request.content.iter_any():
-                    received += chunk
-                    if len(received) > limit:
-                        raise too_large
+                body = request[_BODY] = await _received(request, _limit(request))
         except TimeoutError as error:
             raise Problem(408, "request-timeout", f"the body took longer than {BODY_SECONDS:.0f} s") from error
         except OSError as error:  # whoever sent it has left: an answer for the log, and no failure of ours
             raise Problem(408, "request-timeout", "the sender left before the body came to its end") from error
         except web.RequestPayloadError as error:
             raise undecodable(request) from error
-        body = request[_BODY] = bytes(received)
-    if len(body) > limit:
-        raise too_large
     return body
+
+
+async def _received(request: web.Request, limit: int) -> bytes:
+    too_large = Problem(413, "payload-too-large", f"the body may have at most {limit} bytes")
+    if (request.content_length or 0) > limit:
+        raise too_large
+    received = bytearray()
+    async for chunk in request.content.iter_any():
+        received += chunk
+        if len(received) > limit:
+            raise too_large
+    return bytes(received)
+
+
+def _limit(request: web.Request) -> int:
+    resource = request.match_info.route.resource
+    path = resource.canonical if resource is not None else ""
+    return JOB_BODY_BYTES if path.startswith(_FORMS) else _LIMITS.get(path, ENVELOPE_BYTES)
 
 
 def undecodable(request: web.Request) -> Problem:
@@ -82,7 +101,7 @@ def undecodable(request: web.Request) -> Problem:
     return Problem(400, "invalid-json", "the body cannot be decoded as its header says")
 
 
-async def read_object(request: web.Request, limit: int = SMALL_BODY_BYTES) -> dict[str, Value]:
+async def read_object(request: web.Request) -> dict[str, Value]:
     """Return the JSON object in the body of ``request``; objects named ``task_params`` as the text they came in.
 
     Raises:
@@ -90,7 +109,7 @@ async def read_object(request: web.Request, limit: int = SMALL_BODY_BYTES) -> di
     """
     if request.content_type != "application/json" or (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
         raise Problem(415, "unsupported-media-type", "the body must have Content-Type: application/json, in UTF-8")
-    value = parse(await read_body(request, limit))
+    value = parse(await read_body(request))
     if not isinstance(value, dict):
         raise Problem(422, "validation", "the body must be a JSON object")
     return value

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from riverrun_admin.body import JOB_BODY_BYTES, read_body
+from riverrun_admin.body import read_body
 from riverrun_admin.problems import Problem
 
 MOST_FIELDS = 250
@@ -25,7 +25,7 @@ async def given_fields(request: web.Request) -> dict[str, list[str]]:
     """
     if request.content_type != "application/x-www-form-urlencoded":
         raise Problem(415, "unsupported-media-type", "a form has Content-Type: application/x-www-form-urlencoded")
-    body = await read_body(request, JOB_BODY_BYTES)
+    body = await read_body(request)
     try:
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except (UnicodeDecodeError, ValueError) as error:

@@ -21,12 +21,14 @@ import orjson
 from aiohttp import web
 from psycopg import AsyncConnection
 
+from riverrun.access import Role
 from riverrun.database.statements import Steps
 from riverrun.store import idempotency
 from riverrun.store.idempotency import Answer
-from riverrun_admin.body import MANY_BODY_BYTES, read_body
+from riverrun_admin.body import read_body
 from riverrun_admin.callers import caller_of
 from riverrun_admin.problems import Problem
+from riverrun_admin.roles import ROLES
 from riverrun_admin.services import services
 from riverrun_admin.stream import digest as stream_digest
 from riverrun_admin.stream import is_stream
@@ -38,7 +40,7 @@ Run = Callable[[Steps[Any]], Awaitable[Any]]
 LONGEST_KEY = 255
 _UNKEPT = frozenset(
     {
-        "/admin/token/create", "/admin/form/token/create", "/admin/login", "/admin/handler/register",
+        "/admin/token/create", "/admin/form/token/create", "/admin/handler/register",
         "/admin/handler/rotate_secret", "/admin/form/handler", "/admin/form/handler/rotate",
     }
 )  # fmt: skip
@@ -110,15 +112,23 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
     return response if later is None else await later()
 
 
+def keeps_answers(path: str) -> bool:
+    """Whether the answers of ``POST`` to a path are kept: not where they hold a secret, and not where anybody may come.
+
+    Who is nobody has no keys of their own. A callback says itself which attempt it is about, and is heard once.
+    """
+    return path not in _UNKEPT and ROLES["POST", path] is not Role.PUBLIC
+
+
 async def _answered_once(request: web.Request, handler: Handler) -> web.StreamResponse:
     key = request.headers.get("Idempotency-Key")
     resource = request.match_info.route.resource
-    if key is None or request.method != "POST" or resource is None or resource.canonical in _UNKEPT:
+    if key is None or request.method != "POST" or resource is None or not keeps_answers(resource.canonical):
         return await handler(request)
     if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
         raise Problem(400, "invalid-idempotency-key", f"an Idempotency-Key has 1 to {LONGEST_KEY} printable characters")
     if not is_stream(request):
-        await read_body(request, MANY_BODY_BYTES)  # before a connection is taken, for senders that are slow
+        await read_body(request)  # before a connection is taken, for senders that are slow
     caller = caller_of(request).name
     async with whole(request) as run:
         if not await run(idempotency.lock(caller, key)):
@@ -136,7 +146,7 @@ async def _digest(request: web.Request) -> bytes:
     """Return what tells this request from another one: its path, its query and its body."""
     if is_stream(request):
         return await stream_digest(request)
-    body = await read_body(request, MANY_BODY_BYTES)
+    body = await read_body(request)
     return hashlib.sha256(b"\0".join([request.method.encode(), request.raw_path.encode(), body])).digest()
 
 

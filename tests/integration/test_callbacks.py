@@ -53,8 +53,9 @@ class Later:
         assert request.headers["Job-Id"] == str(job.id)
         return job.id, request.headers[TOKEN]
 
-    async def say(self, job_id: int, token: str, **said: Any) -> Answer:
-        return await self.admin.post(f"/admin/queue/callback/{job_id}", said, headers={TOKEN: token})
+    async def say(self, job_id: int, token: str, *, key: str | None = None, **said: Any) -> Answer:
+        headers = {TOKEN: token} | ({} if key is None else {"Idempotency-Key": key})
+        return await self.admin.post(f"/admin/queue/callback/{job_id}", said, headers=headers)
 
     async def freed(self) -> None:
         """Wait until the executor holds nothing any more."""
@@ -199,6 +200,25 @@ async def test_tokens_that_were_forged_or_made_for_others_change_nothing(later: 
     assert (await later.job(job_id)).state == JobState.RUNNING
 
 
+async def test_a_service_that_sends_the_key_back_that_it_was_given_is_heard_each_time(later: Later) -> None:
+    job_id, token = await later.accepted()
+    key = later.service.received[-1].headers["Idempotency-Key"]
+    (waiting,) = later.executor.executor._services._callbacks._waiting.values()
+
+    beats = [await later.say(job_id, token, key=key, t="heartbeat") for _ in range(2)]
+    await eventually(lambda: waiting.beats == 2, within=WITHIN)
+    first = await later.say(job_id, token, key=key, t="fail", delay_s=0)
+    await eventually(lambda: len(later.service.received) == 2, within=WITHIN)
+    late = await later.say(job_id, token, key=key, t="fail", delay_s=0)
+    second = await later.say(job_id, later.service.received[-1].headers[TOKEN], key=key, t="fail", delay_s=0)
+    await eventually(lambda: len(later.service.received) == 3, within=WITHIN)
+
+    answers = (*beats, first, late, second)
+    assert [answer.status for answer in answers] == [200, 200, 200, 409, 200]
+    assert not any("Idempotency-Replayed" in answer.headers for answer in answers)
+    assert (await later.job(job_id)).attempt == 3
+
+
 async def test_nothing_is_read_from_a_sender_whose_token_is_forged_or_over(later: Later) -> None:
     job_id, token = await later.accepted()
     forged = token[:-1] + ("A" if token[-1] != "A" else "B")
@@ -208,7 +228,7 @@ async def test_nothing_is_read_from_a_sender_whose_token_is_forged_or_over(later
         await asyncio.Event().wait()
 
     async def answer_to(text: str) -> Answer:
-        headers = {TOKEN: text, "Content-Type": "application/json"}
+        headers = {TOKEN: text, "Content-Type": "application/json", "Idempotency-Key": f"job_{job_id}"}
         sent = later.admin.request("POST", f"/admin/queue/callback/{job_id}", data=without_end(), headers=headers)
         return await asyncio.wait_for(sent, WITHIN)
 

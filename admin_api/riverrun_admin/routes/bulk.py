@@ -8,7 +8,7 @@ from riverrun.errors import InvalidInput
 from riverrun.store import bulk_operations
 from riverrun.store.bulk_operations import Bulk
 from riverrun_admin import bulk_actions, queue_actions
-from riverrun_admin.body import JOB_BODY_BYTES, read_object
+from riverrun_admin.body import read_object
 from riverrun_admin.callers import caller_of
 from riverrun_admin.documents import bulk_document, count, respond
 from riverrun_admin.filters import is_lenient, number_of, refuse_unknown, rows_wanted
@@ -23,7 +23,7 @@ from riverrun_admin.services import services
 
 async def begin(request: web.Request) -> web.Response:
     """Begin an operation: 202 and its path; with ``dry_run`` only say how many jobs it would find."""
-    body = validated(BulkBody, await read_object(request, JOB_BODY_BYTES), lenient=is_lenient(request))
+    body = validated(BulkBody, await read_object(request), lenient=is_lenient(request))
     given = {"delay_s": body.delay_s, "priority": body.priority, "queue": body.queue}
     params = bulk_operations.check_action(body.action, given)
     wanted, text = await bulk_actions.meant(request, body.filter, body.job_ids)

@@ -35,7 +35,6 @@ from riverrun_admin.services import services
 from riverrun_admin.transaction import transaction
 
 TOKEN = "Job-Callback-Token"  # noqa: S105 - the name of a header field
-MAX_BODY_BYTES = 1024 * 1024
 SNOOZE_WITHOUT_TIME = timedelta(minutes=1)
 LOG_KEY = "river:log"
 MAX_LOG_CHARACTERS = 1024 * 1024
@@ -50,7 +49,7 @@ async def callback(request: web.Request) -> web.Response:
     job_id, token = check_job_id(request.match_info["job_id"], "job_id"), request.headers.get(TOKEN, "")
     database = services(request).database
     await database.run(_attempt(job_id, token))  # before its body is read: this door is open to everybody
-    said = validated(CallbackBody, await read_object(request, MAX_BODY_BYTES), lenient=is_lenient(request))
+    said = validated(CallbackBody, await read_object(request), lenient=is_lenient(request))
     async with transaction(request) as conn:
         state = await database.statements.run(conn, _written(said, job_id, token))
     return respond({"job_id": job_id, "state": str(state)})

@@ -9,7 +9,7 @@ from aiohttp import web
 from riverrun.errors import InvalidInput
 from riverrun.store.changing import JobChange
 from riverrun_admin import job_actions
-from riverrun_admin.body import JOB_BODY_BYTES, read_object
+from riverrun_admin.body import read_object
 from riverrun_admin.documents import job_document, respond
 from riverrun_admin.filters import is_lenient
 from riverrun_admin.job_actions import Outcome
@@ -48,7 +48,7 @@ async def move(request: web.Request) -> web.Response:
 
 async def update(request: web.Request) -> web.Response:
     """Change one job that waits; what it was before is kept in the record of changes."""
-    body = validated(JobChangeBody, await read_object(request, JOB_BODY_BYTES), lenient=is_lenient(request))
+    body = validated(JobChangeBody, await read_object(request), lenient=is_lenient(request))
     given = {name: getattr(body, name) for name in body.model_fields_set - {"job_id"}}
     if not given:
         raise InvalidInput("job_id", body.job_id, "something to change beside it", code="required")

@@ -7,7 +7,7 @@ import hashlib
 from aiohttp import web
 
 from riverrun_admin import enqueueing, queue_actions
-from riverrun_admin.body import JOB_BODY_BYTES, MANY_BODY_BYTES, read_object
+from riverrun_admin.body import read_object
 from riverrun_admin.documents import encoded, queue_document, respond, statistics_document
 from riverrun_admin.enqueue_stream import enqueue_stream
 from riverrun_admin.filters import is_lenient
@@ -22,7 +22,7 @@ from riverrun_admin.stream import is_stream
 
 async def enqueue(request: web.Request) -> web.Response:
     """Enqueue one job: 201 and its path, or 200 and the job that was there when it is a duplicate."""
-    value = await read_object(request, JOB_BODY_BYTES)
+    value = await read_object(request)
     body = validated(EnqueueBody, value, lenient=is_lenient(request))
     results, (document,) = await enqueueing.enqueue(request, [body])
     headers = {"Location": f"/admin/queue/jobs/{results[0].job.id}"}
@@ -33,7 +33,7 @@ async def enqueue_many(request: web.Request) -> web.Response:
     """Enqueue up to 1,000 jobs, or a stream of any length, all or none of them."""
     if is_stream(request):
         return respond(await enqueue_stream(request), status=201)
-    value = await read_object(request, MANY_BODY_BYTES)
+    value = await read_object(request)
     body = validated(EnqueueManyBody, value, lenient=is_lenient(request))
     _, documents = await enqueueing.enqueue(request, body.jobs, path="jobs.")
     return respond({"jobs": documents}, status=201)

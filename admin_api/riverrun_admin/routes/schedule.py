@@ -12,7 +12,7 @@ from riverrun.names import check_schedule_name
 from riverrun.schedule import NewSchedule, Schedule, Tick, new_schedule
 from riverrun.store import schedules
 from riverrun_admin import answers, schedule_actions
-from riverrun_admin.body import JOB_BODY_BYTES, read_object
+from riverrun_admin.body import read_object
 from riverrun_admin.documents import moment, respond
 from riverrun_admin.enqueueing import unique_of
 from riverrun_admin.filters import is_lenient, refuse_unknown, rows_wanted
@@ -87,7 +87,7 @@ async def _name(request: web.Request) -> str:
 
 
 async def _said(request: web.Request) -> NewSchedule:
-    body = validated(ScheduleBody, await read_object(request, JOB_BODY_BYTES), lenient=is_lenient(request))
+    body = validated(ScheduleBody, await read_object(request), lenient=is_lenient(request))
     try:
         return new_schedule(
             body.name,

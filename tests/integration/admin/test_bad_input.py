@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -68,6 +70,29 @@ async def test_no_body_makes_an_endpoint_fail(
     assert (too_large.status, too_large.json["code"]) == (413, "payload-too-large")
     assert await value(conn, "SELECT count(*) FROM river_job") == 0
     assert await value(conn, "SELECT count(*) FROM riverrun_handler") == 0
+
+
+LONG: list[tuple[str, str]] = [
+    ("/admin/login", "application/x-www-form-urlencoded"),
+    ("/admin/logout", "application/x-www-form-urlencoded"),
+    ("/admin/queue/pause", "application/json"),
+    ("/admin/queue/enqueue", "application/json"),
+    ("/admin/form/queue/pause", "application/x-www-form-urlencoded"),
+]
+
+
+@pytest.mark.parametrize(("path", "content_type"), LONG, ids=[path for path, _ in LONG])
+async def test_of_a_body_no_more_is_read_than_its_route_may_take(admin: Admin, path: str, content_type: str) -> None:
+    async def ten_million_bytes_and_no_end() -> AsyncIterator[bytes]:
+        for _ in range(160):
+            yield b"x" * 64 * 1024
+        await asyncio.Event().wait()
+
+    headers = {"Content-Type": content_type, "Idempotency-Key": "long", "Sec-Fetch-Site": "same-origin"}
+    sent = admin.request("POST", path, data=ten_million_bytes_and_no_end(), headers=headers)
+    answer = await asyncio.wait_for(sent, 20)
+
+    assert (answer.status, answer.json["code"]) == (413, "payload-too-large")
 
 
 HUGE = 1024 * 1024
