@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -54,6 +54,7 @@ class Claimer:
         start: Takes a claimed job; called without waiting.
         claim: What to ask: `attempts.claim`, or its like for other jobs.
         rooms: How many more jobs may be started of each kind of which only so many may run at once.
+        may_claim: Waits, on each new connection, until jobs may be claimed or the event is set.
 
     Attributes:
         kinds_left_out: Kinds not to claim now.
@@ -69,6 +70,7 @@ class Claimer:
         slots: Slots,
         poll_interval: timedelta,
         start: Callable[[ClaimedJob], None],
+        may_claim: Callable[[AsyncConnection[Any], asyncio.Event], Awaitable[None]],
         claim: Claim = attempts.claim,
         rooms: Callable[[], Mapping[str, int]] = lambda: attempts.NO_LIMITS,
     ) -> None:
@@ -79,6 +81,7 @@ class Claimer:
         self._slots = slots
         self._poll_seconds = poll_interval.total_seconds()
         self._start = start
+        self._may_claim = may_claim
         self._ask = claim
         self._rooms = rooms
         self._room_came_free = False
@@ -120,6 +123,7 @@ class Claimer:
             try:
                 name = f"riverrun/executor/{self._queue}/claim"
                 async with await connect(self._dsn, name=name, session=CLAIM_SESSION, prepared=True) as conn:
+                    await self._may_claim(conn, self._stopping)
                     await self._keep_filled(conn, backoff)
             except (DatabaseUnavailable, psycopg.Error) as error:
                 seconds = backoff.next()

@@ -61,8 +61,8 @@ class Executor(Protocol):
     def cancel(self, job_id: int) -> None:
         """Stop a running job."""
 
-    async def let_go(self, conn: AsyncConnection[Any]) -> None:
-        """Stop the handlers of jobs that are not ours any more."""
+    async def recover(self, conn: AsyncConnection[Any]) -> None:
+        """Claim again what the server has lost."""
 
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
@@ -140,13 +140,12 @@ class Control:
 
     async def run(self) -> None:
         """Obey and report until cancelled, through any number of lost connections."""
-        backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=5))
+        backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=2))
         while True:
             try:
                 name = f"riverrun/executor/{self._queue}/control"
                 async with await connect(self._dsn, name=name, prepared=True) as conn:
-                    with deadline(conn, ANSWER_SECONDS):
-                        await self._executor.let_go(conn)
+                    await self._executor.recover(conn)
                     while True:
                         await self._beat(conn)
                         backoff.reset()

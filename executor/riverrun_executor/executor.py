@@ -39,6 +39,7 @@ from riverrun_executor.handlers.isolated import IsolatedHandler
 from riverrun_executor.handlers.local import LocalHandler
 from riverrun_executor.handlers.services import Services
 from riverrun_executor.lease import Lease
+from riverrun_executor.recovery import Recovery
 from riverrun_executor.runner import Runner
 from riverrun_executor.slots import Slots
 from riverrun_executor.sources import files_since
@@ -92,6 +93,7 @@ class Executor:
         )
         self._statistics = Statistics(settings.server_id)
         self._feed = Feed(listeners())
+        self._recovery = self._new_recovery()
         self._finalizer = self._new_finalizer()
         self._lease = Lease(slots=self._slots, lost=lambda: self._runner.interrupt())  # noqa: PLW0108 - made below
         self._runner = self._new_runner()
@@ -139,7 +141,7 @@ class Executor:
 
     def held(self) -> Collection[int]:
         """Return the ids of the jobs that run or whose endings are not written yet."""
-        return {*self._runner.running, *self._finalizer.held}
+        return {*self._runner.running, *(job.id for job in self._finalizer.held)}
 
     def claim_age(self) -> float:
         """Return for how many seconds the answer to a claim has been on its way; 0 when none is."""
@@ -154,16 +156,9 @@ class Executor:
         """Stop a running job."""
         self._runner.cancel(job_id)
 
-    async def let_go(self, conn: AsyncConnection[Any]) -> None:
-        """Stop the handlers of jobs that are not ours any more; asked when a connection was lost.
-
-        With the connection the server may have gone, and with it claims that it had not written to its disk, or to the
-        standby that has taken its place. Such a job is claimed again while its handler runs here.
-        """
-        jobs = [running.job for running in self._runner.running.values()]
-        taken = await self._statements.run(conn, attempts.taken(jobs, self._context.incarnation)) if jobs else []
-        for job in taken:
-            self._runner.revoke(job)
+    async def recover(self, conn: AsyncConnection[Any]) -> None:
+        """Claim again what the server has lost, and stop the handlers of jobs that others have got meanwhile."""
+        await self._recovery.recover(conn)
 
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
@@ -223,6 +218,16 @@ class Executor:
             elif (ending := self._runner.drop(job, seen.outcome)) is not None:
                 self._written(ending, seen.state)
 
+    def _new_recovery(self) -> Recovery:
+        return Recovery(
+            statements=self._statements,
+            queue=self._queue,
+            incarnation=self._context.incarnation,
+            running=lambda: [running.job for running in self._runner.running.values()],
+            ended=lambda: self._finalizer.held,
+            revoke=lambda job: self._runner.revoke(job),  # noqa: PLW0108 - made after this
+        )
+
     def _new_finalizer(self) -> Finalizer:
         settings = self._context.settings
         return Finalizer(
@@ -232,6 +237,7 @@ class Executor:
             server_id=settings.server_id,
             slots=self._slots,
             durable=settings.river.durable_finalize,
+            recover=self._recovery.recover,
             written=self._written,
             backoff_of=self._handlers.backoff,
         )
@@ -263,6 +269,7 @@ class Executor:
             slots=self._slots,
             poll_interval=settings.river.poll_interval,
             start=self._runner.start,
+            may_claim=self._recovery.may_claim,
             claim=attempts.claim_isolated if self._context.isolated else attempts.claim,
             rooms=self._runner.rooms,
         )

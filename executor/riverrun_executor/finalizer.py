@@ -7,7 +7,7 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -74,6 +74,7 @@ class Finalizer:
         server_id: This host, for log lines.
         slots: Told how many endings wait.
         durable: Wait until the disk has what was written.
+        recover: What to do first on each new connection.
         written: Called with each ending and the state its job reached, once it is in the database.
         backoff_of: Gives the retry policy of a kind.
     """
@@ -87,6 +88,7 @@ class Finalizer:
         server_id: str,
         slots: Slots,
         durable: bool,
+        recover: Callable[[AsyncConnection[Any]], Awaitable[None]],
         written: Callable[[Ending, str], None],
         backoff_of: Callable[[str], Policy] = lambda _: RIVER_BACKOFF,
     ) -> None:
@@ -96,6 +98,7 @@ class Finalizer:
         self._server_id = server_id
         self._slots = slots
         self._session = SESSION if durable else SESSION | NOT_DURABLE
+        self._recover = recover
         self._written = written
         self._backoff_of = backoff_of
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
@@ -107,9 +110,9 @@ class Finalizer:
         self._empty.set()
 
     @property
-    def held(self) -> Sequence[int]:
+    def held(self) -> Sequence[ClaimedJob]:
         """The jobs whose endings are not written yet."""
-        return list(self._endings)
+        return [ending.job for ending in self._endings.values()]
 
     def add(self, ending: Ending) -> None:
         """Take an ending; it will be written."""
@@ -134,6 +137,7 @@ class Finalizer:
             try:
                 name = "riverrun/executor/finalize"
                 async with await connect(self._dsn, name=name, session=self._session, prepared=True) as conn:
+                    await self._recover(conn)
                     while True:
                         await self._write_next(conn)
                         backoff.reset()

@@ -37,6 +37,10 @@ def claimed(conn: psycopg.Connection[Any], count: int) -> list[ClaimedJob]:
     return Statements().run_sync(conn, steps)
 
 
+async def nothing(_: psycopg.AsyncConnection[Any]) -> None:
+    """Have nothing to do on a new connection."""
+
+
 def states(conn: psycopg.Connection[Any]) -> list[str]:
     return [row[0] for row in conn.execute("SELECT state::text FROM river_job ORDER BY id")]
 
@@ -91,7 +95,7 @@ async def test_one_result_that_cannot_be_stored_takes_no_other_with_it(database:
         jobs = claimed(conn, 20)
         finalizer = Finalizer(
             dsn=database, statements=Statements(), incarnation=EXECUTOR, server_id="a", slots=Slots(20),
-            durable=True, written=lambda _ending, _state: None,
+            durable=True, recover=nothing, written=lambda _ending, _state: None,
         )  # fmt: skip
         for number, job in enumerate(jobs):
             finalizer.add(Ending(job, Completed(), '{"output":"\\u0000"}' if number == 7 else '{"output":1}', 0.0))

@@ -77,24 +77,86 @@ async def test_a_cancellation_is_obeyed_soon_although_the_old_connections_stay_o
         await eventually(lambda: not executor.running(), within=8)
 
 
-async def test_a_handler_is_stopped_when_a_crash_of_the_server_has_undone_its_claim(
+def crash(database: str, change: str, *args: object) -> None:
+    """Leave the database as a crash of the server does that has lost ``change``, and end the sessions of executors."""
+    with psycopg.connect(database) as conn:
+        conn.execute(change.encode(), args)
+        conn.execute("TRUNCATE riverrun_recovery")
+        conn.commit()
+        conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'riverrun/executor%'"
+        )
+
+
+async def test_a_claim_that_a_crash_of_the_server_has_undone_is_made_again_before_others_can_claim_the_job(
+    client: AsyncClient, database: str
+) -> None:
+    jobs = [result.job.id for result in await client.enqueue_many([{"kind": "gate", "args": {}}] * 10)]
+
+    async with running_executor(settings_for(database)) as one, running_executor(settings_for(database)) as other:
+        executors = [one.executor, other.executor]
+        await eventually(lambda: sum(len(executor.running()) for executor in executors) == len(jobs), within=10)
+        before = [set(executor.running()) for executor in executors]
+        starts = [(await client.get(job)).attempted_at for job in jobs]
+        await eventually(lambda: _both_live(database), within=10)
+        crash(
+            database,
+            "UPDATE river_job SET state = 'available', attempt = 0, attempted_at = NULL, attempted_by = NULL",
+        )
+
+        more = (await client.enqueue("noop", {})).job.id
+        await eventually(lambda: _is(client, more, JobState.COMPLETED), within=10)
+        assert [set(executor.running()) for executor in executors] == before
+        assert [(await client.get(job)).attempted_at for job in jobs] == starts
+        handlers.gate.open()
+        for job in jobs:
+            await eventually(lambda job=job: _is(client, job, JobState.COMPLETED), within=10)
+
+    rows = [await client.get(job) for job in jobs]
+    assert [(row.attempt, len(row.attempted_by), len(row.errors)) for row in rows] == [(1, 1, 0)] * len(jobs)
+
+
+def _both_live(database: str) -> bool:
+    with psycopg.connect(database) as conn:
+        return conn.execute("SELECT count(*) FROM riverrun_executor WHERE lease_until > now()").fetchone() == (2,)
+
+
+async def test_an_end_is_written_although_a_crash_of_the_server_has_undone_the_claim_before_it(
+    client: AsyncClient, database: str
+) -> None:
+    with Proxy(database) as proxy:
+        async with running_executor(settings_for(proxy.dsn)) as running:
+            job = (await client.enqueue("gate", {})).job
+            await eventually(running.executor.running, within=10)
+            start = (await client.get(job.id)).attempted_at
+            proxy.refuse()
+            handlers.gate.open()
+            await eventually(lambda: not running.executor.running(), within=10)
+            crash(
+                database,
+                "UPDATE river_job SET state = 'available', attempt = 0, attempted_at = NULL, attempted_by = NULL",
+            )
+            proxy.heal()
+
+            await eventually(lambda: _is(client, job.id, JobState.COMPLETED), within=10)
+
+    row = await client.get(job.id)
+    assert (row.attempt, row.attempted_at) == (1, start)
+
+
+async def test_a_handler_is_stopped_when_somebody_has_got_its_job_after_a_crash_of_the_server(
     client: AsyncClient, database: str
 ) -> None:
     undone, kept = [result.job for result in await client.enqueue_many([{"kind": "gate", "args": {}}] * 2)]
 
     async with running_executor(settings_for(database)) as executor:
         await eventually(lambda: len(executor.executor.running()) == 2, within=10)
-        with psycopg.connect(database, autocommit=True) as conn:
-            before = "state = 'available', attempt = 0, attempted_at = NULL, attempted_by = NULL"
-            later = "scheduled_at = now() + interval '1 hour'"
-            conn.execute(f"UPDATE river_job SET {before}, {later} WHERE id = %s".encode(), (undone.id,))
-            conn.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name LIKE 'riverrun/executor%'"
-            )
+        crash(
+            database, "UPDATE river_job SET attempted_at = now(), attempted_by = '{another}' WHERE id = %s", undone.id
+        )
 
         await eventually(lambda: set(executor.executor.running()) == {kept.id}, within=10)
         handlers.gate.open()
 
-    assert (await client.get(undone.id)).attempt == 0
+    assert (await client.get(undone.id)).state == JobState.RUNNING
     assert (await client.get(kept.id)).state == JobState.COMPLETED

@@ -47,6 +47,10 @@ async def claimed(conn: Connection, client: AsyncClient, count: int = 1) -> list
     return await STATEMENTS.run(conn, claim)
 
 
+async def nothing(_: AsyncConnection[Any]) -> None:
+    """Have nothing to do on a new connection."""
+
+
 class Writer:
     """A finalizer, and what it said of each job."""
 
@@ -60,6 +64,7 @@ class Writer:
             server_id="host-1",
             slots=self.slots,
             durable=True,
+            recover=nothing,
             written=lambda ending, state: self.said.update({ending.job.id: state}),
         )
 
@@ -121,7 +126,7 @@ async def test_a_job_that_somebody_has_locked_holds_up_no_other(
 
         writing = asyncio.create_task(writer.write(*(ended(job, Completed()) for job in jobs)))
         await eventually(lambda: len(writer.said) == 2, within=2)
-        assert writer.finalizer.held == [locked]
+        assert [job.id for job in writer.finalizer.held] == [locked]
         await other.rollback()
         await writing
 

@@ -129,6 +129,7 @@ INDEXES = {
 OWN_TABLES = {
     "riverrun_audit", "riverrun_audit_head", "riverrun_bulk", "riverrun_notice", "riverrun_token",
     "riverrun_executor", "riverrun_handler", "riverrun_handler_health", "riverrun_hour", "riverrun_idempotency_key",
+    "riverrun_recovery",
     "riverrun_leader",
     "riverrun_migration",
     "riverrun_minute", "riverrun_queue_pause", "riverrun_queue_setting", "riverrun_schedule", "riverrun_schedule_tick",
@@ -218,10 +219,12 @@ async def test_river_finds_its_eight_migrations_and_no_other_line(conn: AsyncCon
     assert found == [("main", version) for version in range(1, 9)]
 
 
-async def test_only_the_leader_table_is_unlogged_and_nothing_has_a_trigger(conn: AsyncConnection[TupleRow]) -> None:
-    unlogged = await rows(conn, "SELECT relname FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r'")
+async def test_only_what_a_crash_may_empty_is_unlogged_and_there_is_no_trigger(
+    conn: AsyncConnection[TupleRow],
+) -> None:
+    unlogged = await rows(conn, "SELECT relname FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r' ORDER BY 1")
 
-    assert unlogged == [("river_leader",)]
+    assert unlogged == [("river_leader",), ("riverrun_recovery",)]
     assert await rows(conn, "SELECT tgname FROM pg_trigger") == []
 
 

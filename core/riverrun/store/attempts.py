@@ -173,8 +173,13 @@ def refresh(jobs: Sequence[ClaimedJob], incarnation: str, *, older_than: timedel
     _take_over(jobs, dict(rows))
 
 
+def reclaim(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[None]:
+    """Mark jobs as running again, with the same attempt and start, whose claim a crash of the server has undone."""
+    yield Query("job_reclaim", {**_fence(jobs), "incarnation": incarnation})
+
+
 def taken(jobs: Sequence[ClaimedJob], incarnation: str) -> Steps[list[ClaimedJob]]:
-    """Return those of ``jobs`` that are not this attempt's any more, among them claims that a crash has undone."""
+    """Return those of ``jobs`` that are not this attempt's any more."""
     rows = yield Query(
         "job_own_end",
         {
