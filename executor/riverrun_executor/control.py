@@ -1,9 +1,9 @@
 """Obey and report: what changes while an executor runs, and what it tells beside outcomes, over one connection.
 
 Once a second at most: progress of running jobs, what was learnt about services, events for subscribers, and the lease
-where no supervisor renews it. Every two seconds: cancellations, slots set at run time, changes of the handler registry,
-whether somebody subscribes. Every five: statistics, and claims whose answer was lost. Every minute: that this queue is
-being worked on, and that long jobs are young, if a client of River leads.
+where no supervisor renews it. Within two seconds: cancellations, slots set at run time, changes of the handler
+registry, whether somebody subscribes. Every five: statistics, and claims whose answer was lost. Every minute: that this
+queue is being worked on, and that long jobs are young, if a client of River leads.
 """
 
 from __future__ import annotations

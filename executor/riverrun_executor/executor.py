@@ -141,7 +141,7 @@ class Executor:
 
     def held(self) -> Collection[int]:
         """Return the ids of the jobs that run or whose endings are not written yet."""
-        return {*self._runner.running, *(job.id for job in self._finalizer.held)}
+        return {job.id for job in self._held()}
 
     def claim_age(self) -> float:
         """Return for how many seconds the answer to a claim has been on its way; 0 when none is."""
@@ -218,13 +218,15 @@ class Executor:
             elif (ending := self._runner.drop(job, seen.outcome)) is not None:
                 self._written(ending, seen.state)
 
+    def _held(self) -> list[ClaimedJob]:
+        return [*(running.job for running in self._runner.running.values()), *self._finalizer.held]
+
     def _new_recovery(self) -> Recovery:
         return Recovery(
             statements=self._statements,
             queue=self._queue,
             incarnation=self._context.incarnation,
-            running=lambda: [running.job for running in self._runner.running.values()],
-            ended=lambda: self._finalizer.held,
+            held=self._held,
             revoke=lambda job: self._runner.revoke(job),  # noqa: PLW0108 - made after this
         )
 

@@ -25,8 +25,7 @@ class Recovery:
         statements: SQL of the schema.
         queue: The queue.
         incarnation: This executor, as it stands in ``attempted_by``.
-        running: Returns the jobs whose handlers run.
-        ended: Returns the jobs whose endings are not written yet.
+        held: Returns the jobs that run, or whose endings are not written yet.
         revoke: Stops the handler of a job that somebody else has got.
     """
 
@@ -36,22 +35,20 @@ class Recovery:
         statements: Statements,
         queue: str,
         incarnation: str,
-        running: Callable[[], Sequence[ClaimedJob]],
-        ended: Callable[[], Sequence[ClaimedJob]],
+        held: Callable[[], Sequence[ClaimedJob]],
         revoke: Callable[[ClaimedJob], None],
     ) -> None:
         self._statements = statements
         self._queue = queue
         self._incarnation = incarnation
-        self._running = running
-        self._ended = ended
+        self._held = held
         self._revoke = revoke
         self._one_at_a_time = asyncio.Lock()
 
     async def recover(self, conn: AsyncConnection[Any]) -> None:
         """Claim again what the server has lost, and stop the handlers of jobs that others have got meanwhile."""
         async with self._one_at_a_time:
-            steps = recovery.recover(self._running(), self._ended(), queue=self._queue, incarnation=self._incarnation)
+            steps = recovery.recover(self._held(), queue=self._queue, incarnation=self._incarnation)
             with deadline(conn, ANSWER_SECONDS):
                 taken = await self._statements.run(conn, steps)
             for job in taken:

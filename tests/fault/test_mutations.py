@@ -99,15 +99,15 @@ MUTATIONS = [
     Mutation(
         "the look for jobs that others have got since a crash",
         "core/riverrun/store/recovery.py",
-        r"\(yield from attempts\.taken\(running, incarnation\)\) if running else \[\]",
-        "[]",
+        r"\n +taken = yield from attempts\.taken\(taken, incarnation\)",
+        "\n        taken = []",
         "tests/integration/test_lost_connections.py::test_a_handler_is_stopped_when_somebody_has_got_its_job_after_a_crash_of_the_server",
     ),
     Mutation(
         "the claim of what a crash has undone",
         "core/riverrun/store/recovery.py",
-        r"\n +yield from attempts\.reclaim\(held, incarnation\)",
-        "\n        pass",
+        r"\n +yield from attempts\.reclaim\(taken, incarnation\)",
+        "",
         "tests/integration/test_lost_connections.py::test_an_end_is_written_although_a_crash_of_the_server_has_undone_the_claim_before_it",
     ),
     Mutation(

@@ -25,7 +25,7 @@ async def executor(conn: Connection, name: str, *, queue: str = "default", lease
 
 
 async def recovers(conn: Connection, name: str) -> None:
-    await STATEMENTS.run(conn, recovery.recover([], [], queue="default", incarnation=name))
+    await STATEMENTS.run(conn, recovery.recover([], queue="default", incarnation=name))
 
 
 async def may_claim(conn: Connection) -> bool:
