@@ -141,8 +141,6 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever is raised into a problem document, or into a page for a browser that asked for one."""
     try:
         return await handler(request)
-    except web.HTTPRedirection as redirect:
-        return web.Response(status=redirect.status, headers={"Location": redirect.headers["Location"]})
     except Exception as error:  # noqa: BLE001 - problem_of logs what nobody expected
         problem = problem_of(error)
         note_refused(request, problem)

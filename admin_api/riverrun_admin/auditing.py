@@ -54,18 +54,12 @@ async def record_changes(request: web.Request, handler: Handler) -> web.StreamRe
 async def recorded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let ``handler`` answer ``request`` in one transaction together with the record of what it changes."""
     body = await read_body(request)  # before a connection is taken, for senders that are slow
-    redirection: web.HTTPRedirection | None = None
     async with whole(request) as run:
-        try:
-            response = await handler(request)
-        except web.HTTPRedirection as found:
-            redirection = found
-        if redirection is not None or (response.status < 400 and _is_known(request)):
+        response = await handler(request)
+        if response.status < 400 and _is_known(request):
             await run(audit.add(_change(request, body)))
     services(request).changed()
     services(request).bulk.wake()  # it sees only what is committed
-    if redirection is not None:
-        raise redirection
     return response
 
 

@@ -136,7 +136,7 @@ async def _answered_once(request: web.Request, handler: Handler) -> web.StreamRe
         known = await run(idempotency.answer(caller, key))
         if known is None:
             response = await handler(request)
-            if isinstance(response, web.Response) and response.status < 300:
+            if isinstance(response, web.Response) and response.status < 400:
                 await run(idempotency.keep(caller, key, _kept(response, await _digest(request))))
             return response
     return _replayed(known, await _digest(request))

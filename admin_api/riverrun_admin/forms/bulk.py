@@ -8,7 +8,7 @@ from riverrun.errors import InvalidInput
 from riverrun.names import check_job_id
 from riverrun_admin import bulk_actions
 from riverrun_admin.forms.change import params_of
-from riverrun_admin.forms.fields import Fields, leave, read_fields
+from riverrun_admin.forms.fields import Fields, back_to, read_fields
 from riverrun_admin.models import MOST_JOBS
 from riverrun_admin.pages.bulk_ask import MOST_UNASKED, Asked, bulk_ask_page
 from riverrun_admin.pages.refusal import Refused, on_its_page
@@ -28,7 +28,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
     wanted, text = await bulk_actions.meant(request, line, ids)
     _check_sure(fields)
     bulk = await bulk_actions.begin(request, action, params, wanted, text=text)
-    leave(request, f"queue/bulk/{bulk.id}", "bulk_begun")
+    return back_to(request, f"queue/bulk/{bulk.id}", "bulk_begun")
 
 
 def _ids(fields: Fields) -> tuple[int, ...] | None:
@@ -50,7 +50,7 @@ async def abort(request: web.Request) -> web.StreamResponse:
     """End an operation; what it has changed stays changed."""
     fields = await read_fields(request)
     bulk = await bulk_actions.abort(request, check_job_id(fields.text("bulk_id"), "bulk_id"))
-    leave(request, fields.back(f"queue/bulk/{bulk.id}"), "bulk_aborted")
+    return back_to(request, fields.back(f"queue/bulk/{bulk.id}"), "bulk_aborted")
 
 
 ROUTES = (

@@ -9,7 +9,7 @@ from riverrun.names import check_job_id
 from riverrun.store.bulk_operations import change_of, check_action
 from riverrun.store.changing import JobChange
 from riverrun_admin import job_actions
-from riverrun_admin.forms.fields import Fields, leave, read_fields
+from riverrun_admin.forms.fields import Fields, back_to, read_fields
 from riverrun_admin.models import JobChangeBody
 from riverrun_admin.pages.jobs import job_page
 from riverrun_admin.pages.refusal import Refused, on_its_page
@@ -24,7 +24,7 @@ async def act(request: web.Request) -> web.StreamResponse:
     action = _action_of(request)
     params = params_of(action, fields)
     await job_actions.change_one(request, job_id, change_of(params), named=params.keys() - {"delay_s"})
-    leave(request, f"queue/jobs/{job_id}", _NOTICES[action])
+    return back_to(request, f"queue/jobs/{job_id}", _NOTICES[action])
 
 
 async def edit(request: web.Request) -> web.StreamResponse:
@@ -40,7 +40,7 @@ async def edit(request: web.Request) -> web.StreamResponse:
     body = validated(JobChangeBody, given)
     wanted = JobChange(args_text=body.task_params, max_attempts=body.max_attempts, tags=body.tags)
     await job_actions.change_one(request, job_id, wanted, named=given.keys() - {"job_id"})
-    leave(request, f"queue/jobs/{job_id}", "edited")
+    return back_to(request, f"queue/jobs/{job_id}", "edited")
 
 
 def params_of(action: str, fields: Fields) -> dict[str, object]:

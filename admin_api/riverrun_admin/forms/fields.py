@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NoReturn
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -65,9 +64,9 @@ async def read_fields(request: web.Request) -> Fields:
     return Fields(await given_fields(request))
 
 
-def leave(request: web.Request, path: str, notice: str) -> NoReturn:
-    """Go to the page at ``path``, below ``/admin/``, which says what was done."""
+def back_to(request: web.Request, path: str, notice: str) -> web.Response:
+    """Return the way to the page at ``path``, below ``/admin/``, which says what was done."""
     path, _, query = path.partition("?")
     kept = "&".join(each for each in query.split("&") if each and not each.startswith("notice="))
     asked = "&".join(filter(None, (kept, urlencode({"notice": notice}))))
-    raise web.HTTPSeeOther(f"{'../' * (request.path.count('/') - 2)}{path}?{asked}")
+    return web.Response(status=303, headers={"Location": f"{'../' * (request.path.count('/') - 2)}{path}?{asked}"})

@@ -16,7 +16,7 @@ from riverrun.names import check_kind, check_queue
 from riverrun.registration import registration
 from riverrun.store import registry
 from riverrun_admin import handler_actions
-from riverrun_admin.forms.fields import Fields, leave, read_fields
+from riverrun_admin.forms.fields import Fields, back_to, read_fields
 from riverrun_admin.pages.tokens import secret_page
 from riverrun_admin.routes.handler import egress_of
 from riverrun_admin.transaction import run
@@ -33,11 +33,9 @@ async def save(request: web.Request) -> web.StreamResponse:
         # What is said no more is as it is by default.
         changes = {**dict.fromkeys(NAMES), **_said(fields), **_settings(fields)}
         await run(request, registry.update(kind, changes, revision=revision, egress=egress_of(request)))
-        leave(request, _page_of(kind), "handler_saved")
-    secret = await _register(request, kind, fields)
-    if secret is None:
-        leave(request, _page_of(kind), "handler_saved")
-    return secret_page(request, "handler", secret, onward=_page_of(kind))
+    elif (secret := await _register(request, kind, fields)) is not None:
+        return secret_page(request, "handler", secret, onward=_page_of(kind))
+    return back_to(request, _page_of(kind), "handler_saved")
 
 
 async def _register(request: web.Request, kind: str, fields: Fields) -> str | None:
@@ -74,7 +72,7 @@ async def act(request: web.Request) -> web.StreamResponse:
     switch, notice = action
     fields = await read_fields(request)
     await switch(request, check_kind(fields.text("task_type"), "task_type"))
-    leave(request, fields.back("handler/list"), notice)
+    return back_to(request, fields.back("handler/list"), notice)
 
 
 async def try_out(request: web.Request) -> web.StreamResponse:
@@ -82,7 +80,7 @@ async def try_out(request: web.Request) -> web.StreamResponse:
     fields = await read_fields(request)
     kind, queue = check_kind(fields.text("task_type"), "task_type"), check_queue(fields.text("queue"), "queue")
     job = await handler_actions.begin_trial(request, kind, fields.text("task_params") or "{}", queue=queue)
-    leave(request, f"queue/jobs/{job.id}", "handler_tried")
+    return back_to(request, f"queue/jobs/{job.id}", "handler_tried")
 
 
 async def rotate(request: web.Request) -> web.StreamResponse:
@@ -96,7 +94,7 @@ async def delete(request: web.Request) -> web.StreamResponse:
     """Delete a handler; refused while unfinished jobs need it."""
     fields = await read_fields(request)
     await run(request, registry.delete(check_kind(fields.text("task_type"), "task_type")))
-    leave(request, "handler/list", "handler_deleted")
+    return back_to(request, "handler/list", "handler_deleted")
 
 
 async def _pause(request: web.Request, kind: str) -> None:

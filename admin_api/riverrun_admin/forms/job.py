@@ -14,7 +14,7 @@ from riverrun.store import registry
 from riverrun_admin import enqueueing, job_actions
 from riverrun_admin.args_form import args_text, members_of
 from riverrun_admin.auditing import note
-from riverrun_admin.forms.fields import Fields, leave, read_fields
+from riverrun_admin.forms.fields import Fields, back_to, read_fields
 from riverrun_admin.job_actions import Outcome
 from riverrun_admin.models import EnqueueBody
 from riverrun_admin.reading import stored_job
@@ -41,7 +41,7 @@ async def one(request: web.Request) -> web.StreamResponse:
         raise outcome
     if act is job_actions.cancel and outcome is JobState.RUNNING:
         notice = "cancel_requested"
-    leave(request, fields.back("queue/jobs" if notice == "deleted" else f"queue/jobs/{job_id}"), notice)
+    return back_to(request, fields.back("queue/jobs" if notice == "deleted" else f"queue/jobs/{job_id}"), notice)
 
 
 async def several(request: web.Request) -> web.StreamResponse:
@@ -53,7 +53,7 @@ async def several(request: web.Request) -> web.StreamResponse:
         raise InvalidInput("id", None, "at least one job, ticked in the list", code="required")
     note(request, target=f"jobs:{','.join(map(str, ids))}"[:255])
     outcomes = await act(request, ids)
-    leave(request, fields.back("queue/jobs"), _notice(outcomes))
+    return back_to(request, fields.back("queue/jobs"), _notice(outcomes))
 
 
 async def enqueue(request: web.Request) -> web.StreamResponse:
@@ -73,7 +73,7 @@ async def enqueue(request: web.Request) -> web.StreamResponse:
         "tags": fields.words("tags"),
     }
     results, _ = await enqueueing.enqueue(request, [validated(EnqueueBody, given)])
-    leave(request, f"queue/jobs/{results[0].job.id}", "enqueued")
+    return back_to(request, f"queue/jobs/{results[0].job.id}", "enqueued")
 
 
 async def _params(request: web.Request, fields: Fields) -> str:

@@ -10,7 +10,7 @@ from aiohttp import web
 from riverrun.errors import InvalidInput
 from riverrun.names import check_any_queue, check_server_id
 from riverrun_admin import bulk_actions, queue_actions
-from riverrun_admin.forms.fields import Fields, leave, read_fields
+from riverrun_admin.forms.fields import Fields, back_to, read_fields
 from riverrun_admin.rules import check_slots
 
 LONGEST_PAUSE_SECONDS = 31_536_000
@@ -23,14 +23,14 @@ async def act(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     fields = await read_fields(request)
     notice = await action(request, check_any_queue(fields.text("queue"), "queue"), fields)
-    leave(request, fields.back("queue/list"), notice)
+    return back_to(request, fields.back("queue/list"), notice)
 
 
 async def clear(request: web.Request) -> web.StreamResponse:
     """Begin to delete the jobs of a queue that are available, and show how far that is."""
     fields = await read_fields(request)
     bulk = await bulk_actions.clear(request, check_any_queue(fields.text("queue"), "queue"))
-    leave(request, f"queue/bulk/{bulk.id}", "bulk_begun")
+    return back_to(request, f"queue/bulk/{bulk.id}", "bulk_begun")
 
 
 async def _pause(request: web.Request, queue: str, fields: Fields) -> str:

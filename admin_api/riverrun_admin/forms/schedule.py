@@ -10,7 +10,7 @@ from aiohttp import web
 from riverrun.names import check_schedule_name
 from riverrun.schedule import NewSchedule, Schedule, new_schedule
 from riverrun_admin import schedule_actions
-from riverrun_admin.forms.fields import Fields, leave, read_fields
+from riverrun_admin.forms.fields import Fields, back_to, read_fields
 
 
 async def act(request: web.Request) -> web.StreamResponse:
@@ -21,14 +21,14 @@ async def act(request: web.Request) -> web.StreamResponse:
     switch, notice = action
     fields = await read_fields(request)
     await switch(request, check_schedule_name(fields.text("name"), "name"))
-    leave(request, fields.back("schedule/list"), notice)
+    return back_to(request, fields.back("schedule/list"), notice)
 
 
 async def enqueue(request: web.Request) -> web.StreamResponse:
     """Enqueue the job of a schedule now, and show it."""
     fields = await read_fields(request)
     job = await schedule_actions.run_now(request, check_schedule_name(fields.text("name"), "name"))
-    leave(request, f"queue/jobs/{job.id}", "enqueued")
+    return back_to(request, f"queue/jobs/{job.id}", "enqueued")
 
 
 async def save(request: web.Request) -> web.StreamResponse:
@@ -40,14 +40,14 @@ async def save(request: web.Request) -> web.StreamResponse:
         await schedule_actions.update(request, said, revision=revision)
     else:
         await schedule_actions.create(request, said)
-    leave(request, "schedule/list", "schedule_saved")
+    return back_to(request, "schedule/list", "schedule_saved")
 
 
 async def delete(request: web.Request) -> web.StreamResponse:
     """Delete a schedule; jobs that it has enqueued stay."""
     fields = await read_fields(request)
     await schedule_actions.delete(request, check_schedule_name(fields.text("name"), "name"))
-    leave(request, "schedule/list", "schedule_deleted")
+    return back_to(request, "schedule/list", "schedule_deleted")
 
 
 def _said(fields: Fields) -> NewSchedule:

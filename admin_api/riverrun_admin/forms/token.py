@@ -8,7 +8,7 @@ from aiohttp import web
 
 from riverrun.access import new_token
 from riverrun_admin import token_actions
-from riverrun_admin.forms.fields import leave, read_fields
+from riverrun_admin.forms.fields import back_to, read_fields
 from riverrun_admin.pages.tokens import secret_page
 
 
@@ -30,7 +30,7 @@ async def revoke(request: web.Request) -> web.StreamResponse:
     """End a token and the sessions made from it."""
     fields = await read_fields(request)
     await token_actions.revoke(request, fields.text("token_id"))
-    leave(request, "token/list", "token_revoked")
+    return back_to(request, "token/list", "token_revoked")
 
 
 ROUTES = (

@@ -13,5 +13,7 @@ async def find(request: web.Request) -> web.Response:
     """Go where the search leads: ``17``, ``kind:email state:discarded``, or ``email`` alone."""
     asked = request.query.get("q", "")[:LONGEST].strip()
     if asked.isascii() and asked.isdigit():
-        raise web.HTTPSeeOther(f"../queue/jobs/{asked}")
-    raise web.HTTPSeeOther(f"../queue/jobs?{urlencode({'filter': asked})}" if asked else "../queue/jobs")
+        way = f"../queue/jobs/{asked}"
+    else:
+        way = f"../queue/jobs?{urlencode({'filter': asked})}" if asked else "../queue/jobs"
+    return web.Response(status=303, headers={"Location": way})

@@ -19,7 +19,8 @@ from riverrun_admin.pages.tokens import token_page
 
 async def root(request: web.Request) -> web.Response:
     """Go to the overview; by a relative way, as a proxy may have put a path before ours."""
-    raise web.HTTPFound("queue/dashboard" if request.path == "/admin/" else "admin/queue/dashboard")
+    overview = "queue/dashboard" if request.path == "/admin/" else "admin/queue/dashboard"
+    return web.Response(status=302, headers={"Location": overview})
 
 
 async def static(request: web.Request) -> web.Response:

@@ -134,7 +134,7 @@ async def test_a_trial_that_is_waited_for_keeps_no_connection_and_is_begun_once(
 @pytest.mark.parametrize("queues", [[], ["mail"]], ids=["all queues", "some queues"])
 @pytest.mark.parametrize("keyed", [False, True], ids=["without a key", "with a key"])
 async def test_every_change_needs_one_connection(
-    database: str, monkeypatch: pytest.MonkeyPatch, queues: list[str], *, keyed: bool
+    database: str, conn: AsyncConnection[TupleRow], monkeypatch: pytest.MonkeyPatch, queues: list[str], *, keyed: bool
 ) -> None:
     async with _few(database, monkeypatch, 1) as admin:
         await admin.post("/admin/handler/register", CALLED, headers=bearing(BOSS))
@@ -152,3 +152,7 @@ async def test_every_change_needs_one_connection(
             answer = await admin.request("POST", f"/admin/form/{path}", data=fields, headers=headers(number))
 
             assert answer.status == 303, (path, answer.text)
+
+    recorded = await value(conn, "SELECT count(*) FROM riverrun_audit WHERE action <> 'queue.enqueue'")
+    prepared, enqueued = 2, 3
+    assert recorded == prepared + len(sent) + len(FORMS) - enqueued

@@ -101,6 +101,17 @@ async def test_every_post_may_carry_a_key(admin: Admin, conn: AsyncConnection[Tu
     assert (await admin.post("/admin/queue/cancel", {"job_ids": ids}, headers={"Idempotency-Key": ""})).status == 400
 
 
+async def test_a_form_with_a_key_does_its_work_once(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
+    headers, sent = {**KEY, "Sec-Fetch-Site": "same-origin"}, {"task_type": "email", "task_params": "{}"}
+
+    first = await admin.request("POST", "/admin/form/enqueue", data=sent, headers=headers)
+    second = await admin.request("POST", "/admin/form/enqueue", data=sent, headers=headers)
+
+    job_id = await value(conn, "SELECT id FROM river_job")
+    assert (first.status, second.status) == (303, 303)
+    assert first.headers["Location"] == second.headers["Location"] == f"../queue/jobs/{job_id}?notice=enqueued"
+
+
 async def test_an_answer_that_holds_a_secret_is_kept_nowhere(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
     body = {
         "task_type": "email", "handler_name": "Email", "handler_type": "http",
