@@ -1,4 +1,4 @@
-"""Who sends a request: what they may do, and what the record of changes calls them."""
+"""Who sends a request: what they may do, and what the audit log calls them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Caller:
 
     Attributes:
         name: Tells callers apart and gives no token away.
-        actor: What the record of changes calls them.
+        actor: What the audit log calls them.
         queues: Patterns of the queues they may use; empty: every one.
         token: The token they came with, when it stands in the database; for a session, the one it was made from.
         session: The session, when a browser came with one.

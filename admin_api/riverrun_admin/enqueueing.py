@@ -80,7 +80,7 @@ async def enqueue(
 
 
 def count(request: web.Request, jobs_given: Mapping[tuple[str, str, str], int]) -> None:
-    """Count jobs, by queue, kind and result, in the metrics and, those that are new, for the record of changes."""
+    """Count jobs, by queue, kind and result, in the metrics and, those that are new, for the audit log."""
     served_by = services(request)
     for (queue, kind, result), given in jobs_given.items():
         metrics.jobs_inserted.labels(queue=queue, kind=kind, source="api", result=result).inc(given)

@@ -78,7 +78,7 @@ async def change(request: web.Request, ids: Sequence[int], wanted: JobChange) ->
 
 
 async def change_one(request: web.Request, job_id: int, wanted: JobChange, *, named: Collection[str]) -> Job:
-    """Change one job that waits and return it; what was there before is kept in the record of changes.
+    """Change one job that waits and return it; what was there before is kept in the audit log.
 
     Args:
         request: Whose sender wants it.

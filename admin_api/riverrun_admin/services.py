@@ -36,7 +36,7 @@ class Services:
         recent: Answers that are a few seconds old.
         histories: What charts show of the time that is over.
         streams: Lets in few requests at once whose bodies are taken while a transaction is open.
-        tallies: Counts what the record of changes has one entry for many of.
+        tallies: Counts what the audit log has one entry for many of.
     """
 
     context: RoleContext

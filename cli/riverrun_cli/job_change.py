@@ -119,7 +119,7 @@ def _change(**wanted: Any) -> Callable[[int], Steps[JobState]]:
 @output_option
 @with_database
 def edit(access: Access, /, *, job_id: str, output: str, **given: Any) -> None:
-    """Change a job that waits; what it was before is kept in the record of changes."""
+    """Change a job that waits; what it was before is kept in the audit log."""
     from riverrun import operations  # noqa: PLC0415 - as above
     from riverrun.store.changing import change_one  # noqa: PLC0415
 

@@ -60,7 +60,7 @@ class View:
 @click.option("--once", is_flag=True, help="Show the present state once, without a terminal's keys, and leave.")
 @with_database
 def top(access: Access, /, *, every: float, once: bool) -> None:
-    """Watch queues, kinds, errors and servers. Keys: ←→ or 1–4 tabs, j k rows, p hold, q quit."""
+    """Watch queues, kinds, errors and hosts. Keys: ←→ or 1–4 tabs, j k rows, p hold, q quit."""
     from rich.live import Live  # noqa: PLC0415 - the help does not wait for it
 
     from riverrun_cli.top_screen import look, screen  # noqa: PLC0415

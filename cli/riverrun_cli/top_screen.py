@@ -94,7 +94,7 @@ def _head(seen: Seen, view: View) -> Text:
         say(f"{sum(queue.completed_1m for queue in queues):,}/min done"),
         say(f"{sum(queue.failed_1m for queue in queues):,}/min failed"),
         say(f"{slots} slots"),
-        say(f"{sum(server.alive for server in servers)}/{len(servers)} servers"),
+        say(f"{sum(server.alive for server in servers)}/{len(servers)} hosts"),
         say(f"leader {_leader(seen)}"),
     )
     text = Text()
@@ -104,7 +104,7 @@ def _head(seen: Seen, view: View) -> Text:
     for states in _STATES:
         text.append("  ".join(f"{say(state)} {_count(counts[state])}" for state in states) + "\n", "dim")
     text.append("\n")
-    for place, name in enumerate((say("queues"), say("kinds"), say("errors"), say("servers"))):
+    for place, name in enumerate((say("queues"), say("kinds"), say("errors"), say("hosts"))):
         text.append(f" {place + 1} {name} ", "reverse" if place == view.tab else "")
     if view.hears_keys:
         text.append("  " + say("j k rows  p hold  q quit"), "dim")
@@ -156,7 +156,7 @@ def _servers(seen: Seen, _columns: int) -> Rows:
         rows.append((server.server_id, f"{state}{leads}", server.executors, server.slots, age, server.version))
     names = (say("executors"), say("slots"), say("heartbeat"))
     numbers = (Column(name, is_number=True) for name in names)
-    return (Column(say("server")), Column(say("state")), *numbers, Column(say("version"))), rows
+    return (Column(say("host")), Column(say("state")), *numbers, Column(say("version"))), rows
 
 
 _ROWS: Mapping[str, Callable[[Seen, int], Rows]] = {

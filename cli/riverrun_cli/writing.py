@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def actor() -> str:
-    """Return what the record of changes calls whoever types here."""
+    """Return what the audit log calls whoever types here."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container may have users without a name

@@ -1,4 +1,4 @@
-"""A search of the record of changes costs what it looks at, not what the record has become."""
+"""A search of the audit log costs what it looks at, not what the record has become."""
 
 from __future__ import annotations
 

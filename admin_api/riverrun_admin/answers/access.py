@@ -1,4 +1,4 @@
-"""Tokens and the record of changes as the API answers with them."""
+"""Tokens and the audit log as the API answers with them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Entry(TypedDict):
 
 
 class Verdict(TypedDict):
-    """Whether the record of changes is as it was written, and where it is not."""
+    """Whether the audit log is as it was written, and where it is not."""
 
     intact: bool
     entries: int

@@ -1,4 +1,4 @@
-"""Who changed what: the record of changes, each with what it made different, and whether the record is intact."""
+"""Who changed what: the audit log, each with what it made different, and whether the record is intact."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ async def move(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    """Change one job that waits; what it was before is kept in the record of changes."""
+    """Change one job that waits; what it was before is kept in the audit log."""
     body = validated(JobChangeBody, await read_object(request), lenient=is_lenient(request))
     given = {name: getattr(body, name) for name in body.model_fields_set - {"job_id"}}
     if not given:

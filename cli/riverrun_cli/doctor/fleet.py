@@ -96,14 +96,14 @@ def of_executors(expired: Sequence[ExpiredExecutor], unknown: Collection[str]) -
         yield warning(
             "executors",
             f"executor {executor.incarnation} of queue {executor.queue} had its lease until {span(executor.seconds)}"
-            " ago, and nobody has taken its jobs back",
+            " ago, and nobody has rescued its jobs",
             mend="a leader does it within seconds; look for one: queuectl server list",
         )
     for incarnation in sorted(unknown):
         yield warning(
             "executors",
             f"jobs are marked as run by {incarnation}, of which no host knows",
-            mend="a leader takes them back within a minute; look for one: queuectl server list",
+            mend="a leader rescues them within a minute; look for one: queuectl server list",
         )
 
 

@@ -1,4 +1,4 @@
-"""The pages of queues, of operations on many jobs, of the record of changes, and of tokens: what they show and do."""
+"""The pages of queues, of operations on many jobs, of the audit log, and of tokens: what they show and do."""
 
 from __future__ import annotations
 
