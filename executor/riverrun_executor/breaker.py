@@ -50,6 +50,15 @@ class Fault(Enum):
     ERROR = "it failed, perhaps because of the job"
 
 
+class Probe(Enum):
+    """How far this executor is with trying a service that is left alone."""
+
+    NONE = "it does not try"
+    REQUESTED = "it has asked the fleet to be the one that does"
+    HELD = "it is the one, and the next job tries"
+    UNDER_WAY = "a job tries"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A change for the database, and what to do once it is there."""
@@ -75,22 +84,21 @@ class Breaker:
         self._verdict: asyncio.Future[bool] | None = None
         self._used = False
         self._due = 0.0
-        self._asked = False
-        self._ours = self._spent = False
+        self._probe = Probe.NONE
         self._throttled_until = 0.0
         self._flagged, self._flagged_at = "", 0.0
 
     @property
-    def is_shut(self) -> bool:
+    def leaves_out(self) -> bool:
         """Whether no job of the kind is to be claimed now."""
         if time.monotonic() < self._throttled_until:
             return True
-        return self.state != "closed" and not (self._ours and not self._spent)
+        return self.state != "closed" and self._probe is not Probe.HELD
 
     @property
     def is_probing(self) -> bool:
         """Whether the job that was admitted last is the one that tries the service."""
-        return self._ours and self._spent
+        return self._probe is Probe.UNDER_WAY
 
     def admit(self) -> bool:
         """Return whether a job may be handed to the service; one that is tried gets a single job."""
@@ -99,9 +107,9 @@ class Breaker:
             return False
         if self.state == "closed":
             return True
-        if not self._ours or self._spent:
+        if self._probe is not Probe.HELD:
             return False
-        self._spent = True
+        self._probe = Probe.UNDER_WAY
         self._changed()
         return True
 
@@ -156,10 +164,10 @@ class Breaker:
     def broken_off(self) -> None:
         """Note that a call ended without saying anything about the service."""
         if self.is_probing:
-            self._spent = False
+            self._probe = Probe.HELD
             self._changed()
 
-    def asked(self, *, well: bool, reason: str) -> None:
+    def health_was(self, *, well: bool, reason: str) -> None:
         """Note how the service says it is; one that was not well `ILL_TIMES` in a row is left alone."""
         self._ill = 0 if well else self._ill + 1
         if self._ill >= ILL_TIMES:
@@ -215,21 +223,20 @@ class Breaker:
             return
         if self.state == "closed":
             self._enter("open", health.reason)
-        if not self._ours:
+        if self.state == "open":
             self._due = _soon(max(health.probe_in or 0.0, 0.0))
 
     def look(self) -> None:
         """Ask for the probe when it is due."""
         due = self._due if self._used else self._due + STRANGERS_WAIT_SECONDS
-        if self.state == "closed" or self._ours or self._asked or time.monotonic() < due:
+        if self.state == "closed" or self._probe is not Probe.NONE or time.monotonic() < due:
             return
-        self._asked = True
+        self._probe = Probe.REQUESTED
         self._tell(lambda: handler_health.take_probe(self._kind), self._taken)
 
     def _taken(self, ours: bool) -> None:
-        self._asked = False
+        self._probe = Probe.HELD if ours else Probe.NONE
         if ours:
-            self._ours, self._spent = True, False
             self._enter("half_open", "")
         else:
             self._due = _soon(handler_health.FIRST_PROBE.total_seconds())
@@ -249,8 +256,8 @@ class Breaker:
         metrics.handler_breaker_transitions.labels(kind=self._kind, to=state).inc()
         self.state = state
         self._failures = 0
-        if state != "half_open":
-            self._ours = self._spent = False
+        if self._probe is not Probe.REQUESTED and state != "half_open":
+            self._probe = Probe.NONE
 
     def _flag(self, misconfigured: str) -> None:
         self._flagged = misconfigured

@@ -43,7 +43,7 @@ class Breakers:
     @property
     def left_out(self) -> list[str]:
         """Kinds not to claim now."""
-        return [kind for kind, breaker in self._breakers.items() if breaker.is_shut]
+        return [kind for kind, breaker in self._breakers.items() if breaker.leaves_out]
 
     def look(self) -> None:
         """Ask for the probes that are due; called about once a second."""

@@ -22,7 +22,7 @@ from support.jobs import insert
 from support.ports import free_port
 from support.queries import value
 
-WITHIN = 20.0
+WITHIN = 30.0
 
 
 @pytest.fixture(autouse=True)

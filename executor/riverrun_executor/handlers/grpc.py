@@ -123,7 +123,7 @@ class GrpcHandler:
 
     async def check(self) -> None:
         """Ask the service how it is."""
-        self._breaker.asked(well=await self._is_well(), reason=NOT_WELL)
+        self._breaker.health_was(well=await self._is_well(), reason=NOT_WELL)
 
     async def _is_well(self) -> bool:
         try:

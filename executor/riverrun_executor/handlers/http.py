@@ -216,7 +216,7 @@ class HttpHandler:
     async def check(self) -> None:
         """Ask the service how it is, if it can be asked."""
         if self._service.has_health:
-            self._breaker.asked(well=await self._service.is_well(), reason=self._service.not_well)
+            self._breaker.health_was(well=await self._service.is_well(), reason=self._service.not_well)
 
     def _count(self, code: str, started: float) -> None:
         counter = self._requests.get(code)
