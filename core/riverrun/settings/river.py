@@ -72,7 +72,7 @@ class RiverSettings(Section):
         timedelta(minutes=1), ge=timedelta(milliseconds=1), description="of a handler that names none; -1: no limit"
     )
     poll_interval: Duration = Field(
-        SECOND, ge=timedelta(milliseconds=50), description="how often an idle executor looks for jobs"
+        SECOND, ge=timedelta(milliseconds=50), description="how often an idle executor polls for jobs"
     )
     durable_finalize: bool = Field(
         True, description="false: faster, but a crash of PostgreSQL may run the jobs of the last moments again"
