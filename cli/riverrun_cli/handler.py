@@ -173,7 +173,10 @@ def rotate_secret(access: Access, /, *, kind: str, keep: float, output: str) -> 
 @output_option
 @with_database
 def test(access: Access, /, *, kind: str, args: str, queue: str, wait: float, output: str) -> None:
-    """Run one job of KIND, with a single attempt, and show how it ended; exit code 8 when it did not complete."""
+    """Run one job of KIND, with a single attempt, and show how it ended.
+
+    Exit code 8 when it did not complete, 7 when it has not ended within --wait.
+    """
     from riverrun import trial  # noqa: PLC0415
     from riverrun.errors import Conflict  # noqa: PLC0415
     from riverrun.job import JobState  # noqa: PLC0415
@@ -191,7 +194,9 @@ def test(access: Access, /, *, kind: str, args: str, queue: str, wait: float, ou
     error = job.errors[-1].error if job.errors else None
     found = {"id": job.id, "state": str(job.state), "output": job.metadata.get("output"), "error": error}
     write_record(found, output=output, identity="id")
-    if job.finalized_at is not None and job.state != JobState.COMPLETED:
+    if job.finalized_at is None:
+        raise TimeoutError(say(f"job {job.id} has not ended within {wait:g} s; `queuectl job get {job.id}` shows it"))
+    if job.state != JobState.COMPLETED:
         click.get_current_context().exit(NOT_COMPLETED)
 
 

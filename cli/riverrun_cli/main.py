@@ -1,8 +1,8 @@
 """``queuectl``: one command for everything; each subcommand is imported only when it is called.
 
 Exit codes: 0 done · 1 error · 2 usage or configuration · 3 not found · 4 refused: invalid, or the present state forbids
-it · 5 not authorised · 6 database or server unavailable · 7 timeout · 8 the attempt did not complete · 9 the bulk
-operation was aborted or has failed · 10 `doctor` found problems, or `audit verify` a change · 130 interrupted.
+it · 6 database or server unavailable · 7 timeout · 8 the attempt did not complete · 9 the bulk operation was aborted
+or has failed · 10 `doctor` found problems, or `audit verify` a change · 130 interrupted.
 """
 
 from __future__ import annotations

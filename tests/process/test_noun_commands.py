@@ -254,11 +254,13 @@ def test_a_trial_of_a_handler_is_refused_while_it_is_paused_and_waits_for_an_exe
 
     refused = queuectl("handler", "test", "fax", '{"to": "a"}')
     queuectl("handler", "resume", "fax")
-    tried = queuectl.json("handler", "test", "fax", '{"to": "a"}', "--wait", "0")
+    waiting = queuectl("handler", "test", "fax", '{"to": "a"}', "--wait", "0", "-o", "json")
 
     assert paused["state"] == "paused"
     assert (refused.returncode, "resume it first" in refused.stderr) == (4, True)
+    tried = json.loads(waiting.stdout)
     assert (tried["state"], tried["error"]) == ("available", None)
+    assert (waiting.returncode, f"job {tried['id']} has not ended within 0 s" in waiting.stderr) == (7, True)
     (job,) = queuectl.json("job", "list")
     assert (job["kind"], job["max_attempts"]) == ("fax", 1)
 
