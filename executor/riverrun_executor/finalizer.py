@@ -29,6 +29,7 @@ from riverrun.telemetry import metrics
 from riverrun.transition import Finalization, decide, with_notes
 from riverrun.waiting import happened
 from riverrun_executor.ending import Ending
+from riverrun_executor.refused import VALUE_ERRORS, RefusedEndings, is_about_a_row
 from riverrun_executor.slots import Slots
 
 log = logging.getLogger(__name__)
@@ -56,8 +57,11 @@ REASON = "endings wait"
 SESSION = {**attempts.PLANS, "lock_timeout": f"{LOCK_SECONDS:g}s"}
 NOT_DURABLE = {"synchronous_commit": "off"}
 
-# Errors of the values, not of the server: trying the same batch again would fail for ever.
-_DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+LOCKED, REFUSED = "running", "refused"
+"""Stand for the state of a job whose row somebody holds, and of one whose ending the database does not take for now."""
+
+UNSETTLED = (LOCKED, REFUSED)
+
 UNSTORABLE = {
     "meaning": "PostgreSQL cannot store what the handler left; the attempt counts as failed",
     "do": "correct the handler's output",
@@ -103,6 +107,7 @@ class Finalizer:
         self._backoff_of = backoff_of
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._endings: dict[int, Ending] = {}
+        self._refused = RefusedEndings(self._keep)
         self._loop = asyncio.get_running_loop()
         self._late: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
@@ -112,14 +117,18 @@ class Finalizer:
     @property
     def held(self) -> Sequence[ClaimedJob]:
         """The jobs whose endings are not written yet."""
-        return [ending.job for ending in self._endings.values()]
+        return [ending.job for ending in (*self._endings.values(), *self._refused.endings)]
 
     def add(self, ending: Ending) -> None:
         """Take an ending; it will be written."""
-        if (older := self._endings.pop(ending.job.id, None)) is not None:
+        older = self._endings.pop(ending.job.id, None) or self._refused.forget(ending.job.id)
+        if older is not None:
             self._superseded(older)  # the job was claimed again, so there is nothing left for it to write
+        self._keep(ending)
+
+    def _keep(self, ending: Ending) -> None:
         self._endings[ending.job.id] = ending
-        self._slots.unwritten = len(self._endings)
+        self._slots.unwritten = self._unwritten
         self._empty.clear()
         self._wake.set()
         if self._late is None:
@@ -128,7 +137,11 @@ class Finalizer:
     async def drain(self, limit: timedelta) -> int:
         """Wait until everything is written, at most ``limit``; return how many endings are left."""
         await happened(self._empty, within=limit.total_seconds())
-        return len(self._endings)
+        return self._unwritten
+
+    @property
+    def _unwritten(self) -> int:
+        return len(self._endings) + len(self._refused.endings)
 
     async def run(self) -> None:
         """Write until cancelled, through any number of lost connections."""
@@ -146,7 +159,7 @@ class Finalizer:
                 metrics.db_errors.labels(kind="finalize").inc()
                 log.warning(
                     "finalize_failed",
-                    extra={"waiting": len(self._endings), "error": first_line(error), "retry_in": seconds},
+                    extra={"waiting": self._unwritten, "error": first_line(error), "retry_in": seconds},
                 )
                 await asyncio.sleep(seconds)
 
@@ -168,17 +181,34 @@ class Finalizer:
     async def _write(self, conn: AsyncConnection[Any], batch: Sequence[Ending]) -> dict[int, str]:
         """Write ``batch`` and return the state of each job that was still ours, by id.
 
-        A value that the database refuses must not take its neighbours down: the batch is halved until the one culprit
-        is alone, and that one is written without what it wanted to store.
+        An ending that the database refuses must not take its neighbours down: the batch is halved until the one culprit
+        is alone.
         """
         try:
             return await self._write_all(conn, batch)
-        except _DATA_ERRORS as error:
+        except psycopg.Error as error:
+            if not is_about_a_row(error, conn):
+                raise
             if len(batch) == 1:
-                log.exception("ending_refused", extra={**job_fields(batch[0].job, self._server_id), **UNSTORABLE})
-                return await self._write_all(conn, [_stripped(batch[0], first_line(error))])
+                return await self._write_refused(conn, batch[0], error)
             half = len(batch) // 2
             return {**await self._write(conn, batch[:half]), **await self._write(conn, batch[half:])}
+
+    async def _write_refused(self, conn: AsyncConnection[Any], ending: Ending, error: psycopg.Error) -> dict[int, str]:
+        """Write an ending without what it wanted to store, if that was refused; else leave it for later."""
+        said = first_line(error)  # the other lines may have the row, and with it the arguments
+        if isinstance(error, VALUE_ERRORS):
+            try:
+                states = await self._write_all(conn, [_stripped(ending, said)])
+            except psycopg.Error as again:
+                if not is_about_a_row(again, conn):
+                    raise
+            else:
+                fields = {**job_fields(ending.job, self._server_id), **UNSTORABLE}
+                log.error("ending_refused", extra={**fields, "error": said})
+                return states
+        log.error("ending_put_off", extra={**job_fields(ending.job, self._server_id), "error": said})
+        return {ending.job.id: REFUSED}
 
     async def _write_all(self, conn: AsyncConnection[Any], batch: Sequence[Ending]) -> dict[int, str]:
         plain: list[ClaimedJob] = []
@@ -223,12 +253,25 @@ class Finalizer:
         left = [
             (job, final.metadata_patch_json)
             for job, final in wanted
-            if final.metadata_patch_json is not None and states.get(job.id) != "running"
+            if final.metadata_patch_json is not None and states.get(job.id) != LOCKED
         ]
-        if left:
+        locked = await self._leave(conn, left) if left else set()
+        return states | dict.fromkeys(locked, LOCKED)
+
+    async def _leave(self, conn: AsyncConnection[Any], left: Sequence[tuple[ClaimedJob, str]]) -> set[int]:
+        """Keep what attempts have left with jobs that others have ended; return those whose rows are locked now."""
+        try:
             size = sum(len(patch) for _, patch in left)
-            await self._ask(conn, attempts.leave(left, self._incarnation), carries=size)
-        return states
+            return await self._ask(conn, attempts.leave(left, self._incarnation), carries=size)
+        except psycopg.Error as error:
+            if not is_about_a_row(error, conn):
+                raise
+            if len(left) == 1:
+                fields = {**job_fields(left[0][0], self._server_id), **UNSTORABLE}
+                log.error("ending_refused", extra={**fields, "error": first_line(error)})
+                return set()
+            half = len(left) // 2
+            return await self._leave(conn, left[:half]) | await self._leave(conn, left[half:])
 
     async def _ask(self, conn: AsyncConnection[Any], steps: Steps[T], *, carries: int = 0) -> T:
         """Run an operation that carries so many bytes, give or take; break the connection when it stays silent."""
@@ -236,27 +279,39 @@ class Finalizer:
             return await self._statements.run(conn, steps)
 
     def _settle(self, batch: Sequence[Ending], states: dict[int, str]) -> bool:
-        """Forget what is written, keep what is locked, say what was no longer ours; return whether any was settled."""
+        """Forget what is written, keep what is locked or refused, say what was no longer ours.
+
+        Returns:
+            Whether there was anything but locked rows.
+        """
         locked = 0
         for ending in batch:
             state = states.get(ending.job.id)
             current = self._endings.get(ending.job.id) is ending
             if current:
                 del self._endings[ending.job.id]
-            if state is None:
-                self._superseded(ending)
-            elif state != "running":
-                self._written(ending, state)
+            if state is None or state not in UNSETTLED:
+                self._settled(ending, state)
+            elif current and state == REFUSED:
+                self._refused.add(ending)
             elif current:
                 self._endings[ending.job.id] = ending  # behind the others
                 locked += 1
-        self._slots.written(self._slots.unwritten - len(self._endings))
+        self._slots.written(self._slots.unwritten - self._unwritten)
         if locked < len(batch):
             self._catch_up()
         if not self._endings:
             self._wake.clear()
-            self._empty.set()
+            if not self._refused.endings:
+                self._empty.set()
         return locked < len(batch)
+
+    def _settled(self, ending: Ending, state: str | None) -> None:
+        self._refused.forget(ending.job.id)
+        if state is None:
+            self._superseded(ending)
+        else:
+            self._written(ending, state)
 
     def _superseded(self, ending: Ending) -> None:
         metrics.attempts_superseded.labels(queue=ending.job.queue).inc()

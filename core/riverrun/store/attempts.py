@@ -153,9 +153,13 @@ def own_end(endings: Sequence[tuple[ClaimedJob, Finalization]], incarnation: str
     return {row[0]: row[1] for row in rows}
 
 
-def leave(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[None]:
-    """Merge metadata (JSON text) into jobs that somebody else finalized while these attempts ran."""
-    yield Query("job_leave", _patches(patches, incarnation))
+def leave(patches: Sequence[tuple[ClaimedJob, str]], incarnation: str) -> Steps[set[int]]:
+    """Merge metadata (JSON text) into jobs that somebody else finalized while these attempts ran.
+
+    Return the ids of those that are still to be written, because somebody holds their rows just now.
+    """
+    rows = yield Query("job_leave", _patches(patches, incarnation))
+    return {row[0] for row in rows}
 
 
 def refresh(jobs: Sequence[ClaimedJob], incarnation: str, *, older_than: timedelta) -> Steps[None]:
