@@ -9,6 +9,7 @@ from psycopg.errors import LockNotAvailable, QueryCanceled, UniqueViolation
 
 from riverrun.store import promote
 from riverrun.store.leader import Pulse
+from riverrun.store.promote import Promotion
 from riverrun_scheduler.batch import Batch
 from riverrun_scheduler.river_leader import RiverLeadership
 from riverrun_scheduler.term import Term
@@ -34,13 +35,22 @@ class Promoter:
         if not due or not self._river.ours or pulse is self._finished:
             return False
         size = self._batch.size
-        with self._batch.attempt():
-            done = await self._term.run(promote.promote(self._term.generation, batch=size))
+        done = await self._promote(size)
+        exhausted = done.promoted + len(done.contested) < size
+        self._term.due.promoted(pulse, done, exhausted=exhausted)
         await self._promote_contested(done.contested[:MOST_CONTESTED])
-        if done.promoted + len(done.contested) >= size:
-            return True
-        self._finished = pulse
-        return False
+        if exhausted:
+            self._finished = pulse
+        return not exhausted
+
+    async def _promote(self, size: int) -> Promotion:
+        try:
+            with self._batch.attempt():
+                steps = promote.promote(self._term.generation, batch=size, after=self._term.due.after)
+                return await self._term.run(steps)
+        except QueryCanceled:
+            self._term.due.gave_up()
+            raise
 
     async def _promote_contested(self, job_ids: Sequence[int]) -> None:
         """Promote jobs that take up their unique key, until one has to wait for another transaction."""

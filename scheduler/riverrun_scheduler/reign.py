@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Protocol
 
 import psycopg
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from riverrun.database.connect import first_line
 from riverrun.role import RoleContext
@@ -40,6 +40,12 @@ SHORTEST_REST, REST_AFTER_ERROR = 0.1, 5.0
 LOCKED = {
     "meaning": "somebody has locked a table of the queue; what the leader does waits, and it stays the leader",
     "do": "find who holds the lock (pg_locks) and let that session end",
+}
+
+
+SLOW = {
+    "meaning": "a look at the tables took too long; what the leader does was held up, and the next looks are shorter",
+    "do": "`queuectl doctor` says whether an old transaction keeps VACUUM from removing dead rows; let it end",
 }
 
 
@@ -77,7 +83,7 @@ class Reign:
             self._reindexer,
         )
         self._resting: dict[Service, float] = {}
-        self._locked_out = False
+        self._holds_out = False
 
     async def run(self) -> None:
         """Reign until the process shall drain or the term is over.
@@ -91,10 +97,10 @@ class Reign:
             reread(self._context)
             try:
                 pulse = await self._term.pulse()
-            except LockNotAvailable as error:
+            except (LockNotAvailable, QueryCanceled) as error:
                 await self._hold_out(error)
             else:
-                self._locked_out = False
+                self._holds_out = False
                 await self._work(pulse)
 
     async def end(self) -> None:
@@ -119,11 +125,13 @@ class Reign:
         """Whether a pulse is due or the process shall drain."""
         return self._term.until_pulse <= 0 or self._leaving.is_set()
 
-    async def _hold_out(self, error: LockNotAvailable) -> None:
-        """Stay the leader; the next pulse waits for the lock again."""
-        if not self._locked_out:
+    async def _hold_out(self, error: LockNotAvailable | QueryCanceled) -> None:
+        """Stay the leader; the next pulse waits for the lock again, or looks at less."""
+        if isinstance(error, QueryCanceled):
+            log.warning("leader_slowed_down", extra={"error": first_line(error), **SLOW})
+        elif not self._holds_out:
             log.warning("leader_locked_out", extra={"error": first_line(error), **LOCKED})
-        self._locked_out = True
+        self._holds_out = True
         await self._term.beat()
 
     async def _work(self, pulse: Pulse) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from psycopg.errors import QueryCanceled
+
 from riverrun.database.statements import Steps
 from riverrun.role import RoleContext
 from riverrun.settings.schema import Settings
@@ -19,6 +21,7 @@ from riverrun.store import leader
 from riverrun.store.leader import Pulse
 from riverrun.store.river_leader import FAMILY
 from riverrun_scheduler.clock import DatabaseClock
+from riverrun_scheduler.due import Due
 from riverrun_scheduler.session import Session
 
 T = TypeVar("T")
@@ -37,6 +40,7 @@ class Term:
     Attributes:
         generation: Its number; rises with every term of any scheduler.
         hosts: When the lock of each host was last seen held, before this term or in it.
+        due: Where to begin to look for due jobs.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Term:
         self.generation = generation
         self._clock = clock or DatabaseClock()
         self.hosts = {} if hosts is None else hosts
+        self.due = Due(monotonic)
         self._session = session
         self._context = context
         self._monotonic = monotonic
@@ -96,13 +101,19 @@ class Term:
 
         Raises:
             LockNotAvailable: Somebody has locked a table that it looks at; the term goes on while there is a `beat`.
+            QueryCanceled: It took too long; likewise, and the next one looks at less.
             TermOver: Another scheduler leads, or there was no answer in time.
         """
         sent = self._monotonic()
-        pulse = await self.run(leader.pulse(self.generation))
+        try:
+            pulse = await self.run(leader.pulse(self.generation, self.due.aim()))
+        except QueryCanceled:
+            self.due.gave_up()
+            raise
         if pulse is None:
             raise TermOver("another scheduler leads")
         self._confirmed(sent)
+        self.due.looked(pulse)
         self.hosts.update(dict.fromkeys(pulse.hosts, sent))
         self._clock.read(pulse.now)
         return replace(pulse, settled=min(pulse.settled, self._session.age, self._clock.steady_for))

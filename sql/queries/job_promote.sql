@@ -1,7 +1,8 @@
 -- job_promote.sql
 -- Make jobs available whose time has come, earliest first, and wake the executors of their queues.
---   in:    generation, the leader's term · batch, how many to look at
---   out:   promoted, how many became available · contested, ids of due jobs that take up a unique key by becoming
+--   in:    generation, the leader's term · batch, how many to look at · where to begin (parts/due_after.sql)
+--   out:   promoted, how many became available · reached_at and reached_id, the place of the last one that was looked
+--          at, NULL without one · contested, ids of due jobs that take up a unique key by becoming
 --          available and so may collide with another job; they are left to job_promote_contested.sql
 --   locks: rows that somebody else holds are skipped, never waited for, so their order does not matter
 --   index: riverrun_job_due_index, river_job_pkey; the ids go through an array because a join may be planned as a hash
@@ -11,6 +12,7 @@
 WITH due AS MATERIALIZED (
     SELECT
         id,
+        scheduled_at,
         unique_key IS NOT NULL
             AND unique_states IS NOT NULL
             AND river_job_state_in_bitmask(unique_states, 'available')
@@ -18,10 +20,18 @@ WITH due AS MATERIALIZED (
     FROM river_job
     WHERE state IN ('retryable', 'scheduled')
         AND scheduled_at <= now()
+        AND
+            \ir parts/due_after.sql
         AND EXISTS (SELECT FROM riverrun_leader WHERE generation = %(generation)s::bigint)
     ORDER BY scheduled_at, id
     LIMIT %(batch)s::int
     FOR UPDATE SKIP LOCKED
+),
+reached AS (
+    SELECT scheduled_at, id
+    FROM due
+    ORDER BY scheduled_at DESC, id DESC
+    LIMIT 1
 ),
 promoted AS (
     UPDATE river_job AS job
@@ -38,4 +48,6 @@ woken AS (
 SELECT
     (SELECT count(*) FROM promoted) AS promoted,
     ARRAY(SELECT id FROM due WHERE contested ORDER BY id) AS contested,
+    (SELECT greatest(scheduled_at, 'epoch') FROM reached) AS reached_at,
+    (SELECT id FROM reached) AS reached_id,
     (SELECT count(*) FROM woken) AS queues_woken

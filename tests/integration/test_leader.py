@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from psycopg.rows import TupleRow
 from riverrun.database import migrate
 from riverrun.database.statements import Statements
 from riverrun.errors import ConfigError, SchemaError
-from riverrun.store import leader
+from riverrun.store import leader, promote
 from riverrun_scheduler.__main__ import main
 from riverrun_scheduler.leader import Leader
 from riverrun_scheduler.reign import Reign
@@ -126,6 +127,53 @@ async def test_a_leader_outlasts_a_lock_on_the_jobs_and_hands_over_in_the_middle
             await eventually(lambda: value(conn, "SELECT backend_pid IS NULL FROM riverrun_leader"), within=3)
 
     assert "election_interrupted" not in caplog.messages
+
+
+SLOW_BEGINNING = """
+ALTER TABLE river_job RENAME TO job_row;
+CREATE FUNCTION passed(scheduled_at timestamptz) RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(3) WHERE scheduled_at < '2020-01-01';
+    RETURN scheduled_at > '2020-01-01';
+END $$;
+CREATE VIEW river_job AS SELECT * FROM job_row WHERE passed(scheduled_at);
+"""
+"""Stands for an index that begins with millions of entries of dead rows: no look from there comes to its end."""
+
+
+async def test_a_leader_that_cannot_look_at_all_due_jobs_in_time_stays_the_leader_and_promotes_those_that_come_due(
+    conn: Connection, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await insert(conn, state="scheduled", scheduled_at="2019-01-01")
+    await conn.execute(SLOW_BEGINNING.encode())
+    often = {"often": {"task_type": "report", "every": "1s"}}
+
+    async with running_scheduler(settings_for(database, schedules=often)):
+        await insert(conn, state="scheduled", scheduled_at=ago("10 minutes"))
+        await insert(conn, state="scheduled", scheduled_at=ago("-5 seconds"))
+
+        waiting = "SELECT count(*) FROM job_row WHERE state = 'scheduled' AND scheduled_at > '2020-01-01'"
+        await eventually(lambda: value(conn, f"SELECT ({waiting}) = 0"), within=12)
+        await eventually(lambda: value(conn, "SELECT count(*) > 1 FROM riverrun_schedule_tick"), within=5)
+
+    assert await value(conn, GENERATION) == 1
+    assert "leader_slowed_down" in caplog.messages
+
+
+@pytest.mark.parametrize("never", ["infinity", "-infinity", "20000-01-01", "4000-01-01 BC"])
+async def test_a_job_that_is_due_beyond_all_calendars_stops_no_leader(
+    conn: Connection, database: str, never: str
+) -> None:
+    query = "INSERT INTO river_job (kind, args, state, scheduled_at) VALUES ('a', '{}', 'scheduled', %s)"
+    await conn.execute(query.encode(), (never,))
+
+    async with term_of(settings_for(database)) as term:
+        pulse = await term.pulse()
+        promoted = await term.run(promote.promote(term.generation, batch=10))
+
+    assert pulse.soonest_due is not None
+    assert abs(pulse.soonest_due - pulse.now) == timedelta(days=1)
+    assert promoted.promoted == (pulse.soonest_due < pulse.now)
 
 
 async def test_a_follower_takes_over_when_the_leaders_session_is_ended(conn: Connection, database: str) -> None:

@@ -7,11 +7,12 @@ while the generation is its own: with the session the lock ends, and with the ne
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from riverrun.database.statements import Query, Steps
 from riverrun.store.leases import HOST_LOCK_CLASS
+from riverrun.store.promote import EVERYWHERE, DueAfter
 
 LOCK_CLASS = 0x52766C64
 """First half of the advisory lock's key; the second is made from the schema's name."""
@@ -41,11 +42,12 @@ class Pulse:
     Attributes:
         now: The database's clock, by which everything is due.
         settled: How long the database server has been there.
-        soonest_due: When the next waiting job is due; ``None`` when none waits.
+        soonest_due: When the next waiting job is due, or a day from now; ``None`` when none was found.
         leases_expired: Whether the lease of some executor ran out.
         hosts: Keys of the locks that supervisors hold, each until its session ends.
         schedules: Changes whenever a schedule is made, changed or deleted.
         river_leader: Who holds River's own leader row, if anybody.
+        seconds: How long the database took to find all this out.
     """
 
     now: datetime
@@ -55,6 +57,7 @@ class Pulse:
     hosts: Collection[int]
     schedules: int
     river_leader: str | None
+    seconds: float
 
 
 def elect(server_id: str) -> Steps[Election]:
@@ -65,9 +68,14 @@ def elect(server_id: str) -> Steps[Election]:
     return Election(*row)
 
 
-def pulse(generation: int) -> Steps[Pulse | None]:
-    """Show that the leader lives and return what is new; ``None`` when its term is over."""
-    rows = yield Query("leader_pulse", {"generation": generation, "host_class": HOST_LOCK_CLASS})
+def pulse(generation: int, after: DueAfter = EVERYWHERE) -> Steps[Pulse | None]:
+    """Show that the leader lives and return what is new; ``None`` when its term is over.
+
+    Args:
+        generation: The leader's term.
+        after: Where to begin to look for the job that is due next.
+    """
+    rows = yield Query("leader_pulse", {"generation": generation, "host_class": HOST_LOCK_CLASS, **asdict(after)})
     return Pulse(*rows[0]) if rows else None
 
 
