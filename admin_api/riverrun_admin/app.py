@@ -6,15 +6,14 @@ observe ── every exception becomes a problem ── door ── answer once 
 from __future__ import annotations
 
 import logging
-import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from riverrun.telemetry import metrics
 from riverrun_admin.auditing import note_refused, record_changes
+from riverrun_admin.callers import name_request, request_id_of
 from riverrun_admin.forms import bulk as bulk_forms
 from riverrun_admin.forms import change as change_forms
 from riverrun_admin.forms import handler as handler_forms
@@ -55,8 +54,6 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_REQUEST_ID = web.RequestKey("_REQUEST_ID", str)
-_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _COMPRESSED = frozenset({"text/html", "text/css", "text/javascript", "image/svg+xml"})
 """What browsers load. Nothing of it is secret to who may send a request along with the reader's cookie: nobody else."""
@@ -103,8 +100,7 @@ def build(parts: Services) -> web.Application:
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Count and time a request, and name it."""
     started = time.monotonic()
-    given = request.headers.get("X-Request-Id", "")
-    request[_REQUEST_ID] = request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+    request_id = name_request(request)
     response = await handler(request)
     if isinstance(response, web.Response) and response.content_type in _COMPRESSED:
         response.enable_compression()
@@ -130,7 +126,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def _put_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Put the headers on a response that every one has; also on one that is a stream."""
-    response.headers["X-Request-Id"] = request[_REQUEST_ID]
+    response.headers["X-Request-Id"] = request_id_of(request)
     response.headers.update(_HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Vary", "Accept, Accept-Encoding, Accept-Language, Cookie")
@@ -147,7 +143,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         problem = problem.said_in(language_of(request))
         if prefers_html(request):
             return login_page(request) if problem.status == 401 else await refused_page(request, problem)
-        return problem.response(request[_REQUEST_ID])
+        return problem.response(request_id_of(request))
 
 
 @web.middleware

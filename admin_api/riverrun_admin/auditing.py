@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
 from aiohttp import web
 
 from riverrun.access import Role
+from riverrun.job import decode_json
 from riverrun.store import audit
 from riverrun.store.audit import Change
 from riverrun_admin.body import read_body
-from riverrun_admin.callers import address_of, caller_of
+from riverrun_admin.callers import address_of, caller_of, request_id_of
 from riverrun_admin.door import shows_token
 from riverrun_admin.form_fields import MOST_FIELDS
 from riverrun_admin.problems import Problem
@@ -87,12 +87,11 @@ def _is_known(request: web.Request) -> bool:
 
 def _change(request: web.Request, body: bytes) -> Change:
     caller, noted = caller_of(request), dict(request.get(_NOTES, {}))
-    said = services(request).mask.value(_said(request, body))
-    fields = said if isinstance(said, Mapping) else {}
+    fields = services(request).mask.fields(_said(request, body))
     details = {
         "role": caller.role,
         "address": address_of(request, services(request).settings.admin),
-        "request_id": request.headers.get("X-Request-Id", ""),
+        "request_id": request_id_of(request),
         "result": "ok",
         "after": fields,
     }
@@ -101,13 +100,17 @@ def _change(request: web.Request, body: bytes) -> Change:
     return Change(noted.pop("actor", caller.actor), action, target, {**details, **noted})
 
 
-def _said(request: web.Request, body: bytes) -> object:
-    """Return what the request says, as far as it is small enough to be kept."""
+def _said(request: web.Request, body: bytes) -> Mapping[str, object]:
+    """Return what the request says, as far as it is small enough to be kept and can be read."""
     if len(body) > LARGEST_KEPT:
         return {"cut": f"{len(body)} bytes"}
-    if request.content_type == "application/json" and body:
-        return orjson.loads(body)
-    return {**request.query, **dict(parse_qsl(body.decode(errors="replace"), max_num_fields=MOST_FIELDS))}
+    if request.content_type != "application/json" or not body:
+        return {**request.query, **dict(parse_qsl(body.decode(errors="replace"), max_num_fields=MOST_FIELDS))}
+    try:
+        said = decode_json(body)
+    except ValueError:  # a route that needs no body has not looked at it
+        said = None
+    return said if isinstance(said, Mapping) else {**request.query, "cut": f"{len(body)} bytes, no JSON object"}
 
 
 def _target(fields: Mapping[str, object]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +46,8 @@ class Caller:
 LOCAL = Caller("local", Role.ADMIN, "local")
 NOBODY = Caller("nobody", Role.PUBLIC, "nobody")
 _CALLER = web.RequestKey("_CALLER", Caller)
+_REQUEST_ID = web.RequestKey("_REQUEST_ID", str)
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def remember(request: web.Request, caller: Caller) -> None:
@@ -54,6 +58,18 @@ def remember(request: web.Request, caller: Caller) -> None:
 def caller_of(request: web.Request) -> Caller:
     """Return who sent ``request``."""
     return request[_CALLER]
+
+
+def name_request(request: web.Request) -> str:
+    """Give ``request`` an id, its own if it came with one that is fit for logs, and return it."""
+    given = request.headers.get("X-Request-Id", "")
+    request[_REQUEST_ID] = request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+    return request_id
+
+
+def request_id_of(request: web.Request) -> str:
+    """Return the id by which ``request`` is known to its sender, to logs and to the record of changes."""
+    return request[_REQUEST_ID]
 
 
 def is_known(request: web.Request) -> bool:

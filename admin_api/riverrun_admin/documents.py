@@ -10,7 +10,7 @@ from typing import Any, cast
 import orjson
 from aiohttp import web
 
-from riverrun.job import AttemptError, Job
+from riverrun.job import AttemptError, Job, decode_json
 from riverrun.store.audit import Entry
 from riverrun.store.bulk_operations import Bulk
 from riverrun.store.jobs import EnqueueResult
@@ -253,7 +253,7 @@ def token_document(token: Token) -> answers.Token:
 
 def entry_document(entry: Entry) -> dict[str, object]:
     """Return a recorded change; its hash is made of the hash before it and of ``text``, byte for byte."""
-    return {**orjson.loads(entry.text), "text": entry.text, "hash": entry.hash.hex()}
+    return {**safe(decode_json(entry.text)), "text": entry.text, "hash": entry.hash.hex()}
 
 
 def _error(error: AttemptError) -> answers.AttemptFailure:

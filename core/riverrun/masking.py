@@ -83,11 +83,19 @@ class Mask:
             case _:
                 return value
 
+    def fields(self, said: Mapping[str, object]) -> dict[str, object]:
+        """Return the fields of a request with what is hidden replaced, also within a text that is a JSON object."""
+        return {name: HIDDEN if self._hides(name) else self._field(value) for name, value in said.items()}
+
     def words(self, text: str) -> str:
         """Return text with what a pattern matches replaced."""
         for pattern in self._patterns:
             text = pattern.sub(HIDDEN, text)
         return text
+
+    def _field(self, value: object) -> object:
+        is_object = isinstance(value, str) and value.lstrip().startswith("{")
+        return self.json_text(str(value)) if is_object else self.value(value)
 
     def _hides(self, name: str) -> bool:
         plain = _plain(name)

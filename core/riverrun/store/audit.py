@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from riverrun.database.statements import Query, Steps
+from riverrun.job import decode_json
 from riverrun.sanitize import clean_json, clean_text
 
 WALKED = 500
@@ -139,7 +140,7 @@ def verify() -> Steps[Verdict]:
 
 
 def _fault(entry: Entry, last: Entry | None) -> str | None:
-    said = orjson.loads(entry.text)
+    said = decode_json(entry.text)
     columns = [entry.number, entry.at, entry.actor, entry.action, entry.target]
     said["at"] = datetime.fromisoformat(said["at"])
     if [said.get(name) for name in ("number", "at", "actor", "action", "target")] != columns:

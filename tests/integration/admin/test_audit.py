@@ -202,6 +202,57 @@ async def test_hidden_members_are_not_recorded(admin: Admin) -> None:
     assert "hunter2" not in json.dumps(entry)
 
 
+async def test_arguments_that_came_as_text_are_recorded_with_what_is_hidden_hidden(admin: Admin) -> None:
+    params = '{"n": 1.10, "password": "hunter2"}'
+    said = {"name": "nightly", "task_type": "ab", "task_params": params, "every_s": "60"}
+    await admin.post("/admin/schedule/create", {**said, "every_s": 60})
+    await admin.request("POST", "/admin/form/schedule", data={**said, "name": "hourly"}, headers={"Origin": admin.url})
+
+    found = await entries(admin)
+
+    assert [entry["after"]["task_params"] for entry in found] == ['{"n": 1.10, "password": "***"}'] * 2
+
+
+ODD: list[tuple[str, str, bytes, int]] = [
+    (
+        "POST", "/admin/schedule/create",
+        b'{"name": "odd", "task_type": "ab", "every_s": 60, "task_params": {"n": 1e400}}', 201,
+    ),
+    (
+        "POST", "/admin/schedule/create",
+        b'{"name": "odd", "task_type": "ab", "every_s": 60, "task_params": {"n": ' + b"7" * 400 + b"}}", 201,
+    ),
+    ("POST", "/admin/queue/pause?lenient=true", b'{"queue": "mail", "old": "\\ud800"}', 200),
+    ("DELETE", "/admin/handler/delete?task_type=ab", b"this is no JSON", 204),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), ODD)
+async def test_a_change_that_is_allowed_is_recorded_whatever_its_body_is(
+    admin: Admin, method: str, path: str, body: bytes, status: int
+) -> None:
+    await admin.post("/admin/handler/register", {"task_type": "ab", "handler_name": "ab", "handler_type": "local"})
+
+    answer = await admin.request(method, path, data=body, headers={"Content-Type": "application/json"})
+    newest = (await entries(admin))[0]
+    page = await admin.page("/admin/audit/list")
+    verdict = (await admin.get("/admin/audit/verify")).json
+
+    assert answer.status == status, answer.text
+    assert path.partition("?")[0] == "/admin/" + newest["action"].replace(".", "/")
+    assert newest["target"] in ("schedule:odd", "queue:mail", "handler:ab")
+    assert (page.status, verdict["intact"], verdict["entries"]) == (200, True, 2)
+
+
+async def test_a_request_that_brought_no_id_is_recorded_with_the_one_that_it_was_given(admin: Admin) -> None:
+    answer = await admin.post("/admin/queue/pause", {"queue": "mail"})
+    strange = await admin.post("/admin/queue/pause", {"queue": "mail"}, headers={"X-Request-Id": "<script>"})
+
+    found = await entries(admin)
+
+    assert [entry["request_id"] for entry in found] == [each.headers["X-Request-Id"] for each in (strange, answer)]
+
+
 async def test_changes_at_once_make_one_chain(admin: Admin, conn: Connection) -> None:
     await asyncio.gather(
         *(admin.post("/admin/queue/scale", {"queue": f"q{number}", "max_workers": 1}) for number in range(1, 30))
