@@ -44,7 +44,7 @@ _MOST_SNOOZES = 2**63 - 2
 
 
 class JobFacts(Protocol):
-    """What has to be known of a job to decide; `riverrun.job.Job` knows it."""
+    """What has to be known of a job to decide; `riverrun.claimed_job.ClaimedJob` knows it."""
 
     @property
     def attempt(self) -> int:
@@ -59,7 +59,7 @@ class JobFacts(Protocol):
         """Elements in ``errors`` before this attempt."""
 
     @property
-    def attempted_at(self) -> datetime | None:
+    def attempted_at(self) -> datetime:
         """When the attempt started."""
 
     @property
@@ -91,15 +91,12 @@ class Finalization:
         return self.state in FINALIZED
 
 
-def decide(
-    job: JobFacts, outcome: Outcome, *, now: datetime, rng: random.Random, backoff: Backoff = RIVER_BACKOFF
-) -> Finalization:
+def decide(job: JobFacts, outcome: Outcome, *, rng: random.Random, backoff: Backoff = RIVER_BACKOFF) -> Finalization:
     """Return what ``outcome`` changes in the row of ``job``.
 
     Args:
         job: The job as it was claimed.
         outcome: How its attempt ended. Texts may hold anything: they are cleaned and cut here.
-        now: Stands in for ``job.attempted_at`` in an error if that is missing.
         rng: Source of the jitter in retry delays.
         backoff: The retry policy of the job's handler.
     """
@@ -110,11 +107,11 @@ def decide(
         case Failed() if job.attempt < job.max_attempts:
             delay = _retry_delay(job, outcome.retry_in, rng=rng, backoff=backoff)
             state = JobState.AVAILABLE if delay <= SOON else JobState.RETRYABLE
-            return Finalization(state, job.attempt, _error_json(job, outcome.error, outcome.trace, now), delay)
+            return Finalization(state, job.attempt, _error_json(job, outcome.error, outcome.trace), delay)
         case Failed(error=error, trace=trace) | Discarded(error=error, trace=trace):
-            return Finalization(JobState.DISCARDED, job.attempt, _error_json(job, error, trace, now))
+            return Finalization(JobState.DISCARDED, job.attempt, _error_json(job, error, trace))
         case Cancelled(error=error, trace=trace):
-            error_json = _error_json(job, CANCEL_PREFIX + error, trace, now)
+            error_json = _error_json(job, CANCEL_PREFIX + error, trace)
             return Finalization(JobState.CANCELLED, job.attempt, error_json)
         case Snoozed(delay=delay):
             delay = max(_NOW, min(delay, MAX_DELAY))
@@ -160,7 +157,7 @@ def _given_back(job: JobFacts) -> int:
     return max(0, job.attempt - 1)
 
 
-def _error_json(job: JobFacts, error: str, trace: str, now: datetime) -> str:
+def _error_json(job: JobFacts, error: str, trace: str) -> str:
     """Return the element for ``errors``, in a form that can be stored."""
     message, stack = clean_text(error, MAX_ERROR_BYTES), clean_text(trace, MAX_TRACE_BYTES)
-    return AttemptError(at=job.attempted_at or now, attempt=job.attempt, error=message, trace=stack).to_json()
+    return AttemptError(at=job.attempted_at, attempt=job.attempt, error=message, trace=stack).to_json()

@@ -68,7 +68,7 @@ def test_a_stale_attempt_writes_nothing_whichever_part_of_its_fence_has_changed(
 
 def writes(job: ClaimedJob) -> dict[str, Steps[Any]]:
     """Return all that an attempt may write to its job."""
-    final = decide(job, Completed(), now=job.attempted_at, rng=random.Random(1))
+    final = decide(job, Completed(), rng=random.Random(1))
     return {
         "complete": attempts.complete([job], EXECUTOR),
         "finalize": attempts.finalize([(job, final)], EXECUTOR),

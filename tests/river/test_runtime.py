@@ -146,7 +146,7 @@ async def test_stuck_job_detection(
 def test_snooze_once_metadata_transition(before: str, after: int) -> None:
     job = claimed(metadata=before)
 
-    final = decide(job, Snoozed(timedelta(minutes=1)), now=job.attempted_at, rng=random.Random(7))
+    final = decide(job, Snoozed(timedelta(minutes=1)), rng=random.Random(7))
 
     assert (final.state, final.attempt, final.error_json) == ("scheduled", job.attempt - 1, None)
     assert json.loads(final.metadata_patch_json or "{}") == {"snoozes": after}

@@ -94,7 +94,7 @@ def _decided(found: callbacks.Attempt, outcome: Outcome) -> Steps[Finalization]:
     known = yield from registry.handlers([found.kind])
     backoff = known[0].registration.settings.backoff if known else None
     policy = RIVER_BACKOFF if backoff is None else backoff.policy
-    return decide(found, outcome, now=datetime.now(UTC), rng=_random, backoff=policy)
+    return decide(found, outcome, rng=_random, backoff=policy)
 
 
 def _outcome(said: CallbackBody) -> Outcome | None:

@@ -145,7 +145,7 @@ def _claim(kind: str, job_id: int | None) -> Steps[ClaimedJob]:
 
 def _finalize(context: Context, outcome: Outcome) -> Steps[Job]:
     job, backoff = context.job, load_handlers(())[context.job.kind].backoff
-    final = decide(job, outcome, now=job.attempted_at, rng=random.Random(), backoff=backoff)  # noqa: S311 - a test
+    final = decide(job, outcome, rng=random.Random(), backoff=backoff)  # noqa: S311 - a test
     notes = context.all_notes(completed=isinstance(outcome, Completed))
     yield from attempts.finalize([(job, with_notes(final, notes))], _me())
     return (yield from jobs.get(job.id))
