@@ -39,6 +39,7 @@ from riverrun_executor.handlers.isolated import IsolatedHandler
 from riverrun_executor.handlers.local import LocalHandler
 from riverrun_executor.handlers.services import Services
 from riverrun_executor.lease import Lease
+from riverrun_executor.outliving import Outliving
 from riverrun_executor.recovery import Recovery
 from riverrun_executor.runner import Runner
 from riverrun_executor.slots import Slots
@@ -78,7 +79,8 @@ class Executor:
         self._statements = Statements(settings.postgresql.schema_name)
         # A crash of an isolated executor is laid at the door of every job that it has not written to its end.
         self._slots = Slots(slots, most_unwritten=1) if context.isolated else Slots(slots)
-        self._left_behind = 0
+        self._share = slots
+        self._outliving = Outliving(self._fit)
         self._paused: list[str] = []
         self._services = Services(settings.handlers, self._services_changed)
         self._threads = ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="handler")
@@ -133,7 +135,7 @@ class Executor:
     @property
     def threads_left_behind(self) -> bool:
         """True when a plain function has outlived its attempt: the process must not wait for its thread."""
-        return self._left_behind > 0
+        return self._outliving.count > 0
 
     def running(self) -> Collection[int]:
         """Return the ids of the jobs that run."""
@@ -164,9 +166,9 @@ class Executor:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
         if self._context.isolated:
             return
-        shares = self._context.share_of(max_workers) if max_workers is not None else self._configured
-        self._slots.resize(shares - self._left_behind)
-        metrics.executor_slots.labels(queue=self._queue).set(shares)
+        self._share = self._context.share_of(max_workers) if max_workers is not None else self._configured
+        self._slots.resize(self._share - self._outliving.count)
+        metrics.executor_slots.labels(queue=self._queue).set(self._share)
         metrics.executor_busy.labels(queue=self._queue).set(self._slots.running)
 
     async def renew_own_lease(self, conn: AsyncConnection[Any]) -> None:
@@ -254,7 +256,7 @@ class Executor:
             server_id=settings.server_id,
             default_timeout=settings.river.job_timeout,
             may_start=lambda: self._lease.holds,
-            abandoned=self._left,
+            outliving=self._outliving,
             started=self._tell_running,
             room_came_free=lambda: self._claimer.room_came_free(),  # noqa: PLW0108 - made after this
             extensions=extensions(),
@@ -296,7 +298,7 @@ class Executor:
     def _transport(self, handler: Handler) -> Transport:
         if handler.isolated:
             return IsolatedHandler(handler, self._children)
-        return LocalHandler(handler, self._threads, self._left)
+        return LocalHandler(handler, self._threads, self._outliving)
 
     def _hello(self) -> Hello:
         settings = self._context.settings
@@ -340,12 +342,12 @@ class Executor:
         if self._feed.open:
             self._feed.add(ending, state)
 
-    def _left(self, left: bool) -> None:
-        """Keep the slot of an attempt whose handler goes on; when half are lost, let a new process take over."""
-        self._left_behind += 1 if left else -1
-        self._slots.resize(self._slots.capacity - (1 if left else -1))
-        metrics.executor_abandoned.labels(queue=self._queue).set(self._left_behind)
-        if self._left_behind * 2 >= self._configured and self._context.pipe.is_open:
+    def _fit(self) -> None:
+        """Keep the slots of attempts whose handlers go on; when half are lost, let a new process take over."""
+        lost = self._outliving.count
+        self._slots.resize(self._share - lost)
+        metrics.executor_abandoned.labels(queue=self._queue).set(lost)
+        if lost * 2 >= self._configured and self._context.pipe.is_open:
             if not self._context.draining.is_set():
-                log.error("slots_lost", extra={"queue": self._queue, "lost": self._left_behind, **LOST})
+                log.error("slots_lost", extra={"queue": self._queue, "lost": lost, **LOST})
             self._context.draining.set()

@@ -26,9 +26,6 @@ class Feed:
 
     Args:
         listeners: Functions of this process.
-
-    Attributes:
-        open: Whether anybody wants to hear; nothing is made of an ending otherwise.
     """
 
     def __init__(self, listeners: Sequence[Callable[[Event], object]]) -> None:
@@ -36,12 +33,15 @@ class Feed:
         self._subscribed = False
         self._events: list[Event] = []
         self._lost = False
-        self.open = bool(listeners)
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody wants to hear; nothing is made of an ending otherwise."""
+        return self._subscribed or bool(self._listeners)
 
     def subscribed(self, wanted: bool) -> None:
         """Note whether somebody subscribes elsewhere."""
         self._subscribed = wanted
-        self.open = wanted or bool(self._listeners)
 
     def add(self, ending: Ending, state: str) -> None:
         """Take the ending of an attempt that left its job in ``state``."""

@@ -110,6 +110,7 @@ class Finalizer:
         self._refused = RefusedEndings(self._keep)
         self._loop = asyncio.get_running_loop()
         self._late: asyncio.TimerHandle | None = None
+        self._behind = False
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -128,7 +129,7 @@ class Finalizer:
 
     def _keep(self, ending: Ending) -> None:
         self._endings[ending.job.id] = ending
-        self._slots.unwritten = self._unwritten
+        self._slots.unwritten_are(self._unwritten)
         self._empty.clear()
         self._wake.set()
         if self._late is None:
@@ -240,7 +241,7 @@ class Finalizer:
 
     def _decided(self, ending: Ending) -> Finalization:
         job, backoff = ending.job, self._backoff_of(ending.job.kind)
-        final = decide(job, ending.outcome, now=job.attempted_at, rng=self._random, backoff=backoff)
+        final = decide(job, ending.outcome, rng=self._random, backoff=backoff)
         return with_notes(final, ending.notes_json)
 
     async def _own_ends(self, conn: AsyncConnection[Any], missing: Sequence[Ending]) -> dict[int, str]:
@@ -297,7 +298,7 @@ class Finalizer:
             elif current:
                 self._endings[ending.job.id] = ending  # behind the others
                 locked += 1
-        self._slots.written(self._slots.unwritten - self._unwritten)
+        self._slots.unwritten_are(self._unwritten)
         if locked < len(batch):
             self._catch_up()
         if not self._endings:
@@ -319,17 +320,18 @@ class Finalizer:
 
     def _fall_behind(self) -> None:
         """Let nothing be claimed while nothing can be written: each job more would only have to run again."""
+        self._behind = True
         self._slots.hold(REASON)
         log.error("endings_wait", extra={"waiting": len(self._endings), "seconds": LATE_SECONDS})
 
     def _catch_up(self) -> None:
         if self._late is not None:
-            late = self._late.when() <= self._loop.time()
             self._late.cancel()
             self._late = None
-            if late:
-                self._slots.release(REASON)
-                log.warning("endings_written", extra={"waiting": len(self._endings)})
+        if self._behind:
+            self._behind = False
+            self._slots.release(REASON)
+            log.warning("endings_written", extra={"waiting": len(self._endings)})
         if self._endings:
             self._late = self._loop.call_later(LATE_SECONDS, self._fall_behind)
 

@@ -28,6 +28,7 @@ from riverrun.resources import opened
 from riverrun.settings.load import load
 from riverrun.settings.schema import Settings
 from riverrun_executor.handlers.local import LocalHandler
+from riverrun_executor.outliving import Outliving
 
 COMPLETED, UNUSABLE, NOT_FOUND, NOT_COMPLETED = 0, 2, 3, 8
 
@@ -43,7 +44,7 @@ async def attempt(handler: Handler, args_text: str, settings: Settings) -> tuple
     outcome: Outcome
     try:
         async with opened(handler.resources), asyncio.timeout(context.limit_seconds):
-            outcome = await LocalHandler(handler, threads, lambda _: None).run(job, context)
+            outcome = await LocalHandler(handler, threads, Outliving()).run(job, context)
     except TimeoutError:
         outcome = Failed(f"the handler did not finish within {context.limit_seconds:g} s", error_type="timeout")
     return outcome, json.loads(context.all_notes(completed=isinstance(outcome, Completed)) or "{}")

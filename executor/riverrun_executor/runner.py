@@ -25,6 +25,7 @@ from riverrun.waiting import first_of
 from riverrun_executor.deadlines import Deadlines
 from riverrun_executor.ending import Ending
 from riverrun_executor.handlers.choose import Handlers, Transport
+from riverrun_executor.outliving import Outliving
 from riverrun_executor.slots import Slots
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Runner:
         server_id: This host, for log lines.
         default_timeout: Time limit of a job that neither says one itself nor has a handler that does.
         may_start: Whether a job that was claimed is still ours; asked before each is run.
-        abandoned: Called when a handler goes on after its attempt was ended; again, with False, when it ends.
+        outliving: Told of handlers that go on after their attempts were ended.
         started: Told what runs whenever jobs were started, before any line of their handlers.
         room_came_free: Called when a job has ended of a kind of which only so many may run at once.
         extensions: What users have put around their handlers; ``None`` when nothing.
@@ -103,7 +104,7 @@ class Runner:
         server_id: str,
         default_timeout: timedelta | None,
         may_start: Callable[[], bool],
-        abandoned: Callable[[bool], None],
+        outliving: Outliving,
         started: Callable[[Running], None],
         room_came_free: Callable[[], None],
         extensions: Extensions | None,
@@ -116,7 +117,7 @@ class Runner:
         self._server_id = server_id
         self._default_timeout = default_timeout
         self._may_start = may_start
-        self._abandoned = abandoned
+        self._outliving = outliving
         self._started = started
         self._room_came_free = room_came_free
         self._extensions = extensions
@@ -219,7 +220,7 @@ class Runner:
         await first_of(self._idle, within=cancel.total_seconds())
         for running in list(self.running.values()):
             log.warning("job_abandoned", extra=job_fields(running.job, self._server_id))
-            self._abandoned(True)
+            self._outliving.outlived()
             self._end(running, Interrupted())
 
     async def _run(self, running: RunningJob) -> None:
@@ -268,8 +269,8 @@ class Runner:
     def _abandon(self, running: RunningJob) -> None:
         """End an attempt whose handler ignores that it is over; it keeps its slot for as long as it goes on."""
         log.error("handler_ignores_its_end", extra=job_fields(running.job, self._server_id))
-        self._abandoned(True)
-        running.task.add_done_callback(lambda _: self._abandoned(False))
+        self._outliving.outlived()
+        running.task.add_done_callback(lambda _: self._outliving.returned())
         self._end(running, self._stopped(running))
 
     def _stopped(self, running: RunningJob) -> Outcome:

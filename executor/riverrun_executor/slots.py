@@ -18,14 +18,13 @@ class Slots:
     Attributes:
         capacity: Jobs that may run at once; may change at any time.
         running: Jobs that run.
-        unwritten: Endings that wait to be written.
     """
 
     def __init__(self, capacity: int, *, most_unwritten: int = MAX_UNWRITTEN) -> None:
         self.capacity = capacity
         self._most_unwritten = most_unwritten
         self.running = 0
-        self.unwritten = 0
+        self._unwritten = 0
         self._closed = False
         self._held: set[str] = set()
         self._changed = asyncio.Event()
@@ -33,7 +32,7 @@ class Slots:
     @property
     def free(self) -> int:
         """How many more jobs may be claimed now."""
-        if self._held or self.unwritten >= self._most_unwritten:
+        if self._held or self._unwritten >= self._most_unwritten:
             return 0
         return max(0, self.capacity - self.running)
 
@@ -65,10 +64,12 @@ class Slots:
         self.running -= 1
         self._changed.set()
 
-    def written(self, count: int) -> None:
-        """Note that ``count`` endings are in the database."""
-        self.unwritten -= count
-        self._changed.set()
+    def unwritten_are(self, count: int) -> None:
+        """Note that ``count`` endings wait to be written."""
+        fewer = count < self._unwritten
+        self._unwritten = count
+        if fewer:
+            self._changed.set()
 
     async def wait_free(self) -> int:
         """Wait until jobs may be claimed and return how many; 0 once the slots are closed.

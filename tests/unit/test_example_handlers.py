@@ -15,6 +15,7 @@ from riverrun import handlers
 from riverrun.handlers import Handler, load_handlers
 from riverrun.outcome import Completed, Failed, Outcome
 from riverrun_executor.handlers.local import LocalHandler
+from riverrun_executor.outliving import Outliving
 from support.attempts import claimed, context_of
 
 Run = Callable[[str, str], Awaitable[tuple[Outcome, dict[str, Any]]]]
@@ -51,7 +52,7 @@ def run(examples: Mapping[str, Handler], threads: ThreadPoolExecutor) -> Run:
     async def run_one(kind: str, args: str) -> tuple[Outcome, dict[str, Any]]:
         job = claimed(args, kind=kind)
         context = context_of(job)
-        outcome = await LocalHandler(examples[kind], threads, lambda _: None).run(job, context)
+        outcome = await LocalHandler(examples[kind], threads, Outliving()).run(job, context)
         return outcome, json.loads(context.all_notes() or "{}")
 
     return run_one

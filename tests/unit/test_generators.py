@@ -14,6 +14,7 @@ from riverrun import handlers
 from riverrun.context import Context
 from riverrun.outcome import Completed, Failed, Outcome
 from riverrun_executor.handlers.local import LocalHandler
+from riverrun_executor.outliving import Outliving
 from support.attempts import claimed, context_of
 from support.eventually import eventually
 
@@ -33,7 +34,7 @@ class Attempt:
         handlers.handler("steps")(function)
         self.context: Context = context_of(job := claimed({"to": 4}, kind="steps"))
         threads = ThreadPoolExecutor(max_workers=1)
-        local = LocalHandler(handlers._registered["steps"], threads, lambda _: None)
+        local = LocalHandler(handlers._registered["steps"], threads, Outliving())
         self.task = asyncio.create_task(local.run(job, self.context))
         self.task.add_done_callback(lambda _: threads.shutdown(wait=False))
 

@@ -22,6 +22,7 @@ from riverrun.signals import Signal
 from riverrun.signature import arguments_of
 from riverrun.transition import MAX_TRACE_BYTES
 from riverrun_executor.handlers.local import LocalHandler
+from riverrun_executor.outliving import Outliving
 from support.attempts import claimed, context_of
 from support.eventually import eventually
 
@@ -34,14 +35,15 @@ class Bench:
 
     def __init__(self) -> None:
         self.threads = ThreadPoolExecutor(max_workers=8)
-        self.left: list[bool] = []
+        self.left: list[int] = []
+        self.outliving = Outliving(lambda: self.left.append(self.outliving.count))
 
     def handler(self, function: Callable[..., object], *, stuck_after: timedelta = LATE) -> LocalHandler:
         """Return ``function`` as a transport."""
         known = Handler(
             "email", function, is_async(function), arguments_of(function), timeout=None, backoff=RIVER_BACKOFF
         )
-        return LocalHandler(known, self.threads, self.left.append, stuck_after=stuck_after)
+        return LocalHandler(known, self.threads, self.outliving, stuck_after=stuck_after)
 
     async def run(self, function: Callable[..., object], args: Any = "{}", **options: Any) -> Outcome:
         """Run one attempt."""
@@ -351,9 +353,9 @@ async def test_a_thread_that_does_not_listen_is_left_and_keeps_its_slot_until_it
         await asyncio.wait_for(attempt, WITHIN)
 
     assert time.monotonic() - before >= SOON.total_seconds()
-    assert bench.left == [True]
+    assert bench.left == [1]
     deaf.released.set()
-    await eventually(lambda: bench.left == [True, False], within=WITHIN)
+    await eventually(lambda: bench.left == [1, 0], within=WITHIN)
     assert deaf.told
 
 
@@ -366,9 +368,9 @@ async def test_a_second_cancellation_does_not_wait_for_the_thread(bench: Bench, 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(attempt, WITHIN)
 
-    assert bench.left == [True]
+    assert bench.left == [1]
     deaf.released.set()
-    await eventually(lambda: bench.left == [True, False], within=WITHIN)
+    await eventually(lambda: bench.left == [1, 0], within=WITHIN)
 
 
 async def test_a_cancelled_coroutine_tells_the_threads_that_it_has_started(bench: Bench) -> None:

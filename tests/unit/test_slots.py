@@ -26,12 +26,12 @@ async def test_a_smaller_capacity_lets_running_jobs_finish() -> None:
 
 async def test_nothing_is_claimed_while_too_many_endings_wait_to_be_written() -> None:
     slots = Slots(3)
-    slots.unwritten = MAX_UNWRITTEN
+    slots.unwritten_are(MAX_UNWRITTEN)
     waiting = asyncio.create_task(slots.wait_free())
     await asyncio.sleep(0)
     assert not waiting.done()
 
-    slots.written(1)
+    slots.unwritten_are(MAX_UNWRITTEN - 1)
 
     assert await waiting == 3
 

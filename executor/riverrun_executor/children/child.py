@@ -39,6 +39,7 @@ from riverrun_executor.children.wire import (
     encode,
 )
 from riverrun_executor.handlers.local import LocalHandler
+from riverrun_executor.outliving import Outliving
 
 NOTE_SECONDS = 1.0
 _MEGABYTE = 1024 * 1024
@@ -89,9 +90,7 @@ class Child:
         known = load_handlers(hello.modules, [Path(folder) for folder in hello.path])
         isolated = {kind: handler for kind, handler in known.items() if handler.isolated}
         self._resources = [resource for handler in isolated.values() for resource in handler.resources]
-        self._handlers = {
-            kind: LocalHandler(handler, self._threads, lambda _: None) for kind, handler in isolated.items()
-        }
+        self._handlers = {kind: LocalHandler(handler, self._threads, Outliving()) for kind, handler in isolated.items()}
         self._attempt: asyncio.Task[None] | None = None
 
     async def obey(self, orders: asyncio.StreamReader) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import timedelta
@@ -13,6 +12,7 @@ from riverrun.context import Context
 from riverrun.handler_outcome import raised, returned, told_to_stop
 from riverrun.handlers import Handler
 from riverrun.outcome import Outcome
+from riverrun_executor.outliving import Outliving
 
 STUCK_AFTER = timedelta(seconds=10)
 """How long a plain function may ignore that its time is over before its attempt is finished without it."""
@@ -24,7 +24,7 @@ class LocalHandler:
     Args:
         handler: The function with what its signature asks for.
         threads: Where plain functions run.
-        abandoned: Called when a thread is left behind by its attempt; called again, with False, when it returns.
+        outliving: Told of threads that their attempts leave behind.
         stuck_after: See `STUCK_AFTER`.
     """
 
@@ -32,13 +32,13 @@ class LocalHandler:
         self,
         handler: Handler,
         threads: ThreadPoolExecutor,
-        abandoned: Callable[[bool], None],
+        outliving: Outliving,
         *,
         stuck_after: timedelta = STUCK_AFTER,
     ) -> None:
         self._handler = handler
         self._threads = threads
-        self._abandoned = abandoned
+        self._outliving = outliving
         self._stuck_after = stuck_after
         self.timeout = handler.timeout
         self.concurrency = handler.concurrency
@@ -79,8 +79,8 @@ class LocalHandler:
                 await asyncio.wait({waiting}, timeout=self._stuck_after.total_seconds())
             finally:
                 if not waiting.done():
-                    self._abandoned(True)
-                    waiting.add_done_callback(lambda _: self._abandoned(False))
+                    self._outliving.outlived()
+                    waiting.add_done_callback(lambda _: self._outliving.returned())
             if waiting.done():
                 return waiting.result()
             raise
