@@ -92,6 +92,8 @@ def act_instead(access: Access, action: str, ids: tuple[str, ...], *, filter_tex
     if (filter_text is None) != bool(ids):
         raise click.UsageError(say("say either which IDs, or --filter"))
     if filter_text is None:
+        if options["dry_run"]:
+            raise click.UsageError(say("--dry-run counts what --filter names; with IDs it would say nothing new"))
         return False
     act_on_all(access, action, filter_text, **options)
     return True

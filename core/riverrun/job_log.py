@@ -33,9 +33,7 @@ class JobLog(logging.Handler):
     def __init__(self, job: ClaimedJob) -> None:
         super().__init__()
         self._job = job
-        earlier = job.metadata.get(LOG_KEY, [])
-        # What another client keeps there in a form that is not River's is left as it is.
-        self._earlier = [clean_json(entry, limit=MAX_BYTES) for entry in earlier] if isinstance(earlier, list) else None
+        self._earlier = entries_of(job.metadata)
         self._adopted = ""
         self._lines: list[str] = []
         self._room = MAX_ATTEMPT_BYTES
@@ -84,14 +82,7 @@ class JobLog(logging.Handler):
         lines = self._adopted + "".join(f"{line}\n" for line in list(self._lines))
         if not lines or self._earlier is None:
             return None
-        newest = clean_json({"attempt": self._job.attempt, "log": lines}, limit=_MAX_ENTRY_BYTES)
-        kept, room = [newest], MAX_BYTES - len("[]") - _size(newest)
-        for entry in reversed(self._earlier):
-            room -= len(",") + _size(entry)
-            if room < 0:
-                break
-            kept.insert(0, entry)
-        return f"[{','.join(kept)}]"
+        return with_newest(self._earlier, self._job.attempt, lines)
 
 
 class JobLogger(logging.LoggerAdapter[logging.Logger]):
@@ -108,6 +99,34 @@ class JobLogger(logging.LoggerAdapter[logging.Logger]):
         """Merge the fields into ``extra``; those of the job win."""
         kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
         return msg, kwargs
+
+
+def entries_of(metadata: Mapping[str, Any], *, but_of: int | None = None) -> list[str] | None:
+    """Return the logs of a job's attempts, each as JSON text, without that of the attempt ``but_of``.
+
+    None: another client keeps something there in a form that is not River's; it is left as it is.
+    """
+    entries = metadata.get(LOG_KEY, [])
+    if not isinstance(entries, list):
+        return None
+    return [clean_json(entry, limit=MAX_BYTES) for entry in entries if but_of is None or attempt_of(entry) != but_of]
+
+
+def attempt_of(entry: object) -> object:
+    """Return which attempt an element of the log belongs to; None for what is not River's."""
+    return entry.get("attempt") if isinstance(entry, dict) else None
+
+
+def with_newest(earlier: Sequence[str], attempt: int, log: str) -> str:
+    """Return the logs of all attempts as the JSON text of an array; beyond `MAX_BYTES` the oldest are dropped."""
+    newest = clean_json({"attempt": attempt, "log": log}, limit=_MAX_ENTRY_BYTES)
+    kept, room = [newest], MAX_BYTES - len("[]") - _size(newest)
+    for entry in reversed(earlier):
+        room -= len(",") + _size(entry)
+        if room < 0:
+            break
+        kept.insert(0, entry)
+    return f"[{','.join(kept)}]"
 
 
 def job_fields(job: ClaimedJob, server_id: str) -> dict[str, object]:

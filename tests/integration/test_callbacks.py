@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
 
 import riverrun
 from riverrun import AsyncClient, Context, Event, Job, JobState
@@ -137,6 +138,37 @@ async def test_a_service_completes_its_job_later_once_and_long_after_the_time_li
     (entry,) = job.metadata["river:log"]
     assert entry["attempt"] == 1
     assert entry["log"].endswith("INFO the first line\n")
+
+
+@pytest.mark.parametrize("end", [True, False], ids=["with the end", "while it runs"])
+async def test_a_line_leaves_the_logs_of_earlier_attempts_where_they_are(
+    conn: AsyncConnection[TupleRow], later: Later, end: bool
+) -> None:
+    long = [{"attempt": number, "log": f"{number}" * 2**20} for number in (-2, -1, 0)]
+    job_id, token = await later.accepted()
+    await conn.execute("UPDATE river_job SET metadata = metadata || %s", (Jsonb({"river:log": long}),))
+
+    answer = await later.say(
+        job_id, token, **({"t": "complete", "logs": ["bye"]} if end else {"t": "log", "msg": "bye"})
+    )
+
+    kept = (await later.job(job_id)).metadata["river:log"]
+    assert answer.status == 200
+    assert kept[:3] == long
+    assert (kept[3]["attempt"], kept[3]["log"].endswith("INFO bye\n")) == (1, True)
+
+
+async def test_beyond_8_mib_the_logs_of_the_oldest_attempts_make_room(
+    conn: AsyncConnection[TupleRow], later: Later
+) -> None:
+    long = [{"attempt": number, "log": "x" * 3 * 2**20} for number in (-2, -1, 0)]
+    job_id, token = await later.accepted()
+    await conn.execute("UPDATE river_job SET metadata = metadata || %s", (Jsonb({"river:log": long}),))
+
+    await later.say(job_id, token, t="log", msg="the newest")
+
+    kept = (await later.job(job_id)).metadata["river:log"]
+    assert [entry["attempt"] for entry in kept] == [-1, 0, 1]
 
 
 async def test_an_end_leaves_log_lines_behind_those_that_came_before_and_none_shows_a_secret(later: Later) -> None:

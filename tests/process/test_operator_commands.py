@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 
-from support.queries import Table
+import pytest
+
+from support.queries import Table, rows
 from support.queuectl import Queuectl
 
 
@@ -73,6 +75,21 @@ def test_all_jobs_of_a_filter_are_retried(queuectl: Queuectl, table: Table) -> N
 def test_ids_and_a_filter_exclude_each_other(queuectl: Queuectl) -> None:
     for arguments in (["1", "--filter", "kind:email"], [], ["--filter", ""]):
         assert queuectl("job", "cancel", "--yes", *arguments).returncode == 2
+
+
+@pytest.mark.parametrize(
+    "action", [["cancel"], ["retry"], ["delete"], ["move", "--to", "mail"]], ids=lambda each: each[0]
+)
+def test_a_dry_run_of_jobs_by_their_ids_is_refused_and_changes_nothing(
+    queuectl: Queuectl, table: Table, action: list[str]
+) -> None:
+    queuectl("job", "enqueue", "email", "--delay", "1h")
+    before = rows(table)
+
+    refused = queuectl("job", *action, "1", "--dry-run", "--yes")
+
+    assert (refused.returncode, "--dry-run" in refused.stderr) == (2, True)
+    assert rows(table) == before
 
 
 def test_an_operation_is_aborted(queuectl: Queuectl, table: Table) -> None:

@@ -16,6 +16,7 @@ from riverrun.context import PROGRESS_KEY
 from riverrun.database.statements import Steps
 from riverrun.errors import Conflict
 from riverrun.job import JobState
+from riverrun.job_log import LOG_KEY, attempt_of, entries_of, with_newest
 from riverrun.members import OUTPUT_KEY, object_of, own_members
 from riverrun.names import check_job_id
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Outcome, Snoozed
@@ -36,7 +37,6 @@ from riverrun_admin.transaction import transaction
 
 TOKEN = "Job-Callback-Token"  # noqa: S105 - the name of a header field
 SNOOZE_WITHOUT_TIME = timedelta(minutes=1)
-LOG_KEY = "river:log"
 MAX_LOG_CHARACTERS = 1024 * 1024
 """Of one attempt; River's own limit is 2 MiB."""
 
@@ -126,7 +126,8 @@ def _patch(said: CallbackBody, found: callbacks.Attempt) -> str | None:
         case "output":
             return clean_json({OUTPUT_KEY: said.data})
         case "log":
-            return clean_json({LOG_KEY: _logged([(said.level, said.msg)], found)})
+            log = _logged([(said.level, said.msg)], found)
+            return None if log is None else object_of({LOG_KEY: log})
         case _:
             return None
 
@@ -135,24 +136,23 @@ def _left(said: CallbackBody, found: callbacks.Attempt) -> str | None:
     """Return what an end leaves in the metadata beside its outcome."""
     members = own_members(said.metadata or {})
     lines = [("info", line) if isinstance(line, str) else (line.level, line.msg) for line in said.logs]
-    if lines:
-        members[LOG_KEY] = clean_json(_logged(lines, found))
+    if lines and (log := _logged(lines, found)) is not None:
+        members[LOG_KEY] = log
     return object_of(members)
 
 
-def _logged(lines: Sequence[tuple[str, str]], found: callbacks.Attempt) -> list[dict[str, object]]:
-    """Return the job's log with levels and messages added, in River's form: a text for each attempt."""
-    there = found.metadata.get(LOG_KEY)
-    kept = [entry for entry in there if isinstance(entry, dict)] if isinstance(there, list) else []
-    text = "".join(str(entry.get("log", "")) for entry in kept if entry.get("attempt") == found.attempt)
+def _logged(lines: Sequence[tuple[str, str]], found: callbacks.Attempt) -> str | None:
+    """Return the job's log with levels and messages added, as JSON text; None where something else stands."""
+    earlier = entries_of(found.metadata, but_of=found.attempt)
+    if earlier is None:
+        return None
+    mine = (entry for entry in found.metadata.get(LOG_KEY, []) if attempt_of(entry) == found.attempt)
+    text = "".join(str(entry.get("log", "")) for entry in mine)
     for level, message in lines:
         line = hide_secrets(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {level.upper()} {message}\n")
         if len(text) + len(line) <= MAX_LOG_CHARACTERS:
             text += line
-    return [
-        *(entry for entry in kept if entry.get("attempt") != found.attempt),
-        {"attempt": found.attempt, "log": text},
-    ]
+    return with_newest(earlier, found.attempt, text)
 
 
 def _not_known() -> Problem:
