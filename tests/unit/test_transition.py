@@ -187,8 +187,9 @@ def test_every_outcome_leaves_a_row_that_can_be_stored(outcome: Outcome, facts: 
     if ended.scheduled_in is not None:
         assert timedelta(0) <= ended.scheduled_in <= MAX_DELAY
     if ended.error_json is not None:
-        assert list(json.loads(ended.error_json)) == ["at", "attempt", "error", "trace"]
-        assert "\\u0000" not in ended.error_json
+        element = json.loads(ended.error_json)
+        assert list(element) == ["at", "attempt", "error", "trace"]
+        assert "\0" not in element["error"] + element["trace"]
         assert ended.error_json.encode()
 
 
