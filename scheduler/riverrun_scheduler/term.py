@@ -2,7 +2,9 @@
 
 Everything of a term runs on the session that holds the lock, one statement at a time, and carries the generation: no
 write can outlive the lock, and none of an older term can follow one of a newer. A leader trusts itself for three
-seconds from before it last asked whether it still leads; a process that was stopped wakes up later than that.
+seconds from before it last asked whether it still leads; a process that was stopped wakes up later than that. It asks
+once a second: with a pulse between two steps of its services, and with a beat in the middle of a step that lasts
+longer, as one of several statements does on a slow network.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ class Term:
         self._session = session
         self._context = context
         self._monotonic = monotonic
-        self._pulsed_at = monotonic()
+        self._pulsed_at = self._confirmed_at = monotonic()
 
     @property
     def settings(self) -> Settings:
@@ -83,18 +85,14 @@ class Term:
         return self._pulsed_at + PULSE_SECONDS - self._monotonic()
 
     async def run(self, steps: Steps[T]) -> T:
-        """Run an operation within the time for which this term is trusted.
+        """Run an operation within the time for which this term is trusted, after a beat when a pulse is overdue.
 
         Raises:
             TermOver: The time is up, before or while it ran.
         """
-        left = self._pulsed_at + TRUST_SECONDS - self._monotonic()
-        try:
-            if left > 0:
-                return await self._session.run(steps, within=left)
-        except TimeoutError:
-            pass
-        raise TermOver(f"the database has not confirmed it for {TRUST_SECONDS:.0f} s")
+        if self._monotonic() >= self._confirmed_at + PULSE_SECONDS:
+            await self.beat()
+        return await self._ask(steps)
 
     async def pulse(self) -> Pulse:
         """Show that the leader lives and return what is new.
@@ -106,13 +104,14 @@ class Term:
         """
         sent = self._monotonic()
         try:
-            pulse = await self.run(leader.pulse(self.generation, self.due.aim()))
+            pulse = await self._ask(leader.pulse(self.generation, self.due.aim()))
         except QueryCanceled:
             self.due.gave_up()
             raise
         if pulse is None:
             raise TermOver("another scheduler leads")
         self._confirmed(sent)
+        self._pulsed_at = sent
         self.due.looked(pulse)
         self.hosts.update(dict.fromkeys(pulse.hosts, sent))
         self._clock.read(pulse.now)
@@ -125,10 +124,19 @@ class Term:
             TermOver: Another scheduler leads, or there was no answer in time.
         """
         sent = self._monotonic()
-        if not await self.run(leader.beat(self.generation)):
+        if not await self._ask(leader.beat(self.generation)):
             raise TermOver("another scheduler leads")
         self._confirmed(sent)
 
+    async def _ask(self, steps: Steps[T]) -> T:
+        left = self._confirmed_at + TRUST_SECONDS - self._monotonic()
+        try:
+            if left > 0:
+                return await self._session.run(steps, within=left)
+        except TimeoutError:
+            pass
+        raise TermOver(f"the database has not confirmed it for {TRUST_SECONDS:.0f} s")
+
     def _confirmed(self, sent: float) -> None:
-        self._pulsed_at = sent
+        self._confirmed_at = sent
         self._context.progress += 1

@@ -1,4 +1,4 @@
-"""Jobs that a network carries too slowly for a full claim arrive all the same: fewer at a time, with more patience."""
+"""A slow network is no dead one: jobs arrive, fewer at a time and with more patience, and a leader stays the leader."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from riverrun import AsyncClient
+from riverrun.store import gauges, registry, rescue, schedules
 from riverrun_executor import pace
 from riverrun_executor.pace import MAX_CLAIM, Pace
 from support.contexts import settings_for
@@ -15,6 +16,7 @@ from support.eventually import eventually
 from support.executors import running_executor
 from support.jobs import states
 from support.proxy import Proxy
+from support.schedulers import term_of
 
 BYTES_A_SECOND = 500_000
 
@@ -33,6 +35,21 @@ async def test_jobs_arrive_that_take_longer_than_a_silent_connection_is_waited_f
             proxy.throttle(BYTES_A_SECOND)
             async with running_executor(settings_for(proxy.dsn), slots=jobs):
                 await eventually(lambda: _all_completed(conn), within=60)
+
+
+async def test_a_leader_whose_work_takes_long_on_its_way_stays_the_leader(
+    database: str,
+) -> None:
+    with Proxy(database) as proxy:
+        async with term_of(settings_for(proxy.dsn)) as term:
+            await term.pulse()
+            proxy.delay(0.2)
+
+            for steps in (rescue.missing_executors(), registry.handlers(), schedules.list_all(), gauges.queues()):
+                await term.run(steps)  # its first time on this connection: there and back twice
+
+            assert term.until_pulse < 0
+            await term.pulse()
 
 
 async def _all_completed(conn: AsyncConnection[Any]) -> bool:
