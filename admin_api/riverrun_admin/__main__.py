@@ -56,7 +56,7 @@ async def main(context: RoleContext) -> None:
         known_tokens=known,
         mask=mask_of(context.settings.admin),
         overview=overview,
-        events=Events(database, overview),
+        events=Events(database, overview, lambda: parts.mask),
         recent=Recent(),
         histories=Histories(database),
         tls=Tls(context.settings.admin),

@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from riverrun.job import AttemptError, Job, decode_json
+from riverrun.masking import Mask
 from riverrun.store.audit import Entry
 from riverrun.store.bulk_operations import Bulk
 from riverrun.store.jobs import EnqueueResult
@@ -115,8 +116,8 @@ def _job(job: Job) -> answers.JobBase:
     }
 
 
-def watched_document(job_id: int, job: Watched | None) -> answers.Watched:
-    """Return how a job stands that somebody watches."""
+def watched_document(job_id: int, job: Watched | None, mask: Mask) -> answers.Watched:
+    """Return how a job stands that somebody watches, without what ``mask`` hides."""
     if job is None:
         return {"job_id": job_id, "deleted": True}
     return {
@@ -130,7 +131,7 @@ def watched_document(job_id: int, job: Watched | None) -> answers.Watched:
         "finalized_at": moment(job.finalized_at),
         "errors": job.errors,
         "cancel_requested": job.cancel_requested,
-        "progress": None if job.progress_text is None else orjson.Fragment(job.progress_text.encode()),
+        "progress": None if job.progress_text is None else orjson.Fragment(mask.json_text(job.progress_text).encode()),
     }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -20,6 +20,7 @@ import psycopg
 
 from riverrun.database.connect import first_line
 from riverrun.errors import NotFound, RiverrunError
+from riverrun.masking import Mask
 from riverrun.store import bulk_operations
 from riverrun.store.watching import watch
 from riverrun.waiting import happened
@@ -73,10 +74,17 @@ class Reader:
 
 
 class Events:
-    """Looks while somebody watches, and hands out what has changed."""
+    """Looks while somebody watches, and hands out what has changed.
 
-    def __init__(self, database: Database, overview: Overview) -> None:
+    Args:
+        database: Where to look.
+        overview: The statistics.
+        mask: Gives what is not shown now.
+    """
+
+    def __init__(self, database: Database, overview: Overview, mask: Callable[[], Mask]) -> None:
         self._database = database
+        self._mask = mask
         self._overview = overview
         self._readers: set[Reader] = set()
         self._last: dict[str, Event] = {}
@@ -157,8 +165,8 @@ class Events:
                 bulk = await self._database.run(bulk_operations.get(bulk_id))
                 found[f"bulk:{bulk_id}"] = bulk_document(bulk)
         ids = ids_of("job", watched)
-        jobs = await self._database.run(watch(ids))
-        found |= {f"job:{job_id}": watched_document(job_id, jobs.get(job_id)) for job_id in ids}
+        jobs, mask = await self._database.run(watch(ids)), self._mask()
+        found |= {f"job:{job_id}": watched_document(job_id, jobs.get(job_id), mask) for job_id in ids}
         return {topic: document for topic, document in found.items() if topic in watched}
 
     async def _operations(self, queues: Sequence[str] | None) -> Mapping[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from riverrun.job import Job
+from riverrun.masking import check_shown
 from riverrun.schedule import NewSchedule, Schedule
 from riverrun.store import schedules
 from riverrun_admin.scope import check_queue_is_theirs, schedule_seen
@@ -19,9 +20,11 @@ async def create(request: web.Request, said: NewSchedule) -> Schedule:
 
 
 async def update(request: web.Request, said: NewSchedule, *, revision: int | None) -> Schedule:
-    """Make a schedule what ``said`` is; raises as `schedules.update`."""
+    """Make a schedule what ``said`` is; raises as `schedules.update`, and where what is hidden of it would be lost."""
     check_queue_is_theirs(request, said.queue)
-    await schedule_seen(request, said.name)
+    stored = await schedule_seen(request, said.name)
+    check_shown(said.args_text, "task_params", stored=stored.args_text)
+    check_shown(said.metadata_text, "metadata", stored=stored.metadata_text)
     return await run(request, schedules.update(said, revision=revision))
 
 

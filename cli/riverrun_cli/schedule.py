@@ -19,6 +19,7 @@ from riverrun_cli.writing import write
 
 if TYPE_CHECKING:
     from riverrun.database.statements import Steps
+    from riverrun.masking import Mask
     from riverrun.schedule import Schedule
 
 _COLUMNS = ("name", "kind", "expression", "timezone", "queue", "paused", "last_tick", "next_tick", "source")
@@ -41,7 +42,7 @@ def list_schedules(access: Access, /, *, output: str) -> None:
     from riverrun.store import schedules  # noqa: PLC0415 - the help does not wait for the driver
 
     with access.client() as client:
-        rows = [_row(each) for each in client.run(schedules.list_all())]
+        rows = [_row(each, access.mask) for each in client.run(schedules.list_all())]
     write_rows(rows, columns=_COLUMNS, output=output, wide=_WIDE, identity="name")
 
 
@@ -54,7 +55,7 @@ def get(access: Access, /, *, name: str, output: str) -> None:
     from riverrun.store import schedules  # noqa: PLC0415
 
     with named(**_NAMES), access.client() as client:
-        write_record(_row(client.run(schedules.get(name))), output=output, identity="name")
+        write_record(_row(client.run(schedules.get(name)), access.mask), output=output, identity="name")
 
 
 @schedule.command
@@ -176,12 +177,14 @@ def next_ticks(*, expression: str, count: int, timezone: str, output: str) -> No
 
 def _change(access: Access, verb: str, name: str, steps: Steps[Schedule], output: str) -> None:
     with named(**_NAMES), access.client() as client:
-        write_record(_row(write(client, steps, f"schedule.{verb}", f"schedule:{name}")), output=output, identity="name")
+        changed = write(client, steps, f"schedule.{verb}", f"schedule:{name}")
+        write_record(_row(changed, access.mask), output=output, identity="name")
 
 
-def _row(found: Schedule) -> dict[str, object]:
+def _row(stored: Schedule, mask: Mask) -> dict[str, object]:
     from riverrun.cron_grammar import parse_expression  # noqa: PLC0415
 
+    found = mask.schedule(stored)
     due = parse_expression(found.expression, "expression", zone=found.timezone)
     return {
         "name": found.name,

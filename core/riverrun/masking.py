@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from riverrun.errors import InvalidInput
 from riverrun.job import Job
+from riverrun.schedule import Schedule
 
 HIDDEN = "***"
 _HIDDEN_TEXT = f'"{HIDDEN}"'
@@ -64,6 +65,11 @@ class Mask:
             metadata=metadata if isinstance(metadata, Mapping) else {},
             errors=errors,
         )
+
+    def schedule(self, schedule: Schedule) -> Schedule:
+        """Return ``schedule`` as it may be shown."""
+        args_text, metadata_text = self.json_text(schedule.args_text), self.json_text(schedule.metadata_text)
+        return replace(schedule, args_text=args_text, metadata_text=metadata_text)
 
     def json_text(self, text: str) -> str:
         """Return JSON text with what is hidden replaced; all the rest of it, and invalid JSON, stays as it is."""

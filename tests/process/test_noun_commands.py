@@ -113,6 +113,15 @@ def test_a_schedule_is_made_shown_paused_run_and_deleted(queuectl: Queuectl, tab
     assert queuectl("schedule", "get", "nightly").returncode == 3
 
 
+def test_a_schedule_is_shown_without_what_is_hidden_of_its_arguments(queuectl: Queuectl) -> None:
+    args = '{"n": 1, "password": "hunter2"}'
+
+    made = queuectl.json("schedule", "create", "nightly", "--kind", "report", "--every", "1h", "--args", args)
+    shown = [queuectl.json("schedule", "get", "nightly"), *queuectl.json("schedule", "list")]
+
+    assert [each["args"] for each in (made, *shown)] == [{"n": 1, "password": "***"}] * 3
+
+
 def test_a_schedule_can_start_at_once_and_have_unique_jobs(queuectl: Queuectl) -> None:
     made = queuectl.json(
         "schedule", "create", "hourly", "--kind", "report", "--every", "1h", "--run-on-start", "--unique-by-args",

@@ -11,6 +11,7 @@ from riverrun.names import check_schedule_name
 from riverrun.schedule import NewSchedule, Schedule, new_schedule
 from riverrun_admin import schedule_actions
 from riverrun_admin.forms.fields import Fields, back_to, read_fields
+from riverrun_admin.scope import schedule_seen
 
 
 async def act(request: web.Request) -> web.StreamResponse:
@@ -34,12 +35,13 @@ async def enqueue(request: web.Request) -> web.StreamResponse:
 async def save(request: web.Request) -> web.StreamResponse:
     """Make a schedule, or make one that is there what the form says."""
     fields = await read_fields(request)
-    revision = fields.number("revision")
-    said = _said(fields)
-    if isinstance(revision, int):
-        await schedule_actions.update(request, said, revision=revision)
+    revision, args = fields.number("revision"), fields.text("task_params") or "{}"
+    if not isinstance(revision, int):
+        await schedule_actions.create(request, _said(fields, args))
     else:
-        await schedule_actions.create(request, said)
+        if not fields.every("task_params"):  # a form that could not show them whole has no field for them
+            args = (await schedule_seen(request, check_schedule_name(fields.text("name"), "name"))).args_text
+        await schedule_actions.update(request, _said(fields, args), revision=revision)
     return back_to(request, "schedule/list", "schedule_saved")
 
 
@@ -50,7 +52,7 @@ async def delete(request: web.Request) -> web.StreamResponse:
     return back_to(request, "schedule/list", "schedule_deleted")
 
 
-def _said(fields: Fields) -> NewSchedule:
+def _said(fields: Fields, args: str) -> NewSchedule:
     every = fields.seconds("every_s")
     return new_schedule(
         fields.text("name"),
@@ -58,7 +60,7 @@ def _said(fields: Fields) -> NewSchedule:
         cron=fields.optional("cron"),
         every=None if every is None else timedelta(seconds=every),
         timezone=fields.text("timezone") or "UTC",
-        args=fields.text("task_params") or "{}",
+        args=args,
         queue=fields.text("queue") or "default",
         priority=fields.number("priority"),
         max_attempts=fields.number("max_attempts"),

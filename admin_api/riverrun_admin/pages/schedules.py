@@ -51,7 +51,8 @@ async def schedule_page(request: web.Request) -> web.Response:
     return page(
         request,
         "schedule",
-        schedule=known,
+        schedule=known and services(request).mask.schedule(known),
+        args_hidden=known is not None and services(request).mask.schedule(known).args_text != known.args_text,
         ticks=ticks,
         due=next_times(known, now, times=TIMES_SHOWN) if known else (),
         is_late=bool(known and late([known], now)),

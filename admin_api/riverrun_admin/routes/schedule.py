@@ -33,7 +33,7 @@ async def list_schedules(request: web.Request) -> web.Response:
     if accepts_page_or_json(request):
         return await schedules_page(request)
     found = await schedules_seen(request)
-    return respond({"data": [_document(each) for each in found], "next_cursor": None})
+    return respond({"data": [_document(request, each) for each in found], "next_cursor": None})
 
 
 async def history(request: web.Request) -> web.Response:
@@ -47,13 +47,13 @@ async def history(request: web.Request) -> web.Response:
 
 async def create(request: web.Request) -> web.Response:
     """Make a schedule: 201."""
-    return _respond(await schedule_actions.create(request, await _said(request)), status=201)
+    return _respond(request, await schedule_actions.create(request, await _said(request)), status=201)
 
 
 async def update(request: web.Request) -> web.Response:
     """Make a schedule what the body says, all of it; with If-Match only if nobody has changed it meanwhile."""
     said = await _said(request)
-    return _respond(await schedule_actions.update(request, said, revision=revision_wanted(request)))
+    return _respond(request, await schedule_actions.update(request, said, revision=revision_wanted(request)))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -66,12 +66,12 @@ async def delete(request: web.Request) -> web.Response:
 
 async def pause(request: web.Request) -> web.Response:
     """Let a schedule enqueue nothing until it is resumed."""
-    return _respond(await schedule_actions.pause(request, await _name(request)))
+    return _respond(request, await schedule_actions.pause(request, await _name(request)))
 
 
 async def resume(request: web.Request) -> web.Response:
     """Let a schedule go on from now."""
-    return _respond(await schedule_actions.resume(request, await _name(request)))
+    return _respond(request, await schedule_actions.resume(request, await _name(request)))
 
 
 async def run_now(request: web.Request) -> web.Response:
@@ -109,7 +109,8 @@ async def _said(request: web.Request) -> NewSchedule:
         raise renamed(error, _FIELDS.get(error.field, error.field)) from error
 
 
-def _document(schedule: Schedule) -> answers.Schedule:
+def _document(request: web.Request, stored: Schedule) -> answers.Schedule:
+    schedule = services(request).mask.schedule(stored)
     return {
         "name": schedule.name,
         "task_type": schedule.kind,
@@ -144,8 +145,8 @@ def _tick(tick: Tick) -> answers.Tick:
     }
 
 
-def _respond(schedule: Schedule, *, status: int = 200) -> web.Response:
-    return respond(_document(schedule), status=status, headers={"ETag": f'"{schedule.revision}"'})
+def _respond(request: web.Request, schedule: Schedule, *, status: int = 200) -> web.Response:
+    return respond(_document(request, schedule), status=status, headers={"ETag": f'"{schedule.revision}"'})
 
 
 ROUTES = (

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Collection
 
 import aiohttp
 import pytest
@@ -19,6 +16,7 @@ from riverrun_admin import events
 from support.admin import Admin
 from support.eventually import eventually
 from support.jobs import ago, insert
+from support.streams import next_event, watching
 
 WITHIN = 10.0
 Connection = AsyncConnection[TupleRow]
@@ -27,23 +25,6 @@ ENDLESS = {
     "last_id": 10**15, "position": 0,
 }  # fmt: skip
 """An operation that runs longer than any test."""
-
-
-@asynccontextmanager
-async def watching(admin: Admin, topics: str, **headers: str) -> AsyncIterator[aiohttp.StreamReader]:
-    async with admin.session.get(f"{admin.url}/admin/queue/events", params={"topics": topics}, headers=headers) as got:
-        assert got.headers["Content-Type"].startswith("text/event-stream"), await got.text()
-        yield got.content
-
-
-async def next_event(stream: aiohttp.StreamReader) -> tuple[str, dict[str, Any]]:
-    """Return id and data of the next event."""
-    async with asyncio.timeout(WITHIN):
-        while True:
-            block = (await stream.readuntil(b"\n\n")).decode()
-            fields = dict(line.split(": ", 1) for line in block.strip().split("\n"))
-            if "data" in fields:
-                return fields["id"], json.loads(fields["data"])
 
 
 async def test_a_job_is_told_at_once_and_whenever_it_changes(admin: Admin) -> None:
