@@ -234,16 +234,16 @@ async def test_tokens_that_were_forged_or_made_for_others_change_nothing(later: 
 
 async def test_a_service_that_sends_the_key_back_that_it_was_given_is_heard_each_time(later: Later) -> None:
     job_id, token = await later.accepted()
-    key = later.service.received[-1].headers["Idempotency-Key"]
+    key = later.posted[-1].headers["Idempotency-Key"]
     (waiting,) = later.executor.executor._services._callbacks._waiting.values()
 
     beats = [await later.say(job_id, token, key=key, t="heartbeat") for _ in range(2)]
     await eventually(lambda: waiting.beats == 2, within=WITHIN)
     first = await later.say(job_id, token, key=key, t="fail", delay_s=0)
-    await eventually(lambda: len(later.service.received) == 2, within=WITHIN)
+    await eventually(lambda: len(later.posted) == 2, within=WITHIN)
     late = await later.say(job_id, token, key=key, t="fail", delay_s=0)
-    second = await later.say(job_id, later.service.received[-1].headers[TOKEN], key=key, t="fail", delay_s=0)
-    await eventually(lambda: len(later.service.received) == 3, within=WITHIN)
+    second = await later.say(job_id, later.posted[-1].headers[TOKEN], key=key, t="fail", delay_s=0)
+    await eventually(lambda: len(later.posted) == 3, within=WITHIN)
 
     answers = (*beats, first, late, second)
     assert [answer.status for answer in answers] == [200, 200, 200, 409, 200]
