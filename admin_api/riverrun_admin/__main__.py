@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from riverrun.backoff import Backoff
 from riverrun.database.schema_check import check
 from riverrun.errors import ConfigError, DatabaseUnavailable
 from riverrun.messages import Control
 from riverrun.process import RoleContext, run_role
+from riverrun.reconnect_wait import ReconnectWait
 from riverrun.settings.admin import AdminSettings
 from riverrun.tasks import end
 from riverrun_admin.app import build
@@ -131,7 +131,7 @@ async def _until_drained(parts: Services) -> None:
 
 async def _check_schema(parts: Services) -> None:
     """Look at the tables as soon as the database answers; then never again."""
-    backoff = Backoff(timedelta(seconds=0.5), timedelta(seconds=5))
+    backoff = ReconnectWait(timedelta(seconds=0.5), timedelta(seconds=5))
     while not parts.schema_checked.is_set():
         try:
             async with parts.database.connection() as conn:

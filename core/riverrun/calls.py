@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from riverrun.errors import InvalidInput
-from riverrun.retry import Backoff as Policy
-from riverrun.retry import ExponentialBackoff, FixedBackoff, ListedBackoff
+from riverrun.retry import ExponentialBackoff, FixedBackoff, ListedBackoff, RetryPolicy
 
 LONGEST_WAIT_SECONDS = 30 * 86_400.0
 
@@ -82,7 +81,7 @@ class Exponential(Part):
         return self
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> RetryPolicy:
         """The same for the rules of retries."""
         return ExponentialBackoff(timedelta(seconds=self.base_s), timedelta(seconds=self.cap_s))
 
@@ -94,7 +93,7 @@ class Fixed(Part):
     delay_s: Seconds
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> RetryPolicy:
         """The same for the rules of retries."""
         return FixedBackoff(timedelta(seconds=self.delay_s))
 
@@ -106,7 +105,7 @@ class Listed(Part):
     delays_s: Annotated[list[Seconds], Field(min_length=1, max_length=100)]
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> RetryPolicy:
         """The same for the rules of retries."""
         return ListedBackoff([timedelta(seconds=delay) for delay in self.delays_s])
 
@@ -139,7 +138,7 @@ class Tls(Part):
         return self
 
 
-Backoff: TypeAlias = Annotated[Exponential | Fixed | Listed, Field(discriminator="type")]
+RetrySettings: TypeAlias = Annotated[Exponential | Fixed | Listed, Field(discriminator="type")]
 Plain = Annotated[str, _matching(_VALUE, "text that a header field can carry")]
 Header: TypeAlias = Plain | FromEnvironment | FromFile
 HeaderName = Annotated[str, AfterValidator(_free_name)]
@@ -162,7 +161,7 @@ class CallSettings(Part):
         client_errors: Whether 400, 413, 415 and 422 end the job (``discard``) or not (``retry``).
     """
 
-    backoff: Backoff | None = None
+    backoff: RetrySettings | None = None
     concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     headers: Annotated[dict[HeaderName, Header], Field(max_length=50), AfterValidator(_no_plain_secret)] = {}
     tls: Tls | None = None

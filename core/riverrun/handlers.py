@@ -19,7 +19,7 @@ from riverrun.functions import is_async, named
 from riverrun.generators import stepwise
 from riverrun.names import check_kind
 from riverrun.resources import Resource
-from riverrun.retry import RIVER_BACKOFF, Backoff, RetryPolicy, backoff_of
+from riverrun.retry import RIVER_BACKOFF, RetryOption, RetryPolicy, backoff_of
 from riverrun.sanitize import error_text
 from riverrun.signature import arguments_of, resources_of, schema_of
 
@@ -49,7 +49,7 @@ class Handler:
     is_async: bool
     arguments: Callable[[ClaimedJob, Context], list[object]]
     timeout: timedelta | None
-    backoff: Backoff
+    backoff: RetryPolicy
     concurrency: int | None = None
     isolated: bool = False
     memory_mb: int | None = None
@@ -65,7 +65,7 @@ def handler(  # noqa: PLR0913 - what may be said of a handler
     *,
     aliases: Sequence[str] = (),
     timeout: timedelta | float | None = None,
-    retry: RetryPolicy = RIVER_BACKOFF,
+    retry: RetryOption = RIVER_BACKOFF,
     concurrency: int | None = None,
     isolation: Literal["process"] | None = None,
     memory_mb: int | None = None,

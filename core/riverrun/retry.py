@@ -107,17 +107,17 @@ class OwnBackoff:
         return span if timedelta(0) <= span <= MAX_DELAY else None
 
 
-Backoff: TypeAlias = RiverBackoff | ExponentialBackoff | FixedBackoff | ListedBackoff | OwnBackoff
+RetryPolicy: TypeAlias = RiverBackoff | ExponentialBackoff | FixedBackoff | ListedBackoff | OwnBackoff
 
 RIVER_BACKOFF = RiverBackoff()
 
-RetryPolicy: TypeAlias = (
-    "Backoff | timedelta | float | Sequence[timedelta | float] | Callable[[ClaimedJob], timedelta | float | None]"
+RetryOption: TypeAlias = (
+    "RetryPolicy | timedelta | float | Sequence[timedelta | float] | Callable[[ClaimedJob], timedelta | float | None]"
 )
 """What a handler may say about its retries: a policy, one delay, a list of delays, or a function of the job."""
 
 
-def backoff_of(policy: RetryPolicy, field: str) -> Backoff:
+def backoff_of(policy: RetryOption, field: str) -> RetryPolicy:
     """Return the policy that is meant; numbers are seconds.
 
     Raises:
@@ -158,7 +158,7 @@ def next_retry_delay(errors: int, rng: random.Random) -> timedelta:
     return MAX_DELAY if seconds == _MAX_DELAY_SECONDS else _with_jitter(seconds, rng)
 
 
-def retry_delay(backoff: Backoff, *, errors: int, rng: random.Random, job: object = None) -> timedelta:
+def retry_delay(backoff: RetryPolicy, *, errors: int, rng: random.Random, job: object = None) -> timedelta:
     """Return the delay that ``backoff`` asks for.
 
     Args:

@@ -12,11 +12,11 @@ from datetime import timedelta
 import psycopg
 from psycopg import Notify, sql
 
-from riverrun.backoff import Backoff
 from riverrun.database.connect import connect, connect_sync, first_line
 from riverrun.database.statements import Statements
 from riverrun.errors import DatabaseUnavailable
 from riverrun.events import CONTROL_TOPIC, EVENT_TOPIC, Event, EventKind, News, understood
+from riverrun.reconnect_wait import ReconnectWait
 from riverrun.store import events
 
 log = logging.getLogger(__name__)
@@ -101,11 +101,11 @@ def _listening(schema: str) -> Iterator[sql.Composed]:
     return (sql.SQL("LISTEN {}").format(sql.Identifier(f"{schema}.{topic}")) for topic in (EVENT_TOPIC, CONTROL_TOPIC))
 
 
-def _backoff() -> Backoff:
-    return Backoff(timedelta(seconds=0.2), timedelta(seconds=10))
+def _backoff() -> ReconnectWait:
+    return ReconnectWait(timedelta(seconds=0.2), timedelta(seconds=10))
 
 
-def _seconds(error: Exception, backoff: Backoff, *, connected: bool) -> float:
+def _seconds(error: Exception, backoff: ReconnectWait, *, connected: bool) -> float:
     """Return when to connect again; the first time an error is raised, so that a wrong address is told at once."""
     if not connected:
         raise error

@@ -26,7 +26,7 @@ from typing import Any, Protocol, assert_never
 
 from riverrun.job import FINALIZED, AttemptError, JobState
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Interrupted, Outcome, Snoozed
-from riverrun.retry import MAX_DELAY, RIVER_BACKOFF, Backoff, retry_delay
+from riverrun.retry import MAX_DELAY, RIVER_BACKOFF, RetryPolicy, retry_delay
 from riverrun.sanitize import clean_text
 
 SOON = timedelta(seconds=5)
@@ -91,7 +91,9 @@ class Finalization:
         return self.state in FINALIZED
 
 
-def decide(job: JobFacts, outcome: Outcome, *, rng: random.Random, backoff: Backoff = RIVER_BACKOFF) -> Finalization:
+def decide(
+    job: JobFacts, outcome: Outcome, *, rng: random.Random, backoff: RetryPolicy = RIVER_BACKOFF
+) -> Finalization:
     """Return what ``outcome`` changes in the row of ``job``.
 
     Args:
@@ -145,7 +147,7 @@ def snooze_count(metadata: Mapping[str, Any]) -> int:
     return max(-_MOST_SNOOZES, min(number, _MOST_SNOOZES))
 
 
-def _retry_delay(job: JobFacts, asked: timedelta | None, *, rng: random.Random, backoff: Backoff) -> timedelta:
+def _retry_delay(job: JobFacts, asked: timedelta | None, *, rng: random.Random, backoff: RetryPolicy) -> timedelta:
     """Return the delay the handler asked for, or that of the policy; a negative one counts as none, as in River."""
     if asked is None or asked < _NOW:
         return retry_delay(backoff, errors=job.error_count, rng=rng, job=job)

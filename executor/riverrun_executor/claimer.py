@@ -13,12 +13,12 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
 from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
+from riverrun.reconnect_wait import ReconnectWait
 from riverrun.store import attempts
 from riverrun.telemetry import metrics
 from riverrun.waiting import happened
@@ -118,7 +118,7 @@ class Claimer:
 
     async def run(self) -> None:
         """Claim until stopped, through any number of lost connections."""
-        backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=2))
+        backoff = ReconnectWait(timedelta(seconds=0.2), timedelta(seconds=2))
         while not self._stopping.is_set():
             try:
                 name = f"riverrun/executor/{self._queue}/claim"
@@ -133,7 +133,7 @@ class Claimer:
                 await happened(self._stopping, within=seconds)
         self._stopped.set()
 
-    async def _keep_filled(self, conn: AsyncConnection[Any], backoff: Backoff) -> None:
+    async def _keep_filled(self, conn: AsyncConnection[Any], backoff: ReconnectWait) -> None:
         """Claim whenever there is room: above the floors when there is news, everywhere when it is time to."""
         everywhere = True
         while not self._stopping.is_set():

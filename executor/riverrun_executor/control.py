@@ -18,12 +18,12 @@ from typing import Any, Protocol
 import psycopg
 from psycopg import AsyncConnection
 
-from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
 from riverrun.database.deadline import SLOWEST, deadline
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
+from riverrun.reconnect_wait import ReconnectWait
 from riverrun.store import attempts, events, leases, queues
 from riverrun.telemetry import metrics
 from riverrun.waiting import happened
@@ -140,7 +140,7 @@ class Control:
 
     async def run(self) -> None:
         """Obey and report until cancelled, through any number of lost connections."""
-        backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=2))
+        backoff = ReconnectWait(timedelta(seconds=0.2), timedelta(seconds=2))
         while True:
             try:
                 name = f"riverrun/executor/{self._queue}/control"

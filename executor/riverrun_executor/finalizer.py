@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import AsyncConnection
 
-from riverrun.backoff import Backoff
 from riverrun.claimed_job import ClaimedJob
 from riverrun.database.connect import connect, first_line
 from riverrun.database.deadline import SLOWEST, deadline
@@ -22,8 +21,8 @@ from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable
 from riverrun.job_log import job_fields
 from riverrun.outcome import Completed, Failed
-from riverrun.retry import RIVER_BACKOFF
-from riverrun.retry import Backoff as Policy
+from riverrun.reconnect_wait import ReconnectWait
+from riverrun.retry import RIVER_BACKOFF, RetryPolicy
 from riverrun.store import attempts
 from riverrun.telemetry import metrics
 from riverrun.transition import Finalization, decide, with_notes
@@ -94,7 +93,7 @@ class Finalizer:
         durable: bool,
         recover: Callable[[AsyncConnection[Any]], Awaitable[None]],
         written: Callable[[Ending, str], None],
-        backoff_of: Callable[[str], Policy] = lambda _: RIVER_BACKOFF,
+        backoff_of: Callable[[str], RetryPolicy] = lambda _: RIVER_BACKOFF,
     ) -> None:
         self._dsn = dsn
         self._statements = statements
@@ -146,7 +145,7 @@ class Finalizer:
 
     async def run(self) -> None:
         """Write until cancelled, through any number of lost connections."""
-        backoff = Backoff(timedelta(seconds=0.1), timedelta(seconds=2))
+        backoff = ReconnectWait(timedelta(seconds=0.1), timedelta(seconds=2))
         while True:
             try:
                 name = "riverrun/executor/finalize"

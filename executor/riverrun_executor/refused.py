@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from riverrun.backoff import Backoff
+from riverrun.reconnect_wait import ReconnectWait
 from riverrun_executor.ending import Ending
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)
@@ -49,7 +49,7 @@ class RefusedEndings:
     def __init__(self, again: Callable[[Ending], None]) -> None:
         self._again = again
         self._waiting: dict[int, Ending] = {}
-        self._backoffs: dict[int, Backoff] = {}
+        self._backoffs: dict[int, ReconnectWait] = {}
 
     @property
     def endings(self) -> Collection[Ending]:
@@ -59,7 +59,7 @@ class RefusedEndings:
     def add(self, ending: Ending) -> float:
         """Keep an ending, and return for how many seconds."""
         job_id = ending.job.id
-        seconds = self._backoffs.setdefault(job_id, Backoff(FIRST_PAUSE, LONGEST_PAUSE)).next()
+        seconds = self._backoffs.setdefault(job_id, ReconnectWait(FIRST_PAUSE, LONGEST_PAUSE)).next()
         self._waiting[job_id] = ending
         asyncio.get_running_loop().call_later(seconds, self._release, ending)
         return seconds

@@ -25,10 +25,10 @@ from datetime import timedelta
 
 import psycopg
 
-from riverrun.backoff import Backoff
 from riverrun.database.connect import first_line
 from riverrun.database.pooler import refuse_shared_sessions
 from riverrun.errors import DatabaseUnavailable
+from riverrun.reconnect_wait import ReconnectWait
 from riverrun.role import RoleContext
 from riverrun.store import leader
 from riverrun.tasks import unless
@@ -57,7 +57,7 @@ class Leader:
 
     def __init__(self, context: RoleContext) -> None:
         self._context = context
-        self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
+        self._backoff = ReconnectWait(FIRST_WAIT, LONGEST_WAIT)
         self._is_direct = False
         self._hosts: dict[int, float] = {}
         self._clock = DatabaseClock()

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from psycopg import Notify
 
-from riverrun.backoff import Backoff
+from riverrun.reconnect_wait import ReconnectWait
 from riverrun.store import river_leader
 from riverrun.store.leader import Pulse
 from riverrun_scheduler.term import Term
@@ -43,7 +43,7 @@ class RiverLeadership:
         self._monotonic = monotonic
         self._elected_at: datetime | None = None
         self._renew_at = 0.0
-        self._asking = Backoff(FIRST_ASKING, LONGEST_ASKING)
+        self._asking = ReconnectWait(FIRST_ASKING, LONGEST_ASKING)
         self._ask_at = 0.0
         self._elect_at = 0.0
 

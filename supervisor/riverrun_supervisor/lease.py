@@ -24,11 +24,11 @@ from typing import TypeVar
 import psycopg
 from psycopg import AsyncConnection
 
-from riverrun.backoff import Backoff
 from riverrun.database.connect import connect, first_line
 from riverrun.database.deadline import deadline
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import Conflict, DatabaseUnavailable
+from riverrun.reconnect_wait import ReconnectWait
 from riverrun.store import leases, registry
 from riverrun.store.rescue import RescuedJob
 from riverrun.telemetry import metrics
@@ -100,7 +100,7 @@ class Lease:
         Raises:
             Conflict: Another host uses the same server id right now.
         """
-        backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=RENEW_SECONDS))
+        backoff = ReconnectWait(timedelta(seconds=0.2), timedelta(seconds=RENEW_SECONDS))
         while True:
             try:
                 return await self._take_over(killed)
@@ -132,7 +132,7 @@ class Lease:
 
     async def run(self) -> None:
         """Renew, and settle what has ended, for ever; reconnect with backoff."""
-        backoff = Backoff(timedelta(seconds=0.2), timedelta(seconds=RENEW_SECONDS))
+        backoff = ReconnectWait(timedelta(seconds=0.2), timedelta(seconds=RENEW_SECONDS))
         while True:
             try:
                 async with await self._connect() as conn:
@@ -149,7 +149,7 @@ class Lease:
         except (psycopg.Error, DatabaseUnavailable, TimeoutError) as error:
             log.warning("server_not_forgotten", extra={"error": first_line(error)})
 
-    async def _keep(self, conn: Connection, backoff: Backoff) -> None:
+    async def _keep(self, conn: Connection, backoff: ReconnectWait) -> None:
         holds = False
         while True:
             self._news.clear()
@@ -213,7 +213,7 @@ class Lease:
             return await self._statements.run(conn, steps)
 
 
-async def _wait(backoff: Backoff, error: BaseException) -> None:
+async def _wait(backoff: ReconnectWait, error: BaseException) -> None:
     seconds = backoff.next()
     metrics.db_errors.labels(kind="lease").inc()
     log.warning("lease_not_renewed", extra={"error": first_line(error), "retry_in": round(seconds, 1)})

@@ -10,8 +10,8 @@ import time
 from collections import deque
 from datetime import timedelta
 
-from riverrun.backoff import Backoff
 from riverrun.process import EXIT_DATABASE
+from riverrun.reconnect_wait import ReconnectWait
 from riverrun_supervisor.exits import Exit
 
 HEALTHY_SECONDS = 60.0
@@ -29,8 +29,8 @@ class Restarts:
 
     def __init__(self, longest: timedelta) -> None:
         self.count = 0
-        self._backoff = Backoff(FIRST_WAIT, longest)
-        self._by_hand = Backoff(FIRST_WAIT, min(longest, LONGEST_BY_HAND))
+        self._backoff = ReconnectWait(FIRST_WAIT, longest)
+        self._by_hand = ReconnectWait(FIRST_WAIT, min(longest, LONGEST_BY_HAND))
         self._ends: deque[float] = deque(maxlen=CRASH_LOOP_EXITS)
 
     @property

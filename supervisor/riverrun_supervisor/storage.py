@@ -11,13 +11,13 @@ from typing import TypeVar
 
 import psycopg
 
-from riverrun.backoff import Backoff
 from riverrun.database.connect import connect, first_line
 from riverrun.database.embedded import EmbeddedPostgres
 from riverrun.database.migrate import up
 from riverrun.database.pooler import refuse_shared_sessions
 from riverrun.database.schema_check import check
 from riverrun.errors import ConfigError, DatabaseUnavailable, SchemaError
+from riverrun.reconnect_wait import ReconnectWait
 from riverrun.settings.connection import url_from_conninfo
 from riverrun.settings.schema import ADDRESS_KEYS, Settings
 
@@ -95,7 +95,7 @@ async def until_usable(settings: Settings) -> None:
         ConfigError: A pooler that lends sessions to others stands before it.
         SchemaError: The tables are missing or not ours; the message ends with the command to run.
     """
-    backoff = Backoff(timedelta(seconds=0.5), timedelta(seconds=15))
+    backoff = ReconnectWait(timedelta(seconds=0.5), timedelta(seconds=15))
     while True:
         try:
             await refuse_shared_sessions(settings.dsn(), name=NAME)

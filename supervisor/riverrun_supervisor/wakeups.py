@@ -15,10 +15,10 @@ from datetime import timedelta
 import psycopg
 from psycopg import AsyncConnection, Notify, sql
 
-from riverrun.backoff import Backoff
 from riverrun.database.connect import connect, first_line
 from riverrun.errors import DatabaseUnavailable
 from riverrun.messages import Control, Message, Wake
+from riverrun.reconnect_wait import ReconnectWait
 from riverrun.telemetry import metrics
 from riverrun.waiting import happened
 
@@ -41,7 +41,7 @@ async def pass_on(dsn: str, schema: str | None, tell: Callable[[Message], None])
         schema: The schema of River's tables; None takes the connection's own.
         tell: Called on the event loop with a ``Wake`` for one queue or for every one, or a ``Control``.
     """
-    backoff = Backoff(timedelta(seconds=0.5), timedelta(seconds=30))
+    backoff = ReconnectWait(timedelta(seconds=0.5), timedelta(seconds=30))
     while True:
         try:
             async with await connect(dsn, name="riverrun/supervisor/listen") as conn:

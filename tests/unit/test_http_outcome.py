@@ -20,7 +20,7 @@ from riverrun_executor.handlers.http_outcome import (
     RESULT_TYPE,
     SNOOZE_WITHOUT_TIME,
     Answer,
-    Policy,
+    FailureTerms,
     Reading,
     read,
 )
@@ -33,7 +33,7 @@ MINUTE = timedelta(minutes=1)
 def reading(status: int, body: bytes = b"", **headers: str) -> Reading:
     """Read an answer; ``Job_Outcome="retry"`` stands for the header field ``Job-Outcome``."""
     fields = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return read(Answer(status, fields, body), now=NOW, policy=Policy(DELAY))
+    return read(Answer(status, fields, body), now=NOW, policy=FailureTerms(DELAY))
 
 
 def result(document: object, status: int = 200, **headers: str) -> Reading:
@@ -317,18 +317,18 @@ def test_a_promise_without_a_time_that_can_be_kept_is_refused_in_words(lease: st
 
 
 def test_throttling_counts_no_attempt_when_the_handler_says_so() -> None:
-    policy = Policy(DELAY, settings=CallSettings(throttle="snooze"))
-    often = Policy(DELAY, snoozes=MAX_SNOOZES, settings=CallSettings(throttle="snooze"))
+    policy = FailureTerms(DELAY, settings=CallSettings(throttle="snooze"))
+    often = FailureTerms(DELAY, snoozes=MAX_SNOOZES, settings=CallSettings(throttle="snooze"))
     answer = Answer(429, {"Retry-After": "30"}, b"")
 
     assert read(answer, now=NOW, policy=policy).outcome == Snoozed(timedelta(seconds=30))
     assert isinstance(read(answer, now=NOW, policy=often).outcome, Failed)
-    assert isinstance(read(answer, now=NOW, policy=Policy(DELAY)).outcome, Failed)
+    assert isinstance(read(answer, now=NOW, policy=FailureTerms(DELAY)).outcome, Failed)
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_client_errors_are_retried_when_the_handler_says_so(status: int) -> None:
-    policy = Policy(DELAY, settings=CallSettings(client_errors="retry"))
+    policy = FailureTerms(DELAY, settings=CallSettings(client_errors="retry"))
 
     assert isinstance(read(Answer(status, {}, b""), now=NOW, policy=policy).outcome, Failed)
     assert isinstance(read(Answer(410, {}, b""), now=NOW, policy=policy).outcome, Discarded)

@@ -15,10 +15,10 @@ from riverrun.errors import InvalidInput
 from riverrun.retry import (
     MAX_DELAY,
     RIVER_BACKOFF,
-    Backoff,
     ExponentialBackoff,
     FixedBackoff,
     ListedBackoff,
+    RetryOption,
     RetryPolicy,
     backoff_of,
     next_retry_delay,
@@ -97,7 +97,7 @@ def test_a_backoff_that_cannot_be_meant_is_refused(make: object, field: str) -> 
 
 
 _delays = st.timedeltas(min_value=timedelta(0), max_value=MAX_DELAY)
-_backoffs: st.SearchStrategy[Backoff] = st.one_of(
+_backoffs: st.SearchStrategy[RetryPolicy] = st.one_of(
     st.just(RIVER_BACKOFF),
     st.builds(FixedBackoff, _delays),
     st.builds(ListedBackoff, st.lists(_delays, min_size=1, max_size=3)),
@@ -110,7 +110,7 @@ _backoffs: st.SearchStrategy[Backoff] = st.one_of(
 
 
 @given(backoff=_backoffs, errors=st.integers(0, 2**31), seed=st.integers(0, 2**32))
-def test_no_delay_leaves_the_range_of_dates(backoff: Backoff, errors: int, seed: int) -> None:
+def test_no_delay_leaves_the_range_of_dates(backoff: RetryPolicy, errors: int, seed: int) -> None:
     delay = retry_delay(backoff, errors=errors, rng=random.Random(seed))
 
     assert timedelta(0) <= delay <= MAX_DELAY
@@ -127,7 +127,7 @@ def test_no_delay_leaves_the_range_of_dates(backoff: Backoff, errors: int, seed:
         (RIVER_BACKOFF, RIVER_BACKOFF),
     ],
 )
-def test_a_policy_is_given_as_it_is_said(policy: RetryPolicy, meant: Backoff) -> None:
+def test_a_policy_is_given_as_it_is_said(policy: RetryOption, meant: RetryPolicy) -> None:
     assert backoff_of(policy, "retry") == meant
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from riverrun.job import FINALIZED, JobState
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Interrupted, Outcome, Snoozed
-from riverrun.retry import MAX_DELAY, Backoff, FixedBackoff, RiverBackoff
+from riverrun.retry import MAX_DELAY, FixedBackoff, RetryPolicy, RiverBackoff
 from riverrun.transition import MAX_ERROR_BYTES, MAX_TRACE_BYTES, Finalization, decide, snooze_count
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -31,7 +31,7 @@ class Facts:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-def decided(outcome: Outcome, facts: Facts | None = None, *, backoff: Backoff | None = None) -> Finalization:
+def decided(outcome: Outcome, facts: Facts | None = None, *, backoff: RetryPolicy | None = None) -> Finalization:
     return decide(facts or Facts(), outcome, rng=random.Random(7), backoff=backoff or RiverBackoff())
 
 

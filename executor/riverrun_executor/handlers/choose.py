@@ -9,7 +9,7 @@ from typing import Protocol
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
 from riverrun.outcome import Outcome
-from riverrun.retry import RIVER_BACKOFF, Backoff
+from riverrun.retry import RIVER_BACKOFF, RetryPolicy
 from riverrun.store.registry import RegisteredHandler
 from riverrun_executor.handlers.unusable import Unusable
 
@@ -24,7 +24,7 @@ class Transport(Protocol):
     """
 
     @property
-    def backoff(self) -> Backoff: ...
+    def backoff(self) -> RetryPolicy: ...
 
     @property
     def timeout(self) -> timedelta | None: ...
@@ -65,7 +65,7 @@ class Handlers:
         """Return the handler of ``kind``; a registered service wins over a function."""
         return self._registered.get(kind) or self._local.get(kind)
 
-    def backoff(self, kind: str) -> Backoff:
+    def backoff(self, kind: str) -> RetryPolicy:
         """Return the retry policy of ``kind``: what its handler chose, else River's."""
         handler = self.find(kind)
         return RIVER_BACKOFF if handler is None else handler.backoff

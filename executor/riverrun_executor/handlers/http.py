@@ -27,7 +27,7 @@ from riverrun_executor.handlers import http_request
 from riverrun_executor.handlers.host_files import UnusableSettings
 from riverrun_executor.handlers.http_connection import Connections
 from riverrun_executor.handlers.http_failure import NoAnswer, no_answer
-from riverrun_executor.handlers.http_outcome import GONE, Answer, Policy, Reading, read, retry_after
+from riverrun_executor.handlers.http_outcome import GONE, Answer, FailureTerms, Reading, read, retry_after
 from riverrun_executor.handlers.http_request import TooLarge
 from riverrun_executor.handlers.http_service import Service
 from riverrun_executor.handlers.http_stream import STREAMS, follow
@@ -38,7 +38,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 LAST_WORDS_SECONDS = 1.0
 """For so long an executor that ends waits for services that it tells of it."""
 
-WORKED = Policy(timedelta())
+WORKED = FailureTerms(timedelta())
 """Of an answer that is a success, which asks for no delay."""
 
 _GATEWAY = frozenset({502, 503, 504})
@@ -184,9 +184,9 @@ class HttpHandler:
             await self._callbacks.silence(job, reading.lease)
         return reading.outcome
 
-    def _policy(self, job: ClaimedJob) -> Policy:
+    def _policy(self, job: ClaimedJob) -> FailureTerms:
         delay = retry_delay(self.backoff, errors=job.error_count, rng=self._random)
-        return Policy(delay, http_request.snoozes(job), self._settings)
+        return FailureTerms(delay, http_request.snoozes(job), self._settings)
 
     async def _tell_breaker(self, answer: Answer, reading: Reading, now: datetime) -> bool:
         """Tell the breaker what an answer says about the service; return whether the attempt is to be given back."""

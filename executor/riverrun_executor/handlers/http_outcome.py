@@ -105,7 +105,7 @@ class NotUnderstood(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class FailureTerms:
     """What the handler and the job say about failures.
 
     Attributes:
@@ -119,7 +119,7 @@ class Policy:
     settings: CallSettings = NO_SETTINGS
 
 
-def read(answer: Answer, *, now: datetime, policy: Policy) -> Reading:
+def read(answer: Answer, *, now: datetime, policy: FailureTerms) -> Reading:
     """Return the outcome that ``answer`` stands for.
 
     Args:
@@ -168,7 +168,7 @@ def _as_said(said: str, result: Mapping[str, Any], answer: Answer, now: datetime
             raise NotUnderstood(f"the outcome {said[:80]!r} is none of {allowed}")
 
 
-def _by_status(result: Mapping[str, Any], answer: Answer, now: datetime, policy: Policy) -> Reading:
+def _by_status(result: Mapping[str, Any], answer: Answer, now: datetime, policy: FailureTerms) -> Reading:
     if answer.status == 202 and "Job-Async" in answer.headers:
         return _by_callback(answer)
     if 200 <= answer.status < 300:
@@ -176,7 +176,7 @@ def _by_status(result: Mapping[str, Any], answer: Answer, now: datetime, policy:
     return Reading(_failure(result, answer, retry_after(answer, now), policy))
 
 
-def _failure(result: Mapping[str, Any], answer: Answer, wait: timedelta | None, policy: Policy) -> Outcome:
+def _failure(result: Mapping[str, Any], answer: Answer, wait: timedelta | None, policy: FailureTerms) -> Outcome:
     error, trace = _error(result, answer)
     error_type = f"http_{answer.status // 100}xx"
     if answer.status == 429 and policy.settings.throttle == "snooze" and policy.snoozes < MAX_SNOOZES:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
 from riverrun.outcome import Failed, Outcome
-from riverrun.retry import RIVER_BACKOFF, Backoff
+from riverrun.retry import RIVER_BACKOFF, RetryPolicy
 
 
 class Unusable:
@@ -15,7 +15,7 @@ class Unusable:
 
     timeout: timedelta | None = None
     concurrency: int | None = None
-    backoff: Backoff = RIVER_BACKOFF
+    backoff: RetryPolicy = RIVER_BACKOFF
 
     def __init__(self, reason: str) -> None:
         self._reason = reason

@@ -6,7 +6,7 @@ import random
 from datetime import timedelta
 
 
-class Backoff:
+class ReconnectWait:
     """Waits that double from ``first`` to ``cap``, each drawn from zero to the whole ("full jitter").
 
     Source of the formula: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
