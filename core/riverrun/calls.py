@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from riverrun.errors import InvalidInput
 from riverrun.retry import ExponentialBackoff, FixedBackoff, ListedBackoff, RetryPolicy
+from riverrun.settings.values import matching
 
 LONGEST_WAIT_SECONDS = 30 * 86_400.0
 
@@ -32,15 +33,6 @@ class Part(BaseModel):
     """A part of what is said: frozen, strict, and a name that it does not know is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
-
-
-def _matching(pattern: re.Pattern[str], allowed: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise ValueError(allowed)
-        return value
-
-    return AfterValidator(check)
 
 
 def _absolute(value: str) -> str:
@@ -113,15 +105,15 @@ class Listed(Part):
 class FromEnvironment(Part):
     """A value that stands in a variable of the executors' environment."""
 
-    env: Annotated[str, _matching(_VARIABLE, "the name of an environment variable")]
-    prefix: Annotated[str, _matching(_VALUE, "text that a header field can carry")] = ""
+    env: Annotated[str, matching(_VARIABLE, "the name of an environment variable")]
+    prefix: Annotated[str, matching(_VALUE, "text that a header field can carry")] = ""
 
 
 class FromFile(Part):
     """A value that stands in a file on the executors' hosts; line ends around it do not count."""
 
     file: FilePath
-    prefix: Annotated[str, _matching(_VALUE, "text that a header field can carry")] = ""
+    prefix: Annotated[str, matching(_VALUE, "text that a header field can carry")] = ""
 
 
 class Tls(Part):
@@ -139,7 +131,7 @@ class Tls(Part):
 
 
 RetrySettings: TypeAlias = Annotated[Exponential | Fixed | Listed, Field(discriminator="type")]
-Plain = Annotated[str, _matching(_VALUE, "text that a header field can carry")]
+Plain = Annotated[str, matching(_VALUE, "text that a header field can carry")]
 Header: TypeAlias = Plain | FromEnvironment | FromFile
 HeaderName = Annotated[str, AfterValidator(_free_name)]
 Url = Annotated[str, Field(min_length=1, max_length=2048)]

@@ -95,20 +95,15 @@ def _executors(settings: Settings, queues: Collection[str] | None) -> Iterator[C
     for queue, setting in settings.river.queues.items():
         if queues is not None and queue not in queues:
             continue
-        share, rest = divmod(_slots(settings, queue), setting.processes)
-        for number in range(setting.processes):
+        for number, slots in enumerate(settings.river.slots_of(queue)):
             yield ChildPlan(
                 f"executor {queue}/{number}",
                 "executor",
                 queue=queue,
-                slots=share + (number < rest),
+                slots=slots,
                 share=(number, setting.processes),
                 basis=_basis(settings, "executor", queue=queue),
             )
-
-
-def _slots(settings: Settings, queue: str) -> int:
-    return settings.river.queues[queue].max_workers or settings.river.workers
 
 
 def _basis(settings: Settings, role: str, *, queue: str | None = None) -> dict[str, object]:

@@ -66,7 +66,7 @@ def test_every_setting_exists(page: Path) -> None:
 def test_every_environment_variable_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = re.findall(r"\bRIVERRUN_[A-Z0-9_]*[A-Z0-9]\b", text)
-    internal = {"RIVERRUN_INCARNATION", "RIVERRUN_PIPE_FD"}  # named once, among those that are no settings
+    internal = {"RIVERRUN_PIPE_FD"}  # named once, among those that are no settings
 
     assert [name for name in named if not is_variable(name) and name not in internal] == []
 

@@ -76,6 +76,18 @@ def test_all_problems_are_told_at_once_each_with_its_line() -> None:
         ("admin: {host: example.org}", "RIVERRUN_ADMIN__TOKENS_FILE"),
         ("handlers: {modules: shop}", "handlers.modules: 'shop' is not allowed; expected a list"),
         ("handlers: {modules: [../shop]}", "handlers.modules.0: '../shop' is not allowed; expected the name of a"),
+        (
+            "notifications: {channels: {ops: {type: email, url: 'smtp://mail', to: [ops]}}}",
+            "notifications.channels.ops.to.0: 'ops' is not allowed; expected an e-mail address such as ops@example",
+        ),
+        (
+            "notifications: {rules: {late: {event: late_schedule, channels: [Ops team]}}}",
+            "notifications.rules.late.channels.0: 'Ops team' is not allowed; expected lower-case letters and digits",
+        ),
+        (
+            "admin: {sso: {user_header: 'X User'}}",
+            "admin.sso.user_header: 'X User' is not allowed; expected the name of a header field",
+        ),
         ("handlers: {path: lib}", "handlers.path: 'lib' is not allowed; expected a list"),
         ("schedules: {s1: {task_type: a1}}", "schedules.s1.every: nothing is given; expected either cron or every"),
         ("schedules: {s1: {task_type: a1, cron: '@daily', every: 5}}", "expected either cron or every, and not both"),

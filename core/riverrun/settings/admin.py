@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from riverrun.settings.values import DurationOrNone, Section, Token, WholeNumber
+from riverrun.settings.values import DurationOrNone, Section, Token, WholeNumber, matching
 
 
 def is_loopback(host: str) -> bool:
@@ -39,7 +39,9 @@ def _pattern(value: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_network)]
-HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+HeaderName = Annotated[
+    str, matching(re.compile(r"[A-Za-z0-9-]{1,64}"), "the name of a header field: 1 to 64 letters, digits and -")
+]
 
 
 class SsoSettings(Section):

@@ -16,7 +16,6 @@ RESERVED = frozenset(
     {
         "RIVERRUN_CONFIG",
         "RIVERRUN_PIPE_FD",
-        "RIVERRUN_INCARNATION",
         "RIVERRUN_TEST_POSTGRES",
         "RIVERRUN_TEST_RIVER_GO",
         "RIVERRUN_TEST_RIVER_UI",

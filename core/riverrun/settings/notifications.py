@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from riverrun.settings.values import Duration, Section, WholeNumber
+from riverrun.settings.values import Duration, Section, WholeNumber, matching
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=64)]
-
-EVENTS = ("discarded", "late_schedule", "unserved_queue", "handler_paused")
+Name = Annotated[
+    str,
+    matching(
+        re.compile(r"(?=.{1,64}\Z)[a-z0-9]+([_-][a-z0-9]+)*"),
+        "lower-case letters and digits, in groups joined by single '_' or '-', 64 characters at most",
+    ),
+]
+Mail = Annotated[str, matching(re.compile(r"[^\s@<>,]+@[^\s@<>,]+"), "an e-mail address such as ops@example.com")]
 
 
 def _address(value: SecretStr) -> SecretStr:
@@ -29,9 +35,7 @@ class ChannelSettings(Section):
     )
     secret: SecretStr | None = Field(None, description="signs what is sent: webhook, dingtalk, feishu")
     sender: str = Field("riverrun@localhost", description="from whom e-mail comes")
-    to: list[Annotated[str, Field(pattern=r"^[^\s@<>,]+@[^\s@<>,]+$")]] = Field(
-        [], validate_default=True, description="who gets e-mail"
-    )
+    to: list[Mail] = Field([], validate_default=True, description="who gets e-mail")
 
     @field_validator("url")
     @classmethod

@@ -40,8 +40,6 @@ def _expected(error: ErrorDetails, path: list[str]) -> str:
     key = find(path)
     if key is not None:
         return "text with at least one character" if error["type"] == "string_too_short" else allowed(key)
-    if error["type"] == "string_pattern_mismatch":
-        return "the name of a Python module such as shop.handlers"
     return "text"
 
 

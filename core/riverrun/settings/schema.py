@@ -36,11 +36,15 @@ from riverrun.settings.values import (
     Tag,
     TimeZone,
     WholeNumber,
+    matching,
 )
 from riverrun.unique import Unique
 
 ADDRESS_KEYS = frozenset({"host", "port", "username", "password", "database", "ssl_mode", "ssl_root_cert"})
 """Keys of ``postgresql`` that say which database it is; the others may accompany a ``database_url``."""
+
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class PostgresqlSettings(Section):
@@ -90,7 +94,7 @@ class EmbeddedSettings(Section):
 class HandlerSettings(Section):
     """Where handlers are found: modules only, never a path that came over the wire."""
 
-    modules: list[Annotated[str, Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$")]] = Field(
+    modules: list[Annotated[str, matching(_MODULE, "the name of a Python module such as shop.handlers")]] = Field(
         [], description="imported by every executor; their @handler functions are registered"
     )
     path: list[Path] = Field([], description="folders put before the import path")

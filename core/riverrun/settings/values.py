@@ -51,6 +51,17 @@ def _by(check: Callable[[object, str], T]) -> Callable[[object], T]:
     return validate
 
 
+def matching(pattern: re.Pattern[str], allowed: str) -> AfterValidator:
+    """Return a validator of text that ``pattern`` must match whole; ``allowed`` says in words what that is."""
+
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(allowed)
+        return value
+
+    return AfterValidator(check)
+
+
 def _no_truth_value(value: object) -> object:
     if isinstance(value, bool):
         raise PydanticCustomError("truth_value", "true and false are not numbers")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from riverrun.database.statements import Query, Steps
+from riverrun.job import LIVE
 
 CAP = 10_001
 """Where counting stops: a larger number means "more than 10,000"."""
 
-LIVE_STATES = ("available", "pending", "retryable", "running", "scheduled")
+LIVE_STATES = tuple(sorted(map(str, LIVE)))
 TABLES = ("river_job", "river_queue", "riverrun_schedule_tick", "riverrun_minute", "riverrun_hour")
 
 
