@@ -139,7 +139,7 @@ async def _check_schema(parts: Services) -> None:
             parts.schema_checked.set()
         except DatabaseUnavailable as error:
             seconds = backoff.next()
-            log.warning("database_not_reached", extra={"error": str(error), "retry_in": round(seconds, 1)})
+            log.warning("database_not_reached", extra={"error": str(error), "retry_in": seconds})
             await asyncio.sleep(seconds)
     await parts.context.draining.wait()
 

@@ -18,10 +18,10 @@ class ReconnectWait:
         self._failures = 0
 
     def next(self) -> float:
-        """Return the seconds to wait after one more failure."""
+        """Return the seconds to wait after one more failure, to the millisecond, as logs show them."""
         ceiling = min(self._cap, self._first * 2 ** min(self._failures, 32))
         self._failures += 1
-        return random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing
+        return round(random.uniform(0, ceiling), 3)  # noqa: S311 - spreads load, guards nothing
 
     def reset(self) -> None:
         """Start again from ``first``: what was tried has worked."""

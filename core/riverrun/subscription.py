@@ -110,5 +110,5 @@ def _seconds(error: Exception, backoff: ReconnectWait, *, connected: bool) -> fl
     if not connected:
         raise error
     seconds = backoff.next()
-    log.warning("subscription_interrupted", extra={"error": first_line(error), "retry_in": round(seconds, 1)})
+    log.warning("subscription_interrupted", extra={"error": first_line(error), "retry_in": seconds})
     return seconds

@@ -128,7 +128,7 @@ class Claimer:
             except (DatabaseUnavailable, psycopg.Error) as error:
                 seconds = backoff.next()
                 metrics.db_errors.labels(kind="claim").inc()
-                fields = {"queue": self._queue, "error": first_line(error), "retry_in": round(seconds, 3)}
+                fields = {"queue": self._queue, "error": first_line(error), "retry_in": seconds}
                 log.warning("claim_failed", extra=fields)
                 await happened(self._stopping, within=seconds)
         self._stopped.set()

@@ -216,5 +216,5 @@ class Lease:
 async def _wait(backoff: ReconnectWait, error: BaseException) -> None:
     seconds = backoff.next()
     metrics.db_errors.labels(kind="lease").inc()
-    log.warning("lease_not_renewed", extra={"error": first_line(error), "retry_in": round(seconds, 1)})
+    log.warning("lease_not_renewed", extra={"error": first_line(error), "retry_in": seconds})
     await asyncio.sleep(seconds)

@@ -107,5 +107,5 @@ async def until_usable(settings: Settings) -> None:
             raise SchemaError(first_line(error)) from error
         except (DatabaseUnavailable, psycopg.OperationalError) as error:
             seconds = backoff.next()
-            log.warning("database_not_reached", extra={"error": first_line(error), "retry_in": round(seconds, 1)})
+            log.warning("database_not_reached", extra={"error": first_line(error), "retry_in": seconds})
             await asyncio.sleep(seconds)

@@ -52,7 +52,7 @@ async def pass_on(dsn: str, schema: str | None, tell: Callable[[Message], None])
                 await _hear(conn, tell)
         except (psycopg.Error, DatabaseUnavailable, TimeoutError) as error:
             seconds = backoff.next()
-            log.warning("listening_interrupted", extra={"error": first_line(error), "retry_in": round(seconds, 1)})
+            log.warning("listening_interrupted", extra={"error": first_line(error), "retry_in": seconds})
             await asyncio.sleep(seconds)
             metrics.notify_reconnects.inc()
 
