@@ -20,6 +20,7 @@ from riverrun_scheduler.term import Term
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 1_000
+RETRY_SECONDS = 30.0
 FOR_EVER = timedelta(days=365_000)
 
 
@@ -74,12 +75,12 @@ class Cleaner:
         return False
 
     async def _do(self, chore: Chore, now: float) -> bool:
+        self._due[chore] = now + RETRY_SECONDS  # should it fail: it would be the first one due for ever
         with self._batch.attempt():
             done = await self._term.run(chore.clean(self._term.generation, self._batch.size))
         if done.deleted:
             log.info("rows_cleaned", extra={"rows": chore.rows, "deleted": done.deleted})
-        if not done.full:
-            self._due[chore] = now + chore.every
+        self._due[chore] = now if done.full else now + chore.every
         return done.full
 
     def _clean_audit(self, generation: int, batch: int) -> Steps[Cleaning]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from riverrun_scheduler.cleaner import RETRY_SECONDS, Cleaner
 from riverrun_scheduler.river_leader import RiverLeadership
+from support.clocks import HandClock
 from support.contexts import settings_for
 from support.jobs import ago, insert
 from support.queries import value
-from support.schedulers import cleaned, term_of
+from support.schedulers import MORE_THAN_CHORES, cleaned, term_of
 
 Connection = AsyncConnection[TupleRow]
 
@@ -152,3 +156,32 @@ async def test_minutes_stay_for_three_days_and_until_they_are_summed_up(conn: Co
 
     assert before == 3
     assert await value(conn, "SELECT count(*) FROM riverrun_minute") == 1
+
+
+async def test_a_chore_that_fails_keeps_no_other_from_being_done_and_is_tried_again(
+    conn: Connection, database: str
+) -> None:
+    await insert(conn, state="completed", finalized_at=ago("25 hours"))
+    await insert(conn, "riverrun_idempotency_key", token="t", key="k", request_hash=b"h", created_at=ago("25 hours"))
+    await conn.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;"
+        "CREATE TRIGGER refuse BEFORE DELETE ON river_job FOR EACH ROW EXECUTE FUNCTION refuse()"
+    )
+    clock = HandClock()
+
+    async with term_of(settings_for(database)) as term:
+        river = RiverLeadership(term)
+        pulse = await term.pulse()
+        await river.step(pulse)
+        cleaner = Cleaner(term, river, monotonic=clock)
+        clock.forward(60)
+        for _ in range(MORE_THAN_CHORES):
+            with suppress(psycopg.errors.RaiseException):
+                await cleaner.step(pulse)
+        beside_the_refused = await value(conn, "SELECT count(*) FROM riverrun_idempotency_key")
+        await conn.execute("DROP TRIGGER refuse ON river_job")
+        clock.forward(RETRY_SECONDS)
+        await cleaner.step(pulse)
+
+    assert beside_the_refused == 0
+    assert await value(conn, "SELECT count(*) FROM river_job") == 0
