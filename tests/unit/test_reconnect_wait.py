@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from riverrun.backoff import Backoff
+from riverrun.reconnect_wait import ReconnectWait
 
 
 def test_waits_are_bounded_by_a_ceiling_that_doubles_up_to_its_cap_and_starts_again() -> None:
-    backoff = Backoff(timedelta(seconds=1), timedelta(seconds=3))
+    wait = ReconnectWait(timedelta(seconds=1), timedelta(seconds=3))
 
     for ceiling in (1, 2, 3, 3):
-        assert 0 <= backoff.next() <= ceiling
-    backoff.reset()
+        assert 0 <= wait.next() <= ceiling
+    wait.reset()
 
-    assert backoff.next() <= 1
+    assert wait.next() <= 1
 
 
 def test_a_wait_is_exactly_what_a_log_line_shows_of_it() -> None:
-    backoff = Backoff(timedelta(seconds=1), timedelta(seconds=1))
+    wait = ReconnectWait(timedelta(seconds=1), timedelta(seconds=1))
 
-    waits = [backoff.next() for _ in range(50)]
+    waits = [wait.next() for _ in range(50)]
 
-    assert waits == [round(wait, 3) for wait in waits]
+    assert waits == [round(seconds, 3) for seconds in waits]
     assert len(set(waits)) > 25
