@@ -115,8 +115,13 @@ async def bulk_seen(request: web.Request, bulk_id: int) -> Bulk:
     return await run(request, bulk_operations.get(bulk_id, queues=caller_of(request).queues or None))
 
 
-async def topics_seen(request: web.Request, topics: frozenset[str]) -> frozenset[str]:
+async def topics_seen(request: web.Request, topics: frozenset[str], *, before: bool = False) -> frozenset[str]:
     """Return ``topics`` with those of all queues narrowed to the sender's own.
+
+    Args:
+        request: Who wants to watch them.
+        topics: What they want to watch.
+        before: They have seen it before: a job that is not there any more was theirs.
 
     Raises:
         Problem, NotFound: One of them is about a queue that the sender's token is not for.
@@ -130,6 +135,8 @@ async def topics_seen(request: web.Request, topics: frozenset[str]) -> frozenset
     for bulk_id in ids_of("bulk", topics):
         await bulk_seen(request, bulk_id)
     ids = ids_of("job", topics)
-    for job_id in set(ids) - set(await theirs(request, ids)):
-        raise NotFound("job", job_id)
+    found = await run(request, jobs.queues_of(ids))
+    for job_id in ids:
+        if not (before if job_id not in found else caller.may_use(found[job_id])):
+            raise NotFound("job", job_id)
     return frozenset(of_queues(topic, caller.queues) if topic in OF_ALL_QUEUES else topic for topic in topics)

@@ -95,8 +95,8 @@ def make_secret() -> tuple[str, str]:
 
 
 def digest(token: str) -> bytes:
-    """Return what is kept of a token."""
-    return hashlib.sha256(token.encode()).digest()
+    """Return what is kept of a token; a header may hold any bytes."""
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
 
 
 def within(queue: str, patterns: Sequence[str]) -> bool:

@@ -10,14 +10,15 @@ from riverrun_admin import bulk_actions
 from riverrun_admin.forms.change import params_of
 from riverrun_admin.forms.fields import Fields, back_to, read_fields
 from riverrun_admin.models import MOST_JOBS
-from riverrun_admin.pages.bulk_ask import MOST_UNASKED, Asked, bulk_ask_page
+from riverrun_admin.pages.bulk_ask import MOST_UNASKED, Asked, bulk_ask_page, known_action
 from riverrun_admin.pages.refusal import Refused, on_its_page
 
 
 async def begin(request: web.Request) -> web.StreamResponse:
     """Begin what was confirmed, and show how far it is."""
     fields = await read_fields(request)
-    action, line, ids = fields.text("action"), fields.optional("filter"), _ids(fields)
+    action = known_action(fields.text("action"), "action")  # or there is no page of it to say on why it was refused
+    line, ids = fields.optional("filter"), _ids(fields)
 
     async def draw(refused: Refused, status: int) -> web.Response:
         asked = Asked(action, line, ids, fields.back(""))

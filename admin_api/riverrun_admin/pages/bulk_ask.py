@@ -53,15 +53,24 @@ class Asked:
 async def ask(request: web.Request) -> web.Response:
     """Return the page for the jobs that the query names as a list does, or for those that were ticked there."""
     query = request.query
-    action = query.get("action", ACTIONS[0])
-    if action not in ACTIONS:
-        raise InvalidInput("?action", action, f"one of {', '.join(ACTIONS)}", code="unknown")
+    action = known_action(query.get("action", ACTIONS[0]), "?action")
     if query.get("ticked"):
         ids = tuple(check_job_id(value, "id") for value in query.getall("id", []))
         if not ids:
             raise InvalidInput("id", None, "at least one job, ticked in the list", code="required")
         return await bulk_ask_page(request, Asked(action, None, ids, page_or(query.get("back", ""), "")))
     return await bulk_ask_page(request, Asked(action, filter_line(request, also=_BESIDE), None))
+
+
+def known_action(action: str, field: str) -> str:
+    """Return an action that there is.
+
+    Raises:
+        InvalidInput: There is no such action.
+    """
+    if action not in ACTIONS:
+        raise InvalidInput(field, action, f"one of {', '.join(ACTIONS)}", code="unknown")
+    return action
 
 
 async def bulk_ask_page(

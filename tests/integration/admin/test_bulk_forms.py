@@ -200,3 +200,13 @@ async def test_a_token_for_some_queues_acts_within_them(locked: Admin, conn: Con
     assert heading(asked).startswith("One job matches. ")
     assert (away.status, begun.status) == (403, 303)
     assert await value(conn, "SELECT array_agg(id) FROM river_job") == others
+
+
+async def test_an_action_that_there_is_not_is_refused_on_a_page(admin: Admin) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
+    fields = {"action": "foo", "filter": "state:discarded"}
+
+    answer = await admin.request("POST", "/admin/form/bulk/begin", data=fields, headers=headers)
+
+    assert answer.status == 422
+    assert "foo" in answer.text

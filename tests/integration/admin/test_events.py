@@ -13,10 +13,12 @@ from psycopg.rows import TupleRow
 from riverrun.database.statements import Steps
 from riverrun.store.watching import Watched, watch
 from riverrun_admin import events
+from riverrun_admin.routes import events as event_routes
 from support.admin import Admin
 from support.eventually import eventually
 from support.jobs import ago, insert
 from support.streams import next_event, watching
+from support.tokens import BOSS, bearing, make_token
 
 WITHIN = 10.0
 Connection = AsyncConnection[TupleRow]
@@ -190,3 +192,43 @@ async def test_a_slow_reader_is_given_the_newest_state_only() -> None:
     first, second = await anext(stream), await anext(stream)
 
     assert (first, second) == (b"retry: 3000\n\n", b"data: 999\n\n")
+
+
+async def _ends(stream: aiohttp.StreamReader) -> bool:
+    async with asyncio.timeout(WITHIN):
+        while not stream.at_eof():
+            await stream.readany()
+    return True
+
+
+async def test_a_stream_ends_soon_after_its_token(locked: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_routes, "CHECK_SECONDS", 0.1)
+    made = await make_token(locked, "read")
+
+    async with watching(locked, "overview", **bearing(made["token"])) as stream:
+        await next_event(stream)
+        await locked.post("/admin/token/revoke", {"token_id": made["token_id"]}, headers=bearing(BOSS))
+
+        assert await _ends(stream)
+
+
+async def test_a_stream_ends_when_its_job_goes_to_a_queue_of_others_and_not_when_it_is_deleted(
+    locked: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_routes, "CHECK_SECONDS", 0.1)
+    token = (await make_token(locked, "read", queues=["mail"]))["token"]
+    jobs = [{"task_type": "email", "queue": "mail"}] * 2
+    enqueued = await locked.post("/admin/queue/enqueue_many", {"jobs": jobs}, headers=bearing(BOSS))
+    moved, deleted = (each["job_id"] for each in enqueued.json["jobs"])
+
+    async with watching(locked, f"job:{moved},job:{deleted}", **bearing(token)) as stream:
+        await next_event(stream)
+        await next_event(stream)
+        await locked.post("/admin/queue/delete", {"job_id": deleted}, headers=bearing(BOSS))
+        _, gone = await next_event(stream)
+        await asyncio.sleep(0.5)  # several checks
+        is_open = not stream.at_eof()
+        await locked.post("/admin/queue/move", {"job_id": moved, "queue": "default"}, headers=bearing(BOSS))
+
+        assert (gone["deleted"], is_open) == (True, True)
+        assert await _ends(stream)

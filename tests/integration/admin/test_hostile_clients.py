@@ -336,3 +336,21 @@ async def test_a_form_of_another_site_cannot_log_anybody_in(database: str) -> No
 
     assert (answer.status, answer.json["code"]) == (403, "cross-site")
     assert "Set-Cookie" not in answer.headers
+
+
+async def test_a_token_of_strange_bytes_is_one_that_is_not_known(locked: Admin) -> None:
+    bearer = await _status_of(locked, b"Authorization: Bearer \xff\xfe\r\n")
+    cookie = await _status_of(locked, b"Cookie: riverrun_session=\xff\r\n")
+
+    assert (bearer, cookie) == (401, 401)
+
+
+async def _status_of(admin: Admin, header: bytes) -> int:
+    """Return the status of a list of jobs that is asked for with a header that no library would send."""
+    _, _, port = admin.url.rpartition(":")
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+    writer.write(b"GET /admin/queue/jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + header + b"\r\n")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return int(answer.split(b" ")[1])
