@@ -67,8 +67,8 @@ class Executor(Protocol):
     def resize(self, max_workers: int | None) -> None:
         """Take the queue's slots on this host as set at run time; ``None``: as configured."""
 
-    def take_notes(self, *, again: bool) -> Sequence[tuple[ClaimedJob, str]]:
-        """Return what running handlers noted since the last call; ``again``: all of it."""
+    def take_notes(self, *, again: Collection[int]) -> Sequence[tuple[ClaimedJob, str]]:
+        """Return what running handlers noted since the last call; those of the jobs ``again``: all of it."""
 
     def subscribed(self, wanted: bool) -> None:
         """Note whether somebody subscribes to events."""
@@ -114,7 +114,7 @@ class Control:
         self._incarnation = incarnation
         self._old = stuck_after / YOUNG
         self._registry: int | None = None
-        self._unsure = False
+        self._unwritten: Collection[int] = ()
         self._now = asyncio.Event()
         self._due: dict[Callable[[AsyncConnection[Any]], Any], tuple[float, float]] = {
             executor.renew_own_lease: (BEAT_SECONDS, 0.0),
@@ -177,17 +177,34 @@ class Control:
         await self._statements.run(conn, leases.drop(self._incarnation))
 
     async def _beat(self, conn: AsyncConnection[Any]) -> None:
-        if notes := self._executor.take_notes(again=self._unsure):
-            self._unsure = True
-            with deadline(conn, ANSWER_SECONDS + sum(len(patch) for _, patch in notes) / SLOWEST):
-                await self._statements.run(conn, attempts.note(notes, self._incarnation))
-        self._unsure = False
         now = time.monotonic()
         for task, (every, due) in list(self._due.items()):
             if now >= due:
                 self._due[task] = (every, now + every)
                 with deadline(conn, ANSWER_SECONDS):
                     await task(conn)
+        await self._note(conn)
+
+    async def _note(self, conn: AsyncConnection[Any]) -> None:
+        """Write what running handlers have noted; what could not be written comes again with the next beat."""
+        notes = self._executor.take_notes(again=self._unwritten)
+        self._unwritten = {job.id for job, _ in notes}
+        if not notes:
+            return
+        try:
+            with deadline(conn, ANSWER_SECONDS + sum(len(patch) for _, patch in notes) / SLOWEST):
+                self._unwritten = await self._statements.run(conn, self._noted(notes))
+        except psycopg.Error as error:
+            if conn.closed:
+                raise
+            log.warning("notes_refused", extra={"queue": self._queue, "error": first_line(error)})
+
+    def _noted(self, notes: Sequence[tuple[ClaimedJob, str]]) -> Steps[set[int]]:
+        """Write notes and return the jobs whose rows somebody holds just now."""
+        written = yield from attempts.note(notes, self._incarnation)
+        missing = [job for job, _ in notes if job.id not in written]
+        lost = (yield from attempts.taken(missing, self._incarnation)) if missing else []
+        return {job.id for job in missing} - {job.id for job in lost}
 
     async def _rest(self) -> None:
         next_due = min(due for every, due in self._due.values() if every)

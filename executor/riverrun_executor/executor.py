@@ -180,8 +180,8 @@ class Executor:
         await self._statements.run(conn, leases.renew_own(me, server_id=self._context.server_id))
         self._lease.renew(asked + (leases.LEASE - leases.LEASE_MARGIN).total_seconds())
 
-    def take_notes(self, *, again: bool) -> Sequence[tuple[ClaimedJob, str]]:
-        """Return what running handlers noted since the last call, or all of it."""
+    def take_notes(self, *, again: Collection[int]) -> Sequence[tuple[ClaimedJob, str]]:
+        """Return what running handlers noted since the last call; those of the jobs ``again``: all of it."""
         return self._runner.take_notes(again=again)
 
     def subscribed(self, wanted: bool) -> None:

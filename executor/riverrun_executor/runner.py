@@ -7,7 +7,7 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Literal
@@ -200,9 +200,15 @@ class Runner:
         self._leave(running)
         return Ending(job, outcome, None, time.monotonic() - running.started)
 
-    def take_notes(self, *, again: bool) -> list[tuple[ClaimedJob, str]]:
-        """Return what running handlers noted since the last call, or all of it, as JSON objects for their metadata."""
-        noted = ((running.job, running.context.take_notes(again=again)) for running in self.running.values())
+    def take_notes(self, *, again: Collection[int]) -> list[tuple[ClaimedJob, str]]:
+        """Return what running handlers noted since the last call, as JSON objects for the metadata of their jobs.
+
+        Args:
+            again: The jobs of which all is to be returned that was ever noted.
+        """
+        noted = (
+            (running.job, running.context.take_notes(again=job_id in again)) for job_id, running in self.running.items()
+        )
         return [(job, notes) for job, notes in noted if notes is not None]
 
     async def drain(self, *, wait: timedelta, cancel: timedelta, hurry: asyncio.Event) -> None:

@@ -2,7 +2,7 @@
 -- Merge metadata into running jobs: progress, and whatever a handler records in mid-run.
 --   in:    parallel arrays ids, attempts, attempted_us (the fence) and patches (JSON text) · incarnation
 --   out:   the ids that were written
---   locks: the jobs, in id order
+--   locks: the jobs, in id order; one that somebody else holds keeps nobody waiting
 --   index: river_job_pkey
 WITH held AS MATERIALIZED (
     SELECT job.id, note.patch::jsonb AS patch
@@ -14,7 +14,7 @@ WITH held AS MATERIALIZED (
         AND job.attempted_at = timestamptz 'epoch' + note.attempted_us * interval '1 microsecond'
         AND job.attempted_by[cardinality(job.attempted_by)] = %(incarnation)s::text
     ORDER BY job.id
-    FOR UPDATE OF job
+    FOR UPDATE OF job SKIP LOCKED
 )
 UPDATE river_job AS job
 SET metadata =

@@ -69,11 +69,11 @@ MUTATIONS = [
         "tests/integration/test_rescuer.py::test_a_job_that_finished_between_scan_and_rescue_is_left_as_it_is",
     ),
     Mutation(
-        "the order of locks",
+        "the passing by of rows that somebody holds",
         "sql/queries/job_progress.sql",
-        r"\n +ORDER BY job\.id",
+        r" SKIP LOCKED",
         "",
-        "tests/fault/test_statements.py::test_sessions_that_write_the_same_jobs_in_any_order_never_deadlock",
+        "tests/integration/test_recording.py::test_notes_of_a_job_whose_row_is_held_wait_for_it_and_keep_nothing_else_waiting",
     ),
     Mutation(
         "the comparison of last_tick",

@@ -28,6 +28,12 @@ $$ BEGIN IF nextval('tries') = 1 THEN RAISE EXCEPTION 'not now'; END IF; RETURN 
 CREATE TRIGGER fail_once BEFORE UPDATE ON river_job
 FOR EACH ROW WHEN (old.state = 'running' AND new.state = 'running') EXECUTE FUNCTION fail_once()
 """
+HOLDS_BACK = """
+CREATE FUNCTION hold_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+CREATE TRIGGER hold_back BEFORE UPDATE ON river_job
+FOR EACH ROW WHEN (old.state = 'running' AND new.state = 'running' AND NOT new.metadata ? 'cancel_attempted_at')
+EXECUTE FUNCTION hold_back()
+"""
 Connection = AsyncConnection[TupleRow]
 
 
@@ -65,6 +71,47 @@ async def test_what_was_noted_is_written_again_when_its_first_write_failed(
         await eventually(is_shown, within=10)
 
     assert await value(conn, "SELECT last_value > 1 FROM tries")
+
+
+async def test_notes_of_a_job_whose_row_is_held_wait_for_it_and_keep_nothing_else_waiting(
+    client: AsyncClient, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = (await client.enqueue("gate", {})).job.id
+
+    async def is_late_noted() -> bool:
+        return (await client.get(held)).metadata.get("late") is True
+
+    async with running_executor(settings_for(database)) as executor, await AsyncConnection.connect(database) as holder:
+        await eventually(lambda: is_noted(client, held), within=10)
+        await holder.execute("SELECT FROM river_job WHERE id = %s FOR UPDATE", (held,))
+        executor.executor._runner.running[held].context.update({"late": True})
+        for _ in range(3):
+            other = (await client.enqueue("gate", {})).job.id
+            await eventually(lambda other=other: is_noted(client, other), within=2.5)
+            await client.cancel(other)
+            await eventually(lambda other=other: ended(client, other), within=2.5)
+        assert not await is_late_noted()
+        await holder.rollback()
+        await eventually(is_late_noted, within=5)
+
+    assert "control_failed" not in caplog.messages
+
+
+async def is_noted(client: AsyncClient, job_id: int) -> bool:
+    return "riverrun:progress" in (await client.get(job_id)).metadata
+
+
+async def test_notes_that_are_refused_keep_no_cancellation_waiting(
+    client: AsyncClient, database: str, conn: Connection
+) -> None:
+    await conn.execute(HOLDS_BACK)
+    ids = [(await client.enqueue("gate", {})).job.id for _ in range(3)]
+
+    async with running_executor(settings_for(database)) as executor:
+        await eventually(lambda: len(executor.executor.running()) == 3, within=10)
+        for job_id in ids:
+            await client.cancel(job_id)
+            await eventually(lambda job_id=job_id: ended(client, job_id), within=2.5)
 
 
 async def test_the_log_of_an_attempt_is_seen_while_it_runs_and_each_attempt_adds_its_own(
