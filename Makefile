@@ -5,8 +5,8 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.setup-done
 # The interpreter of a new virtual environment; empty means: the first suitable one on PATH.
 PYTHON ?=
-# Test processes that run side by side; each starts PostgreSQL servers of its own.
-TEST_WORKERS ?= 2
+# Test processes that run side by side, each with PostgreSQL servers of its own; on two processors three, since tests wait a lot.
+TEST_WORKERS ?= 3
 # Fault tests wait more than they work.
 FAULT_WORKERS ?= 4
 # Of the fault tests: what decides which faults are drawn, and how long the soak lasts.
