@@ -27,21 +27,33 @@ class Gauges:
 
     def __init__(self, term: Term) -> None:
         self._term = term
-        self._queues_at = self._server_at = self._services_at = time.monotonic()
+        self._measures = (
+            (QUEUES_SECONDS, self._measure_queues),
+            (SERVER_SECONDS, self._measure_server),
+            (SERVICES_SECONDS, self._measure_services),
+        )
+        self._due = [time.monotonic()] * len(self._measures)
 
     async def step(self, pulse: Pulse) -> bool:  # noqa: ARG002 - the database's clock decides within the statements
-        """Measure the queues or the database server, when it is time to."""
+        """Measure the queues, the database server or the services, when it is time to."""
         started = time.monotonic()
-        if started >= self._queues_at:
-            _show_queues(await self._term.run(gauges.queues()))
-            self._queues_at = _next(started, QUEUES_SECONDS)
-        elif started >= self._server_at:
-            _show_server(await self._term.run(gauges.server()))
-            self._server_at = _next(started, SERVER_SECONDS)
-        elif started >= self._services_at:
-            _show_services(await self._term.run(registry.handlers()))
-            self._services_at = _next(started, SERVICES_SECONDS)
+        for position, (every, measure) in enumerate(self._measures):
+            if started >= self._due[position]:
+                try:
+                    await measure()
+                finally:  # also what failed waits, or it would keep the others from their turn
+                    self._due[position] = _next(started, every)
+                break
         return False
+
+    async def _measure_queues(self) -> None:
+        _show_queues(await self._term.run(gauges.queues()))
+
+    async def _measure_server(self) -> None:
+        _show_server(await self._term.run(gauges.server()))
+
+    async def _measure_services(self) -> None:
+        _show_services(await self._term.run(registry.handlers()))
 
     def clear(self) -> None:
         """Take everything that was shown out of the metrics."""

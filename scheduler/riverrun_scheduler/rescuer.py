@@ -88,9 +88,9 @@ class Rescuer:
         return bool(ended)
 
     async def _look_for_missing(self, now: float) -> None:
+        self._scan_at = now + SCAN_SECONDS  # also if it fails: jobs whose lease ran out are not to wait for it
         seen = await self._term.run(rescue.missing_executors())
         self._missing = {name: self._missing.get(name, now) for name in seen}
-        self._scan_at = now + SCAN_SECONDS
 
     async def _rescue_page(self, now: float) -> bool:
         """Rescue up to a batch of lost jobs, from where the last page ended; return whether there may be more."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -85,6 +88,23 @@ async def test_only_a_leader_shows_what_belongs_to_the_whole_database(conn: Conn
     assert ("river_job",) in while_leading[1]
     assert shown("riverrun_queue_served") == {}
     assert shown("riverrun_table_bytes") == {}
+
+
+async def test_figures_that_cannot_be_measured_keep_no_others_from_being_measured(
+    conn: Connection, database: str
+) -> None:
+    await conn.execute("ALTER TABLE river_queue RENAME COLUMN paused_at TO stopped_at")
+
+    async with term_of(settings_for(database)) as term:
+        service = Gauges(term)
+        pulse = await term.pulse()
+        for _ in range(3):
+            with suppress(psycopg.errors.UndefinedColumn):
+                await service.step(pulse)
+        while_leading = shown("riverrun_table_bytes")
+        service.clear()
+
+    assert ("river_job",) in while_leading
 
 
 async def test_services_are_shown_as_the_fleet_knows_them(conn: Connection, database: str) -> None:
