@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from contextlib import suppress
 from datetime import timedelta
 
 from aiohttp import web
@@ -16,7 +15,7 @@ from riverrun.messages import Control
 from riverrun.process import RoleContext, run_role
 from riverrun.reconnect_wait import ReconnectWait
 from riverrun.settings.admin import AdminSettings
-from riverrun.tasks import end
+from riverrun.tasks import end, unless
 from riverrun_admin.app import build
 from riverrun_admin.bulk_worker import BulkWorker
 from riverrun_admin.connections import IDLE_SECONDS, Entrance
@@ -166,15 +165,7 @@ async def _reload(parts: Services) -> None:
 
 async def _leave(runner: web.AppRunner, context: RoleContext) -> None:
     """Let requests end, unless the process shall hurry."""
-    ending = asyncio.create_task(runner.cleanup(), name="end of requests")
-    hurry = asyncio.create_task(context.hurrying.wait(), name="hurry")
-    try:
-        await asyncio.wait({ending, hurry}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (ending, hurry):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+    await unless(context.hurrying, runner.cleanup())
 
 
 if __name__ == "__main__":

@@ -49,21 +49,21 @@ async def enqueue(
     Raises:
         InvalidInput: A job is not allowed; nothing was enqueued.
     """
-    served_by = services(request)
+    parts = services(request)
     for body in bodies:
         check_queue_is_theirs(request, body.queue)
     async with transaction(request) as conn:
-        known = await served_by.database.statements.run(
+        known = await parts.database.statements.run(
             conn, registry.handlers(sorted({body.task_type for body in bodies}))
         )
         handlers = {handler.kind: handler for handler in known}
         new = [
-            checked_job(body, handlers.get(body.task_type), served_by.settings, path=f"{path}{place}." if path else "")
+            checked_job(body, handlers.get(body.task_type), parts.settings, path=f"{path}{place}." if path else "")
             for place, body in enumerate(bodies)
         ]
-        served = await served_by.database.statements.run(conn, statistics.served(sorted({job.queue for job in new})))
-        results = await served_by.database.statements.run(conn, jobs.enqueue(new))
-    served_by.changed()
+        served = await parts.database.statements.run(conn, statistics.served(sorted({job.queue for job in new})))
+        results = await parts.database.statements.run(conn, jobs.enqueue(new))
+    parts.changed()
     count(
         request,
         Counter((each.job.queue, each.job.kind, "duplicate" if each.duplicate else "inserted") for each in results),
@@ -81,11 +81,11 @@ async def enqueue(
 
 def count(request: web.Request, jobs_given: Mapping[tuple[str, str, str], int]) -> None:
     """Count jobs, by queue, kind and result, in the metrics and, those that are new, for the audit log."""
-    served_by = services(request)
+    parts = services(request)
     for (queue, kind, result), given in jobs_given.items():
         metrics.jobs_inserted.labels(queue=queue, kind=kind, source="api", result=result).inc(given)
         if result == "inserted":
-            served_by.tallies.add(enqueued(request, served_by.settings.admin, queue=queue, kind=kind), times=given)
+            parts.tallies.add(enqueued(request, parts.settings.admin, queue=queue, kind=kind), times=given)
 
 
 def checked_job(body: EnqueueBody, handler: RegisteredHandler | None, settings: Settings, *, path: str) -> NewJob:

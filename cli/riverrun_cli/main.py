@@ -37,7 +37,7 @@ COMMANDS = {
     "migrate": Command("riverrun_cli.migrate", "migrate", "Create, change or remove the tables that jobs live in."),
     "config": Command("riverrun_cli.config", "config", "Check, show or begin a configuration."),
     "job": Command("riverrun_cli.job", "job", "Enqueue, list, change, cancel, retry and delete jobs."),
-    "queue": Command("riverrun_cli.queue", "queue", "List, pause, resume and scale queues."),
+    "queue": Command("riverrun_cli.queue", "queue", "List, describe, pause, resume and scale queues."),
     "handler": Command("riverrun_cli.handler", "handler", "List, register and change handlers."),
     "schedule": Command("riverrun_cli.schedule", "schedule", "List and change what is enqueued by the clock."),
     "bench": Command("riverrun_cli.bench.command", "bench", "Measure how fast this host and its database run jobs."),
@@ -46,7 +46,7 @@ COMMANDS = {
     "token": Command("riverrun_cli.token", "token", "Make, list and revoke tokens of the HTTP API."),
     "audit": Command("riverrun_cli.audit", "audit", "List, verify and export who changed what."),
     "top": Command("riverrun_cli.top", "top", "Watch the fleet in a terminal."),
-    "server": Command("riverrun_cli.server", "server", "List the hosts of the fleet."),
+    "server": Command("riverrun_cli.server", "server", "List the hosts of the fleet; hand over the lead."),
 }
 
 

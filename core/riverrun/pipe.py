@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Self, TypeVar
 
 from riverrun.messages import Message, decode, encode
+from riverrun.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +90,7 @@ class Pipe:
     async def close(self) -> None:
         """Close our end; what was sent before is still delivered while the other side reads, for up to a second."""
         if self._reading is not None:
-            self._reading.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reading
+            await end([self._reading])
         if self._writer is not None:
             self._writer.close()
             with suppress(OSError, TimeoutError):

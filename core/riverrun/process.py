@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import ctypes
 import faulthandler
 import logging
@@ -36,6 +35,7 @@ from riverrun.messages import Alive, Drain, HostMetrics, Hurry, Reload
 from riverrun.pipe import ChildPipe
 from riverrun.role import RoleContext
 from riverrun.settings.load import load
+from riverrun.tasks import end
 from riverrun.telemetry import logs
 
 log = logging.getLogger(__name__)
@@ -122,9 +122,7 @@ async def _live(context: RoleContext, main: Callable[[RoleContext], Awaitable[No
     try:
         await main(context)
     finally:
-        beat.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beat
+        await end([beat])
         context.flush_metrics()
         await context.pipe.close()
 

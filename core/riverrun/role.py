@@ -86,6 +86,12 @@ class RoleContext:
             return False
         return True
 
+    def reread_if_asked(self) -> None:
+        """Read the configuration again if that was asked for since the last time."""
+        if self.reload.is_set():
+            self.reload.clear()
+            self.reread()
+
     async def host_metrics(self) -> list[Sample]:
         """Return the figures of all processes of this host, or this one's own if the supervisor is silent for 1 s."""
         request = next(self._scrape_ids)

@@ -26,15 +26,15 @@ from datetime import timedelta
 import psycopg
 
 from riverrun.database.connect import first_line
-from riverrun.database.pooler import refuse_shared_sessions
 from riverrun.errors import DatabaseUnavailable
+from riverrun.pooler import refuse_shared_sessions
 from riverrun.reconnect_wait import ReconnectWait
 from riverrun.role import RoleContext
 from riverrun.store import leader
 from riverrun.tasks import unless
 from riverrun.telemetry import metrics
 from riverrun_scheduler.clock import DatabaseClock
-from riverrun_scheduler.reign import Reign, reread
+from riverrun_scheduler.reign import Reign
 from riverrun_scheduler.session import Session, open_session
 from riverrun_scheduler.term import Term, TermOver
 
@@ -119,7 +119,7 @@ class Leader:
             self._context.progress += 1
             if election.stalled and not was_set:
                 await self._end_stalled(session)
-            reread(self._context)
+            self._context.reread_if_asked()
             rest = ASK_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
             await unless(self._context.draining, session.rest(rest))
         return None

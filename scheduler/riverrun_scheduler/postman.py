@@ -7,12 +7,12 @@ import json
 import logging
 import smtplib
 import ssl
-from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
 from riverrun.settings.notifications import ChannelSettings
+from riverrun.tasks import end
 from riverrun_scheduler.notice import Notice, mail, message
 
 log = logging.getLogger(__name__)
@@ -47,9 +47,7 @@ class Postman:
     async def close(self) -> None:
         """Stop sending; what still waits is not sent."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end([self._task])
 
     async def _send_all(self) -> None:
         while not self._waiting.empty():

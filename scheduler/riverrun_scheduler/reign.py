@@ -94,7 +94,7 @@ class Reign:
         """
         metrics.leader.set(1)
         while not self._leaving.is_set():
-            reread(self._context)
+            self._context.reread_if_asked()
             try:
                 pulse = await self._term.pulse()
             except (LockNotAvailable, QueryCanceled) as error:
@@ -176,10 +176,3 @@ class Reign:
         notify = await unless(self._leaving, self._term.session.rest(max(rest, SHORTEST_REST)))
         if notify is not None:
             await self._river.hear(notify)
-
-
-def reread(context: RoleContext) -> None:
-    """Read the configuration again if that was asked for."""
-    if context.reload.is_set():
-        context.reload.clear()
-        context.reread()

@@ -14,9 +14,9 @@ import psycopg
 from riverrun.database.connect import connect, first_line
 from riverrun.database.embedded import EmbeddedPostgres
 from riverrun.database.migrate import up
-from riverrun.database.pooler import refuse_shared_sessions
 from riverrun.database.schema_check import check
 from riverrun.errors import ConfigError, DatabaseUnavailable, SchemaError
+from riverrun.pooler import refuse_shared_sessions
 from riverrun.reconnect_wait import ReconnectWait
 from riverrun.settings.connection import url_from_conninfo
 from riverrun.settings.schema import ADDRESS_KEYS, Settings

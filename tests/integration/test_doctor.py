@@ -11,8 +11,8 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
-from riverrun.database.pooler import shares_sessions
 from riverrun.database.statements import Statements
+from riverrun.pooler import shares_sessions
 from riverrun.settings.schema import Settings
 from riverrun.store import health
 from riverrun.store.health import DatabaseFacts, VacuumFacts

@@ -108,6 +108,14 @@ def test_a_chinese_text_has_the_places_of_its_english_one() -> None:
         assert len(re.findall(r"{\d*}", said)) == len(re.findall(r"{\+?}", text)), text
 
 
+def test_groups_of_commands_are_summed_up_as_their_own_help_does() -> None:
+    groups = [each for each in _commands(queuectl) if isinstance(each, click.Group) and each is not queuectl]
+
+    said = {group.name: (group.help or "").partition("\n")[0] for group in groups}
+
+    assert said == {name: COMMANDS[name].summary for name in said if name is not None}
+
+
 @pytest.mark.parametrize(
     ("words", "environment", "language"),
     [

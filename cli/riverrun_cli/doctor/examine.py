@@ -14,9 +14,9 @@ from psycopg import AsyncConnection
 
 from riverrun.database import schema_check
 from riverrun.database.connect import connect, first_line
-from riverrun.database.pooler import shares_sessions
 from riverrun.database.statements import Statements, Steps
 from riverrun.errors import DatabaseUnavailable, InvalidInput, SchemaError
+from riverrun.pooler import shares_sessions
 from riverrun.settings.schema import Settings
 from riverrun.store import health, horizon, indexes, registry, rescue, schedules, statistics
 from riverrun.store.horizon import Pin
