@@ -14,9 +14,10 @@ from pydantic.json_schema import models_json_schema
 from riverrun import __version__
 from riverrun.access import Role
 from riverrun_admin import models
-from riverrun_admin.operations import ANSWERS, BODIES, MEDIA, QUERIES, Schema
+from riverrun_admin.operations import ANSWERS, BODIES, HEADERS, LENIENT, MEDIA, NEEDED, QUERIES, Schema
 from riverrun_admin.roles import MINDS_QUEUES, ROLES
 from riverrun_admin.stream import NDJSON
+from riverrun_admin.transaction import LONGEST_KEY, keeps_answers
 
 WAYS_IN = ("/", "/admin", "/admin/")
 FOR_BROWSERS = (
@@ -111,10 +112,19 @@ def _parameters(method: str, path: str) -> list[Schema]:
     ]
     asked = QUERIES.get(path, {}) if method in ("GET", "DELETE") or path == "/admin/handler/register" else {}
     query: list[Schema] = [{"name": name, "in": "query", "schema": schema} for name, schema in asked.items()]
-    if method == "POST":
-        key = {"type": "string", "minLength": 1, "maxLength": 255}
-        query.append({"name": "Idempotency-Key", "in": "header", "schema": key})
-    return within + query
+    if asked or (method, path) in BODIES:
+        query.append({"name": "lenient", "in": "query", "schema": LENIENT})
+    return within + query + _header_fields(method, path)
+
+
+def _header_fields(method: str, path: str) -> list[Schema]:
+    minded = dict(HEADERS.get((method, path), {}))
+    if method == "POST" and keeps_answers(path):
+        minded["Idempotency-Key"] = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
+    return [
+        {"name": name, "in": "header", "schema": schema, **({"required": True} if name in NEEDED else {})}
+        for name, schema in minded.items()
+    ]
 
 
 def _responses(method: str, path: str) -> Schema:

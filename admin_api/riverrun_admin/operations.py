@@ -13,6 +13,8 @@ from riverrun_admin.stream import NDJSON
 
 Schema: TypeAlias = dict[str, Any]
 
+CALLBACK = "/admin/queue/callback/{job_id}"
+
 BODIES: Mapping[tuple[str, str], type[Body]] = {
     ("POST", "/admin/queue/enqueue"): models.EnqueueBody,
     ("POST", "/admin/queue/enqueue_many"): models.EnqueueManyBody,
@@ -43,7 +45,7 @@ BODIES: Mapping[tuple[str, str], type[Body]] = {
     ("POST", "/admin/schedule/pause"): models.ScheduleNameBody,
     ("POST", "/admin/schedule/resume"): models.ScheduleNameBody,
     ("POST", "/admin/schedule/run"): models.ScheduleNameBody,
-    ("POST", "/admin/queue/callback/{job_id}"): models.CallbackBody,
+    ("POST", CALLBACK): models.CallbackBody,
     ("POST", "/admin/token/create"): models.TokenBody,
     ("POST", "/admin/token/revoke"): models.TokenIdBody,
 }
@@ -86,6 +88,28 @@ QUERIES: Mapping[str, Mapping[str, Schema]] = {
 }
 """What the query of each path may say, besides ``lenient``."""
 
+LENIENT: Schema = {**_FLAG, "default": "false"}
+"""Whether names that are not known are ignored; of each operation that takes a body or a query."""
+
+_IF_MATCH: Mapping[str, Schema] = {
+    "If-Match": {"type": "string", "description": "an ETag as an earlier answer gave it"}
+}
+HEADERS: Mapping[tuple[str, str], Mapping[str, Schema]] = {
+    ("POST", "/admin/handler/register"): _IF_MATCH,
+    ("PUT", "/admin/handler/update"): _IF_MATCH,
+    ("DELETE", "/admin/handler/delete"): _IF_MATCH,
+    ("POST", "/admin/handler/rotate_secret"): _IF_MATCH,
+    ("POST", "/admin/handler/pause"): _IF_MATCH,
+    ("POST", "/admin/handler/resume"): _IF_MATCH,
+    ("PUT", "/admin/schedule/update"): _IF_MATCH,
+    ("DELETE", "/admin/schedule/delete"): _IF_MATCH,
+    ("POST", CALLBACK): {"Job-Callback-Token": _WORD},
+}
+"""Which header fields an operation minds, besides those of all."""
+
+NEEDED = frozenset({"Job-Callback-Token"})
+"""Header fields without which nothing is done."""
+
 _ACTED: Mapping[str, Any] = {"200": answers.Acted | answers.Results}
 _BULK = answers.Bulk
 _HANDLER = answers.Handler
@@ -116,7 +140,7 @@ ANSWERS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("POST", "/admin/queue/scale"): {"200": answers.Scaled},
     ("GET", "/admin/queue/metadata"): {"200": answers.DescribedQueue},
     ("PUT", "/admin/queue/metadata"): {"200": answers.DescribedQueue},
-    ("POST", "/admin/queue/callback/{job_id}"): {"200": answers.Acted},
+    ("POST", CALLBACK): {"200": answers.Acted},
     ("GET", "/admin/queue/stats"): {"200": answers.AgedStatistics},
     ("GET", "/admin/queue/dashboard"): {"200": answers.AgedStatistics},
     ("GET", "/admin/queue/list"): {"200": answers.Page[answers.Queue]},

@@ -61,3 +61,25 @@ def test_no_operation_has_the_name_of_another() -> None:
 
     assert len(set(names)) == len(names)
     assert openapi.is_for_browsers("/")
+
+
+async def test_every_operation_says_which_header_fields_it_minds_and_that_it_can_be_lenient(admin: Admin) -> None:
+    paths = (await admin.get("/admin/openapi.json")).json["paths"]
+    minded = {
+        (method.upper(), path): {each["name"]: each.get("required", False) for each in operation["parameters"]}
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+
+    kept = {path for (_, path), names in minded.items() if "Idempotency-Key" in names}
+    posts = {path for method, path in minded if method == "POST"}
+    assert posts - kept == {
+        "/admin/token/create", "/admin/handler/register", "/admin/handler/rotate_secret",
+        "/admin/queue/callback/{job_id}",
+    }  # fmt: skip
+    assert minded["POST", "/admin/queue/callback/{job_id}"]["Job-Callback-Token"] is True
+    assert {path for (_, path), names in minded.items() if "If-Match" in names} == {
+        "/admin/handler/register", "/admin/handler/update", "/admin/handler/delete", "/admin/handler/rotate_secret",
+        "/admin/handler/pause", "/admin/handler/resume", "/admin/schedule/update", "/admin/schedule/delete",
+    }  # fmt: skip
+    assert all("lenient" in minded[route] for route in BODIES)
