@@ -9,7 +9,6 @@ from datetime import timedelta
 from aiohttp import web
 
 from riverrun.errors import InvalidInput
-from riverrun.names import MAX_ATTEMPTS
 from riverrun.new_job import NewJob, new_job
 from riverrun.settings.schema import Settings
 from riverrun.store import jobs, registry, statistics
@@ -99,8 +98,9 @@ def checked_job(body: EnqueueBody, handler: RegisteredHandler | None, settings: 
             body.task_type,
             body.task_params,
             queue=body.queue,
-            priority=body.priority or _priority(body.queue, settings),
-            max_attempts=body.max_attempts or _max_attempts(handler, settings),
+            priority=body.priority or settings.river.priority_of(body.queue),
+            max_attempts=body.max_attempts
+            or settings.river.max_attempts_of(handler.registration.retry_count if handler else None),
             scheduled_at=body.scheduled_at,
             delay=body.delay_s,
             timeout=body.timeout_s,
@@ -111,16 +111,6 @@ def checked_job(body: EnqueueBody, handler: RegisteredHandler | None, settings: 
         )
     except InvalidInput as error:
         raise _renamed(error, path) from error
-
-
-def _priority(queue: str, settings: Settings) -> int:
-    known = settings.river.queues.get(queue)
-    return known.priority if known else 1
-
-
-def _max_attempts(handler: RegisteredHandler | None, settings: Settings) -> int:
-    retries = handler.registration.retry_count if handler else None
-    return settings.river.max_attempts if retries is None else min(retries + 1, MAX_ATTEMPTS)
 
 
 def unique_of(body: UniqueBody) -> Unique:

@@ -7,7 +7,7 @@ from aiohttp import web
 from riverrun.job import Job
 from riverrun.masking import check_shown
 from riverrun.schedule import NewSchedule, Schedule
-from riverrun.store import schedules
+from riverrun.store import registry, schedules
 from riverrun_admin.scope import check_queue_is_theirs, schedule_seen
 from riverrun_admin.services import services
 from riverrun_admin.transaction import run
@@ -47,13 +47,15 @@ async def resume(request: web.Request, name: str) -> Schedule:
 
 
 async def run_now(request: web.Request, name: str) -> Job:
-    """Enqueue the job of a schedule once more, with what its queue gives to jobs that say nothing.
+    """Enqueue the job of a schedule once more, with what its queue and its handler give to jobs that say nothing.
 
     Raises:
         NotFound: There is no such schedule, or the sender may not see it.
     """
     river = services(request).settings.river
     schedule = await schedule_seen(request, name)
-    queue = river.queues.get(schedule.queue)
-    steps = schedules.run_now(name, priority=queue.priority if queue else 1, max_attempts=river.max_attempts)
+    retry_count = await run(request, registry.retry_count(schedule.kind))
+    steps = schedules.run_now(
+        name, priority=river.priority_of(schedule.queue), max_attempts=river.max_attempts_of(retry_count)
+    )
     return (await run(request, steps)).job

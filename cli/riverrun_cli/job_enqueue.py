@@ -105,10 +105,9 @@ def _with_defaults(
     job: NewJob, settings: Settings, handlers: list[RegisteredHandler], *, given: dict[str, Any]
 ) -> NewJob:
     """Return the job with the priority of its queue and the attempts of its handler where none were given."""
-    known = settings.river.queues.get(job.queue)
-    retries = handlers[0].registration.retry_count if handlers else None
-    attempts = settings.river.max_attempts if retries is None else min(retries + 1, 32_767)
+    river = settings.river
+    retry_count = handlers[0].registration.retry_count if handlers else None
     return job._replace(
-        priority=job.priority if given["priority"] is not None or known is None else known.priority,
-        max_attempts=job.max_attempts if given["max_attempts"] is not None else attempts,
+        priority=job.priority if given["priority"] is not None else river.priority_of(job.queue),
+        max_attempts=job.max_attempts if given["max_attempts"] is not None else river.max_attempts_of(retry_count),
     )

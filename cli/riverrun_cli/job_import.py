@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -20,7 +20,7 @@ from riverrun_cli.output import write_record
 
 if TYPE_CHECKING:
     from riverrun.new_job import NewJob
-    from riverrun.settings.schema import Settings
+    from riverrun.settings.river import RiverSettings
 
 _LONGEST_LINE = 4 * 1024 * 1024
 _REPORT_SECONDS = 10.0
@@ -41,9 +41,13 @@ def import_jobs(access: Access, /, file: BinaryIO, *, output: str) -> None:
     Other members are priority, scheduled_at, max_attempts, timeout, tags, metadata, pending, and unique with by_args,
     by_period, by_queue, by_state and exclude_kind.
     """
-    settings = access.settings
+    from riverrun.store import registry  # noqa: PLC0415 - the help does not wait for the driver
+
+    river = access.settings.river
     with access.client() as client, _progress(file) as progress:
-        jobs = (_job(line, number, settings) for number, line in enumerate(_lines(file, progress), start=1) if line)
+        retries = {each.registration.kind: each.registration.retry_count for each in client.run(registry.handlers())}
+        lines = enumerate(_lines(file, progress), start=1)
+        jobs = (_job(line, number, river, retries) for number, line in lines if line)
         count = client.copy_in(jobs)
     write_record({"enqueued": count}, output=output, identity="enqueued")
 
@@ -60,7 +64,8 @@ def _lines(file: BinaryIO, progress: _Progress) -> Iterator[bytes]:
             progress.show(done, read)
 
 
-def _job(line: bytes, number: int, settings: Settings) -> NewJob:
+def _job(line: bytes, number: int, river: RiverSettings, retries: Mapping[str, int | None]) -> NewJob:
+    """Return the job of a line, with the defaults of its queue and of the handler of its kind."""
     from riverrun.errors import InvalidInput  # noqa: PLC0415
     from riverrun.job_spec import checked_job  # noqa: PLC0415
 
@@ -70,9 +75,9 @@ def _job(line: bytes, number: int, settings: Settings) -> NewJob:
     except InvalidInput as refusal:
         refusal.rename(f"{place}.{refusal.field}" if refusal.field else place)
         raise
-    queue = settings.river.queues.get(str(spec.get("queue", "default")))
-    spec.setdefault("priority", queue.priority if queue else 1)
-    return checked_job(spec, max_attempts=settings.river.max_attempts, field=place)  # type: ignore[arg-type]  # checks it
+    spec.setdefault("priority", river.priority_of(str(spec.get("queue", "default"))))
+    attempts = river.max_attempts_of(retries.get(str(spec.get("kind"))))
+    return checked_job(spec, max_attempts=attempts, field=place)  # type: ignore[arg-type]  # checks it
 
 
 def _spec(line: bytes) -> dict[str, Any]:

@@ -146,12 +146,13 @@ def resume(access: Access, /, *, name: str, output: str) -> None:
 @with_database
 def run(access: Access, /, *, name: str, output: str) -> None:
     """Enqueue the job of the schedule NAME once more, now."""
-    from riverrun.store import schedules  # noqa: PLC0415
+    from riverrun.store import registry, schedules  # noqa: PLC0415
 
     river = access.settings.river
     with access.client() as client:
-        known = river.queues.get(client.run(schedules.get(name)).queue)
-        steps = schedules.run_now(name, priority=known.priority if known else 1, max_attempts=river.max_attempts)
+        known = client.run(schedules.get(name))
+        attempts = river.max_attempts_of(client.run(registry.retry_count(known.kind)))
+        steps = schedules.run_now(name, priority=river.priority_of(known.queue), max_attempts=attempts)
         job = write(client, steps, "schedule.run", f"schedule:{name}").job
     write_record({"id": job.id, "state": job.state, "kind": job.kind, "queue": job.queue}, output=output)
 

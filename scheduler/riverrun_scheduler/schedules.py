@@ -20,7 +20,7 @@ from riverrun.database.connect import first_line
 from riverrun.errors import InvalidInput
 from riverrun.schedule import NewSchedule, Schedule, new_schedule
 from riverrun.settings.schema import Settings
-from riverrun.store import schedules
+from riverrun.store import registry, schedules
 from riverrun.store.leader import Pulse
 from riverrun.telemetry import metrics
 from riverrun_scheduler.missed import ticks_to_enqueue
@@ -154,8 +154,8 @@ class Schedules:
 
     async def _write(self, clock: Clock, ticks: list[datetime], now: datetime) -> bool:
         """Enqueue ``ticks`` and remember that older ones are left out; return False if the schedule is not as read."""
-        schedule, settings = clock.schedule, self._term.settings
-        queue = settings.river.queues.get(schedule.queue)
+        schedule, river = clock.schedule, self._term.settings.river
+        retry_count = await self._term.run(registry.retry_count(schedule.kind))
         settled = ticks[-1] if ticks else now
         job_ids = await self._term.run(
             schedules.enqueue_ticks(
@@ -163,8 +163,8 @@ class Schedules:
                 schedule,
                 ticks,
                 settled=settled,
-                priority=queue.priority if queue else 1,
-                max_attempts=settings.river.max_attempts,
+                priority=river.priority_of(schedule.queue),
+                max_attempts=river.max_attempts_of(retry_count),
             )
         )
         if job_ids is None:

@@ -99,6 +99,16 @@ async def test_a_schedule_without_priority_and_attempts_takes_those_of_the_confi
     assert await (await conn.execute("SELECT DISTINCT priority, max_attempts FROM river_job")).fetchall() == [(3, 9)]
 
 
+async def test_a_schedule_without_attempts_takes_those_of_the_handler(conn: Connection, database: str) -> None:
+    await insert(conn, "riverrun_handler", kind="report", handler_name="report", handler_type="local", retry_count=2)
+    await scheduled(conn, expression="@every 1s")
+
+    async with term_of(settings_for(database, max_attempts=9)) as term:
+        await ticked(term)
+
+    assert await (await conn.execute("SELECT DISTINCT max_attempts FROM river_job")).fetchall() == [(3,)]
+
+
 async def test_a_new_schedule_starts_with_the_first_tick_after_it_was_made(conn: Connection, database: str) -> None:
     await scheduled(conn, expression="0 0 1 1 *")
 

@@ -14,6 +14,21 @@ from support.queries import Table, rows
 from support.queuectl import QUEUECTL, Queuectl
 
 
+def test_jobs_of_a_file_and_of_a_schedule_get_the_attempts_of_their_handler(queuectl: Queuectl, table: Table) -> None:
+    queuectl("handler", "register", "email", "--type", "local", "--retries", "2")
+    queuectl("schedule", "create", "nightly", "--kind", "email", "--cron", "30 4 * * *")
+    lines = (
+        '{"kind": "email", "args": {}}\n{"kind": "email", "args": {}, "max_attempts": 7}\n{"kind": "fax", "args": {}}'
+    )
+
+    imported = queuectl.json("job", "import", "-", given=lines)
+    queuectl.json("schedule", "run", "nightly")
+    queuectl.json("job", "enqueue", "email")
+
+    assert imported == {"enqueued": 3}
+    assert [row["max_attempts"] for row in rows(table)] == [3, 7, 25, 3, 3]
+
+
 def test_enqueue_takes_every_word_about_a_job(queuectl: Queuectl, table: Table) -> None:
     answer = queuectl.json(
         "job", "enqueue", "email", '{"to": "a@example.com", "n": 12345678901234567890123}',

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from riverrun.errors import NotFound
+from riverrun.names import MAX_ATTEMPTS
 from riverrun.settings.values import CronOrOff, Duration, DurationOrNone, QueueName, Section, WholeNumber
 
 SECOND = timedelta(seconds=1)
@@ -104,6 +105,19 @@ class RiverSettings(Section):
             if queue.processes > slots:
                 raise ValueError(f"at least one slot for each process; {name} has {slots} for {queue.processes}")
         return value
+
+    def priority_of(self, queue: str) -> int:
+        """Return the priority of a job of ``queue`` that is enqueued without one."""
+        known = self.queues.get(queue)
+        return known.priority if known else 1
+
+    def max_attempts_of(self, retry_count: int | None) -> int:
+        """Return the attempts of a job that is enqueued without a number.
+
+        Args:
+            retry_count: What is registered for the handler of its kind; ``None``: nothing is.
+        """
+        return self.max_attempts if retry_count is None else min(retry_count + 1, MAX_ATTEMPTS)
 
     def slots_of(self, queue: str) -> list[int]:
         """Return the slots of ``queue`` on this host, one number for each of its executor processes.

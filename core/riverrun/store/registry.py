@@ -79,6 +79,12 @@ def handlers(kinds: Collection[str] | None = None) -> Steps[list[RegisteredHandl
     return [_handler(row) for row in rows]
 
 
+def retry_count(kind: str) -> Steps[int | None]:
+    """Return how often jobs of ``kind`` are to be retried; ``None`` when nothing is registered about that."""
+    found = yield from handlers([kind])
+    return found[0].registration.retry_count if found else None
+
+
 def handler(kind: str) -> Steps[RegisteredHandler]:
     """Return the handler of ``kind``.
 

@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow
 
 from support.admin import Admin
 from support.jobs import ago, insert, job
+from support.queries import value
 
 
 async def test_forms_cancel_retry_and_delete_a_job(admin: Admin, conn: AsyncConnection[TupleRow]) -> None:
@@ -78,6 +79,19 @@ async def test_forms_make_change_pause_run_and_delete_a_schedule(admin: Admin, c
     assert [each.status for each in (made, changed, paused, run, deleted)] == [303] * 5
     assert (stale.status, wrong.status) == (412, 422)
     assert re.search(r"queue/jobs/\d+\?notice=enqueued", run.headers["Location"])
+
+
+async def test_a_schedule_that_is_run_by_hand_takes_the_attempts_of_its_handler(
+    admin: Admin, conn: AsyncConnection[TupleRow]
+) -> None:
+    await admin.post("/admin/schedule/create", {"name": "nightly", "task_type": "report", "cron": "30 4 * * *"})
+    handler = {"task_type": "report", "handler_name": "report", "handler_type": "local", "retry_count": 2}
+    await admin.post("/admin/handler/register", handler)
+
+    run = await admin.post("/admin/schedule/run", {"name": "nightly"})
+
+    assert run.status == 201, run.text
+    assert await value(conn, "SELECT max_attempts FROM river_job") == 3
 
 
 async def test_forms_register_change_and_delete_a_handler(admin: Admin) -> None:
