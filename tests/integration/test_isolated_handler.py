@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -101,6 +102,16 @@ async def test_the_next_attempt_gets_the_same_process_and_one_beside_it_another(
     assert first["pid"] == second["pid"]
     assert len({each["pid"] for each in beside}) == 2
     await eventually(lambda: sum(lives(each["pid"]) for each in beside) == 1, within=WITHIN)
+
+
+async def test_a_process_that_ended_while_it_had_nothing_to_do_is_charged_to_no_job(children: Children) -> None:
+    first = await output_of(children)
+    os.kill(first["pid"], signal.SIGKILL)
+    await eventually(lambda: all(idle.has_ended for idle in children._idle), within=WITHIN)
+
+    second = await output_of(children)
+
+    assert second["pid"] != first["pid"]
 
 
 async def test_outcomes_that_are_no_errors_pass(children: Children) -> None:

@@ -93,7 +93,7 @@ class Child:
 
     def kill(self) -> None:
         """End it, and whatever it has started."""
-        if not self.has_ended:
+        if not self.is_reaped:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._orders.close()
@@ -104,9 +104,14 @@ class Child:
         return self._process.pid
 
     @property
-    def has_ended(self) -> bool:
-        """Whether the process is gone."""
+    def is_reaped(self) -> bool:
+        """Whether nothing is left to wait for."""
         return self._process.returncode is not None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone, or has closed its pipe, which is heard of sooner."""
+        return self.is_reaped or self._answers.at_eof()
 
     def leave(self) -> None:
         """Let it go, now that nobody will tell it anything any more."""
@@ -167,9 +172,12 @@ class Children:
         """
         if self._closed:
             raise ChildEnded("is not started any more: the executor stops")
-        if self._idle:
-            return self._idle.pop()
-        self._all = {child for child in self._all if not child.has_ended}
+        while self._idle:
+            idle = self._idle.pop()
+            if not idle.has_ended:
+                return idle
+            idle.kill()
+        self._all = {child for child in self._all if not child.is_reaped}
         child = await self._start()
         try:
             await child.ready()
