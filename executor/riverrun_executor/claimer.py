@@ -135,7 +135,7 @@ class Claimer:
 
     async def _keep_filled(self, conn: AsyncConnection[Any], backoff: ReconnectWait) -> None:
         """Claim whenever there is room: above the floors when there is news, everywhere when it is time to."""
-        everywhere = True
+        everywhere = not self._floors.known or self._may_look_everywhere()
         while not self._stopping.is_set():
             wanted = min(await self._slots.wait_free(), self._pace.jobs)
             if wanted == 0:
@@ -149,8 +149,9 @@ class Claimer:
                 everywhere = True
             else:
                 pause = self._poll_seconds * random.uniform(1.0, 1.1)  # noqa: S311 - lets a fleet drift apart
+                woken = await happened(self._wake, within=pause)
                 # News that never ends must not keep what lies below the floors from being found.
-                everywhere = not await happened(self._wake, within=pause) or self._time_to_look_everywhere()
+                everywhere = self._time_to_look_everywhere() if woken else self._may_look_everywhere()
 
     async def _claim(self, conn: AsyncConnection[Any], wanted: int, *, everywhere: bool) -> bool:
         """Claim up to ``wanted`` jobs, start them, and return whether there may be more."""
@@ -172,6 +173,13 @@ class Claimer:
         try:
             with deadline(conn, self._pace.seconds):
                 jobs = await self._statements.run(conn, steps)
+        except psycopg.errors.QueryCanceled:
+            if not everywhere or not self._floors.known:
+                raise
+            # A look below the floors that takes too long must not keep what lies above them from being claimed.
+            self._looked_everywhere = time.monotonic()
+            self._look_seconds = self._looked_everywhere - started
+            return True
         except (DatabaseUnavailable, psycopg.Error):
             self._pace.failed(time.monotonic() - started)
             raise

@@ -34,6 +34,11 @@ class Floors:
         self.us = [0] * PRIORITIES
         self.ids = [0] * PRIORITIES
 
+    @property
+    def known(self) -> bool:
+        """Whether a claim has raised any of them."""
+        return any(self.us)
+
     def rise(self, jobs: Sequence[ClaimedJob], *, exhausted: bool) -> None:
         """Learn from a claim.
 

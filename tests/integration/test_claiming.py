@@ -16,10 +16,17 @@ from riverrun.claimed_job import ClaimedJob
 from riverrun.database.statements import Statements, Steps
 from riverrun.messages import Wake
 from riverrun.store import attempts
+from riverrun_executor.claimer import CLAIM_SESSION
 from riverrun_executor.floors import NOWHERE, Floors
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import RunningExecutor, running_executor
+
+SLOW_TO_CLAIM = """
+CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN new; END $$;
+CREATE TRIGGER slow_to_claim BEFORE UPDATE ON river_job
+FOR EACH ROW WHEN (new.kind = 'greet' AND new.state = 'running') EXECUTE FUNCTION be_slow()
+"""
 
 pytestmark = pytest.mark.every_postgres
 
@@ -195,6 +202,30 @@ async def test_a_steady_stream_of_wakes_hides_no_job_below_the_floors(
         await late.commit()
         await eventually(lambda: _completed(client, job.id), within=5)
         waking.cancel()
+
+
+async def test_a_look_below_the_floors_that_takes_too_long_stops_no_claim_above_them(
+    client: AsyncClient, conn: AsyncConnection[Any], database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CLAIM_SESSION, "statement_timeout", "300ms")
+    await conn.execute(SLOW_TO_CLAIM)
+
+    async with (
+        await AsyncConnection.connect(database) as late,
+        running_executor(settings_for(database)) as executor,
+    ):
+        low = (await client.enqueue("greet", {"name": "Ada"}, conn=late)).job.id
+        await asyncio.sleep(0.5)  # the floor stays a quarter of a second behind
+        await client.enqueue("noop", {})
+        await eventually(lambda: executor.context.progress == 1, within=10)
+        await late.commit()
+        await eventually(lambda: executor.executor._claimer._look_seconds > 0.25, within=10)
+        for _ in range(5):
+            high = (await client.enqueue("noop", {})).job.id
+            await eventually(lambda job_id=high: _completed(client, job_id), within=2)
+        assert not await _completed(client, low)
+        await conn.execute("DROP TRIGGER slow_to_claim ON river_job")
+        await eventually(lambda: _completed(client, low), within=10)
 
 
 async def _completed(client: AsyncClient, job_id: int) -> bool:
