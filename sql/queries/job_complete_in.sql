@@ -1,6 +1,6 @@
 -- job_complete_in.sql
 -- Complete a job within the transaction of its own handler: what the handler has written and this become true together.
---   in:    id, attempt, attempted_us, incarnation (the fence) · patch, JSON text merged into metadata, or NULL
+--   in:    id, attempt, attempted_us, started_us, incarnation (the fence) · patch, JSON text merged into metadata, or NULL
 --   out:   id; no row when the job no longer belongs to this attempt
 --   locks: the job, until the handler's transaction ends
 --   index: river_job_pkey; the state is compared as text so that no partial index full of dead entries is taken
@@ -16,6 +16,7 @@ SET state = 'completed',
 WHERE id = %(id)s::bigint
     AND state::text = 'running'
     AND attempt = %(attempt)s::smallint
-    AND attempted_at = timestamptz 'epoch' + %(attempted_us)s::bigint * interval '1 microsecond'
+    AND
+        \ir parts/job_same_start.sql
     AND attempted_by[cardinality(attempted_by)] = %(incarnation)s::text
 RETURNING id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from support import handlers
 from support.contexts import settings_for
 from support.eventually import eventually
 from support.executors import running_executor
+from support.jobs import ago, insert
 from support.queries import value
 
 ME = "host-1_4711_0a1b2c3d"
@@ -216,6 +219,25 @@ async def test_an_attempt_that_has_lost_its_job_saves_nothing(
         await context.save_in(conn)
 
     assert "output" not in (await client.get(job.id)).metadata
+
+
+async def test_a_handler_that_does_not_hear_that_its_job_was_made_to_look_young_saves_and_completes_it(
+    client: AsyncClient, conn: Connection, database: str
+) -> None:
+    await insert(conn, "river_leader", leader_id="go", elected_at=ago("1 second"), expires_at=ago("-60 seconds"))
+    job = (await client.enqueue("noop", {})).job
+    context = await attempt(client, conn, job.id)
+    await Statements().run(conn, attempts.refresh([copy(context.job)], ME, older_than=timedelta()))
+    assert (await client.get(job.id)).attempted_at != context.job.attempted_at
+
+    async with await AsyncConnection.connect(database) as own:
+        context.output("saved")
+        await context.save_in(own)
+        await own.commit()
+        await context.complete_in(own)
+
+    done = await client.get(job.id)
+    assert (done.state, done.metadata["output"]) == (JobState.COMPLETED, "saved")
 
 
 async def test_a_job_is_updated_from_outside_whatever_its_state(client: AsyncClient, database: str) -> None:

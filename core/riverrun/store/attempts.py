@@ -253,8 +253,8 @@ def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps
 
 
 def _write_in(statement: str, job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[None]:
-    fence = {"id": job.id, "attempt": job.attempt, "attempted_us": job.fence_us, "incarnation": incarnation}
-    rows = yield Query(statement, {**fence, "patch": patch})
+    fence = {"id": job.id, "attempt": job.attempt, "attempted_us": job.fence_us, "started_us": job.attempted_us}
+    rows = yield Query(statement, {**fence, "incarnation": incarnation, "patch": patch})
     if not rows:
         raise StaleAttempt(job.id, job.attempt)
 
