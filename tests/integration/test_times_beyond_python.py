@@ -125,7 +125,8 @@ async def test_a_leader_promotes_and_rescues_beside_them(conn: Connection, east:
                 if not await service.step(pulse):
                     break
 
-    assert pulse.soonest_due == EARLIEST
+    assert pulse.soonest_due is not None
+    assert pulse.soonest_due < pulse.now
     assert [(await job(conn, each))["state"] for each in (due, late)] == ["available", "available"]
     assert await value(conn, f"SELECT state::text FROM river_job WHERE id = {stuck}") == "retryable"
 
@@ -134,7 +135,10 @@ async def test_the_soonest_job_may_be_due_for_ever(conn: Connection, east: str) 
     await insert_odd(conn, "scheduled", "infinity")
 
     async with term_of(settings_for(east)) as term:
-        assert (await term.pulse()).soonest_due == LATEST
+        pulse = await term.pulse()
+
+    assert pulse.soonest_due is not None
+    assert pulse.soonest_due > pulse.now
 
 
 @pytest.mark.parametrize("time", EARLY)
