@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from aiohttp import web
@@ -35,13 +36,12 @@ async def enqueue(request: web.Request) -> web.StreamResponse:
 async def save(request: web.Request) -> web.StreamResponse:
     """Make a schedule, or make one that is there what the form says."""
     fields = await read_fields(request)
-    revision, args = fields.number("revision"), fields.text("task_params") or "{}"
-    if not isinstance(revision, int):
-        await schedule_actions.create(request, _said(fields, args))
+    said, revision = _said(fields), fields.number("revision")
+    if isinstance(revision, int):
+        stored = await schedule_seen(request, said.name)
+        await schedule_actions.update(request, _with_the_rest(said, stored, fields), revision=revision)
     else:
-        if not fields.every("task_params"):  # a form that could not show them whole has no field for them
-            args = (await schedule_seen(request, check_schedule_name(fields.text("name"), "name"))).args_text
-        await schedule_actions.update(request, _said(fields, args), revision=revision)
+        await schedule_actions.create(request, said)
     return back_to(request, "schedule/list", "schedule_saved")
 
 
@@ -52,7 +52,7 @@ async def delete(request: web.Request) -> web.StreamResponse:
     return back_to(request, "schedule/list", "schedule_deleted")
 
 
-def _said(fields: Fields, args: str) -> NewSchedule:
+def _said(fields: Fields) -> NewSchedule:
     every = fields.seconds("every_s")
     return new_schedule(
         fields.text("name"),
@@ -60,12 +60,24 @@ def _said(fields: Fields, args: str) -> NewSchedule:
         cron=fields.optional("cron"),
         every=None if every is None else timedelta(seconds=every),
         timezone=fields.text("timezone") or "UTC",
-        args=args,
+        args=fields.text("task_params") or "{}",
         queue=fields.text("queue") or "default",
         priority=fields.number("priority"),
         max_attempts=fields.number("max_attempts"),
         tags=tuple(tag.strip() for tag in fields.text("tags").split(",") if tag.strip()),
         missed=fields.text("missed") or "latest",
+    )
+
+
+def _with_the_rest(said: NewSchedule, stored: Schedule, fields: Fields) -> NewSchedule:
+    """Return what the form says, and of the rest what is stored: it has no fields for that."""
+    shows_args = fields.every("task_params")  # one that could not show them whole has no field for them either
+    return replace(
+        said,
+        args_text=said.args_text if shows_args else stored.args_text,
+        metadata_text=stored.metadata_text,
+        run_on_start=stored.run_on_start,
+        unique=stored.unique,
     )
 
 

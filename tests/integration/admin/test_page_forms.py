@@ -81,6 +81,22 @@ async def test_forms_make_change_pause_run_and_delete_a_schedule(admin: Admin, c
     assert re.search(r"queue/jobs/\d+\?notice=enqueued", run.headers["Location"])
 
 
+async def test_a_form_keeps_what_it_has_no_fields_for_of_a_schedule(admin: Admin) -> None:
+    rest = {"metadata": {"team": "a"}, "run_on_start": True, "unique": {"by_args": True}}
+    said = {"name": "nightly", "task_type": "report", "cron": "30 4 * * *"}
+    await admin.post("/admin/schedule/create", {**said, **rest})
+    [before] = (await admin.get("/admin/schedule/list")).json["data"]
+
+    saved = await admin.request(
+        "POST", "/admin/form/schedule", data={**said, "cron": "@hourly", "revision": before["version"]}
+    )
+
+    [after] = (await admin.get("/admin/schedule/list")).json["data"]
+    assert saved.status == 303
+    assert after["expression"] == "@hourly"
+    assert [after[name] for name in rest] == [before[name] for name in rest]
+
+
 async def test_a_schedule_that_is_run_by_hand_takes_the_attempts_of_its_handler(
     admin: Admin, conn: AsyncConnection[TupleRow]
 ) -> None:
