@@ -99,15 +99,15 @@ class Database:
         try:
             yield
         except (PoolTimeout, PoolClosed, TooManyRequests) as error:
-            metrics.db_errors.labels(kind="connect").inc()
+            metrics.db_failed("connect")
             raise DatabaseUnavailable(
                 f"no connection to {self.described} within {CONNECTION_WAIT_SECONDS:.0f} s"
             ) from error
         except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable) as error:
-            metrics.db_errors.labels(kind="timeout").inc()
+            metrics.db_failed("request")
             raise QueryTimeout("the database did not answer within 2 s; narrow the filter or try again") from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedObject) as error:
             raise SchemaError(f"the database has not the tables of this release: {first_line(error)}") from error
         except psycopg.OperationalError as error:
-            metrics.db_errors.labels(kind="connection").inc()
+            metrics.db_failed("request")
             raise DatabaseUnavailable(f"the connection to {self.described} was lost: {first_line(error)}") from error

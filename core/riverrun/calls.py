@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from riverrun.errors import InvalidInput
+from riverrun.errors import Code, InvalidInput
 from riverrun.retry import ExponentialBackoff, FixedBackoff, ListedBackoff, RetryPolicy
 from riverrun.settings.values import matching
 
@@ -209,7 +209,7 @@ _ALLOWED = {
 }
 
 
-def _code(kind: str) -> str:
+def _code(kind: str) -> Code:
     match kind:
         case "extra_forbidden":
             return "unknown"

@@ -18,6 +18,10 @@ RiverrunError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
+
+Code = Literal["type", "range", "format", "length", "unknown", "required", "conflict", "egress", "cursor"]
+"""What is wrong with a value: of the wrong type or form, too long, missing, not allowed beside another, and so on."""
 
 
 class RiverrunError(Exception):
@@ -30,10 +34,10 @@ class InvalidInput(RiverrunError):
     Attributes:
         field: Path of the field as its sender wrote it, such as ``priority`` or ``jobs.3.queue``.
         allowed: What would have been accepted, as the end of a sentence.
-        code: A stable word for programs: ``type``, ``range``, ``format``, ``length``, ``unknown``, ``required``.
+        code: A stable word for programs.
     """
 
-    def __init__(self, field: str, value: object, allowed: str, *, code: str = "range") -> None:
+    def __init__(self, field: str, value: object, allowed: str, *, code: Code = "range") -> None:
         if value is None and code in ("required", "type"):
             super().__init__(f"{field}: nothing is given; expected {allowed}")
         else:

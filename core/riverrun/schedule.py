@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from riverrun.cron_grammar import check_zone, parse_expression
 from riverrun.durations import format_duration
-from riverrun.errors import InvalidInput
+from riverrun.errors import Code, InvalidInput
 from riverrun.job import JobState
 from riverrun.json_input import check_args, check_metadata
 from riverrun.members import RESERVED
@@ -167,7 +167,7 @@ def _missed(missed: object) -> str:
 def _expression(cron: object, every: timedelta | None, timezone: object) -> str:
     """Return the expression as it is stored, once it has been read."""
     if (cron is None) == (every is None):
-        code = "required" if cron is None else "conflict"
+        code: Code = "required" if cron is None else "conflict"
         raise InvalidInput("cron", cron, "either cron or every, and not both", code=code)
     if every is not None and every < _SHORTEST:
         raise InvalidInput("every", format_duration(every), "a time of 1 second or more")

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, assert_never
 
-from riverrun.job import FINALIZED, AttemptError, JobState
+from riverrun.job import AttemptError, JobState
 from riverrun.outcome import Cancelled, Completed, Discarded, Failed, Interrupted, Outcome, Snoozed
 from riverrun.retry import MAX_DELAY, RIVER_BACKOFF, RetryPolicy, retry_delay
 from riverrun.sanitize import clean_text
@@ -84,11 +84,6 @@ class Finalization:
     error_json: str | None = None
     scheduled_in: timedelta | None = None
     metadata_patch_json: str | None = None
-
-    @property
-    def finalize(self) -> bool:
-        """Whether ``finalized_at`` becomes the database's now."""
-        return self.state in FINALIZED
 
 
 def decide(

@@ -127,7 +127,7 @@ class Claimer:
                     await self._keep_filled(conn, backoff)
             except (DatabaseUnavailable, psycopg.Error) as error:
                 seconds = backoff.next()
-                metrics.db_errors.labels(kind="claim").inc()
+                metrics.db_failed("claim")
                 fields = {"queue": self._queue, "error": first_line(error), "retry_in": seconds}
                 log.warning("claim_failed", extra=fields)
                 await happened(self._stopping, within=seconds)

@@ -152,7 +152,7 @@ class Control:
                         await self._rest()
             except (DatabaseUnavailable, psycopg.Error) as error:
                 seconds = backoff.next()
-                metrics.db_errors.labels(kind="control").inc()
+                metrics.db_failed("control")
                 log.warning(
                     "control_failed", extra={"queue": self._queue, "error": first_line(error), "retry_in": seconds}
                 )

@@ -156,7 +156,7 @@ class Finalizer:
                         backoff.reset()
             except (DatabaseUnavailable, psycopg.Error) as error:
                 seconds = backoff.next()
-                metrics.db_errors.labels(kind="finalize").inc()
+                metrics.db_failed("finalize")
                 log.warning(
                     "finalize_failed",
                     extra={"waiting": self._unwritten, "error": first_line(error), "retry_in": seconds},

@@ -81,7 +81,7 @@ class Leader:
             except psycopg.errors.ReadOnlySqlTransaction:
                 log.error("database_read_only", extra=READ_ONLY)
             except (psycopg.Error, DatabaseUnavailable, TimeoutError) as error:
-                metrics.db_errors.labels(kind=type(error).__name__).inc()
+                metrics.db_failed("election")
                 log.warning("election_interrupted", extra={"error": first_line(error)})
             await unless(self._context.draining, asyncio.sleep(self._backoff.next()))
 

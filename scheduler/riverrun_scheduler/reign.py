@@ -157,7 +157,7 @@ class Reign:
         except psycopg.Error as error:
             if self._term.session.closed:
                 raise
-            metrics.db_errors.labels(kind=type(error).__name__).inc()
+            metrics.db_failed("upkeep")
             fields = {
                 "service": type(service).__name__.lower(),
                 "error": first_line(error),

@@ -1,13 +1,12 @@
 -- executor_directives.sql
 -- Return what an executor must obey that may have changed since it last asked, in one small row.
 --   in:    queue · server_id · running, the ids it executes
---   out:   paused · max_workers set at run time for this server or for all, NULL: as configured ·
+--   out:   max_workers set at run time for this server or for all, NULL: as configured ·
 --          registry, a number that changes whenever a handler is registered, changed or deleted, or
 --          its health changes, or an earlier secret of one is over ·
 --          cancelled, those of running whose cancellation was asked for
---   index: river_queue_pkey, riverrun_queue_setting_pkey, river_job_pkey
+--   index: riverrun_queue_setting_pkey, river_job_pkey
 SELECT
-    EXISTS (SELECT FROM river_queue WHERE name = %(queue)s::text AND paused_at IS NOT NULL) AS paused,
     (
         SELECT max_workers
         FROM riverrun_queue_setting

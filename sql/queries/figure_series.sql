@@ -1,7 +1,7 @@
 -- figure_series.sql
 -- Sum up how attempts ended, step by step of time, and how long they ran and waited.
 --   in:    since · until, not included · step in seconds, a whole part of a day · by_hour, whether to read hours where there are some ·
---          queues, NULL: any · kind, NULL: any
+--          queues, NULL: any
 --   out:   start of the step · completed, retried, snoozed, discarded, cancelled, interrupted and rescued · run_buckets
 --          and wait_buckets, counts in the order of the bounds; steps in which nothing ended are left out
 --   index: riverrun_minute_pkey, riverrun_hour_pkey
@@ -14,7 +14,6 @@ WITH read AS MATERIALIZED (
         AND hour >= %(since)s::timestamptz
         AND hour < %(until)s::timestamptz
         AND (%(queues)s::text[] IS NULL OR queue = ANY (%(queues)s::text[]))
-        AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
     UNION ALL
     SELECT minute, completed, retried, snoozed, discarded, cancelled, interrupted, rescued, run_buckets, wait_buckets
     FROM riverrun_minute
@@ -24,7 +23,6 @@ WITH read AS MATERIALIZED (
     )
         AND minute < %(until)s::timestamptz
         AND (%(queues)s::text[] IS NULL OR queue = ANY (%(queues)s::text[]))
-        AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
 ),
 placed AS MATERIALIZED (
     SELECT

@@ -215,6 +215,6 @@ class Lease:
 
 async def _wait(backoff: ReconnectWait, error: BaseException) -> None:
     seconds = backoff.next()
-    metrics.db_errors.labels(kind="lease").inc()
+    metrics.db_failed("lease")
     log.warning("lease_not_renewed", extra={"error": first_line(error), "retry_in": seconds})
     await asyncio.sleep(seconds)

@@ -38,13 +38,11 @@ class Directives:
     """What may have changed since an executor last asked.
 
     Attributes:
-        paused: The queue is paused.
         max_workers: Slots of the queue on this server set at run time; ``None`` means as configured.
         registry: Changes whenever a handler is registered, changed or deleted.
         cancelled: Running jobs whose cancellation was asked for.
     """
 
-    paused: bool
     max_workers: int | None
     registry: int
     cancelled: tuple[int, ...]
@@ -249,7 +247,7 @@ def release_unknown(queue: str, *, incarnation: str, known: Collection[int], old
 def directives(queue: str, *, server_id: str, running: Collection[int]) -> Steps[Directives]:
     """Return what an executor of ``queue`` must obey now; ``running`` are the ids it executes."""
     (row,) = yield Query("executor_directives", {"queue": queue, "server_id": server_id, "running": int_array(running)})
-    return Directives(paused=row[0], max_workers=row[1], registry=row[2], cancelled=tuple(row[3]))
+    return Directives(max_workers=row[0], registry=row[1], cancelled=tuple(row[2]))
 
 
 def _write_in(statement: str, job: ClaimedJob, incarnation: str, patch: str | None) -> Steps[None]:

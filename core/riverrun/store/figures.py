@@ -112,7 +112,6 @@ def series(
             "step": int(period.step.total_seconds()),
             "by_hour": period.by_hour,
             "queues": None if queues is None else list(queues),
-            "kind": None,
         },
     )
     found = {row[0]: Point(*row) for row in rows}

@@ -5,7 +5,7 @@ metrics.job_attempts.labels(queue="mail", kind="email", outcome="completed").inc
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -154,8 +154,19 @@ oldest_xmin_age = _gauge(
     "oldest_xmin_age_seconds", "Age of the oldest transaction, prepared one, or slot that holds VACUUM back"
 )
 
-# The admin process and every connection
-db_errors = _counter("db_errors_total", "Failed statements and connections", "kind")
+# Every connection
+During = Literal["claim", "control", "finalize", "lease", "election", "upkeep", "connect", "request"]
+"""What is done with a connection; connect and request are the admin process's."""
+
+_db_errors = _counter("db_errors_total", "Failed statements and connections, by what they were for", "during")
+
+
+def db_failed(during: During) -> None:
+    """Count a statement or a connection that has failed."""
+    _db_errors.labels(during=during).inc()
+
+
+# The admin process
 admin_http_requests = _counter(
     "admin_http_requests_total", "Requests; route is the template", "method", "route", "code"
 )
