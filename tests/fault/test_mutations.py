@@ -161,7 +161,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the end of a connection that is silent",
-        "executor/riverrun_executor/finalizer.py",
+        "executor/riverrun_executor/ending_writer.py",
         r"with deadline\(conn, ANSWER_SECONDS \+",
         "with deadline(conn, 60 +",
         "tests/integration/test_lost_connections.py::"
@@ -191,9 +191,9 @@ MUTATIONS = [
     ),
     Mutation(
         "the bisection of a batch",
-        "executor/riverrun_executor/finalizer.py",
-        r"_DATA_ERRORS = \(.*?\)\n",
-        "_DATA_ERRORS: tuple[type[Exception], ...] = ()\n",
+        "executor/riverrun_executor/ending_writer.py",
+        r"if not is_about_a_row\(error, conn\):(\n +raise\n +if len\(batch\))",
+        r"if True:\1",
         "tests/fault/test_statements.py::test_one_result_that_cannot_be_stored_takes_no_other_with_it",
     ),
 ]
