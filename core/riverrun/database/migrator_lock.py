@@ -18,7 +18,9 @@ from psycopg.rows import TupleRow
 
 from riverrun.errors import Conflict
 
-LOCK_TIMEOUT = timedelta(seconds=2)
+LOCK_TIMEOUT = timedelta(seconds=1.5)
+"""So long a step waits for a table; whoever wants to claim waits behind it, and shall not for more than two seconds."""
+
 _LOCK_CLASS = 0x52697672  # the first half of the lock's key; the second is made from the schema's name
 
 
