@@ -18,6 +18,7 @@ RiverrunError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 Code = Literal["type", "range", "format", "length", "unknown", "required", "conflict", "egress", "cursor"]
@@ -142,7 +143,7 @@ class DatabaseUnavailable(RiverrunError):
 def _shown(value: object, limit: int = 80) -> str:
     """Return ``value`` as one short line for an error message."""
     try:
-        text = repr(value)
+        text = value.isoformat() if isinstance(value, datetime) else repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits; lists in lists without end
         text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"

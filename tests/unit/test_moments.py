@@ -40,6 +40,11 @@ def test_every_door_refuses_a_time_that_could_not_be_read_back(moment: datetime)
             door()
 
 
+def test_a_time_that_is_refused_is_named_as_one_writes_it() -> None:
+    with pytest.raises(InvalidInput, match=r"^resume_at: 9999-12-31T23:59:59-23:00 is not allowed"):
+        new_pause(resume_at=REFUSED[0])
+
+
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"resume_at.*a time with a zone"):
         new_pause(resume_at=datetime(2030, 1, 1))  # noqa: DTZ001 - what is refused
