@@ -8,8 +8,9 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from riverrun.claimed_job import ClaimedJob
 from riverrun.context import Context
@@ -97,31 +98,35 @@ def handler(  # noqa: PLR0913 - what may be said of a handler
         ValueError: Another function is registered for ``kind``.
     """
     kinds = [check_kind(kind, "kind"), *(check_kind(alias, "aliases") for alias in _several(aliases))]
-    limit = None if timeout is None else _limit(timeout)
     _check_number("concurrency", concurrency, most=10_000)
-    isolated = _isolated(isolation, memory_mb)
-    backoff = backoff_of(retry, "retry")
+    said = partial(
+        Handler,
+        timeout=None if timeout is None else _limit(timeout),
+        backoff=backoff_of(retry, "retry"),
+        concurrency=concurrency,
+        isolated=_isolated(isolation, memory_mb),
+        memory_mb=memory_mb,
+    )
 
     def register(function: F) -> F:
-        run, takes = stepwise(function, arguments_of(function))
-        first = Handler(
-            kind=kind,
-            function=run,
-            is_async=is_async(run),
-            arguments=takes,
-            timeout=limit,
-            backoff=backoff,
-            concurrency=concurrency,
-            isolated=isolated,
-            memory_mb=memory_mb,
-            resources=resources_of(function),
-            args_schema=schema_of(function),
-        )
+        first = _described(function, partial(said, kind=kind))
         for each in kinds:
             _register(replace(first, kind=each))
         return function
 
     return register
+
+
+def _described(function: Callable[..., Any], said: Callable[..., Handler]) -> Handler:
+    """Return the handler that ``function`` is, with what it shows itself beside what was said of it."""
+    run, takes = stepwise(function, arguments_of(function))
+    return said(
+        function=run,
+        is_async=is_async(run),
+        arguments=takes,
+        resources=resources_of(function),
+        args_schema=schema_of(function),
+    )
 
 
 def _register(new: Handler) -> None:

@@ -15,7 +15,7 @@ from riverrun.json_input import check_args
 from riverrun.members import check_own_metadata
 from riverrun.moments import check_moment
 from riverrun.names import check_flag, check_kind, check_max_attempts, check_priority, check_queue, check_tags
-from riverrun.unique import check_unique, unique_key, unique_states_mask
+from riverrun.unique import Unique, check_unique, unique_key, unique_states_mask
 
 TIMEOUT_KEY = "riverrun:timeout_seconds"
 """Metadata key of a job's own time limit; it wins over the handler's."""
@@ -80,11 +80,9 @@ def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say a
     args_text = _args_text(args)
     due, wait = _due(scheduled_at, delay)
     reserved = {} if timeout is None else {TIMEOUT_KEY: _timeout(timeout).total_seconds()}
-    key = mask = None
-    if same := check_unique(unique, "unique"):
-        moment = due or datetime.now(UTC) + (wait or timedelta())
-        key = unique_key(same, kind=kind, args_text=args_text, queue=queue, scheduled_at=moment)
-        mask = unique_states_mask(same)
+    key, mask = _uniqueness(
+        check_unique(unique, "unique"), kind, args_text, queue, due or datetime.now(UTC) + (wait or timedelta())
+    )
     return NewJob(
         kind=kind,
         args_text=args_text,
@@ -99,6 +97,16 @@ def new_job(  # noqa: PLR0913 - one argument for each thing a producer may say a
         unique_key=key,
         unique_states=mask,
     )
+
+
+def _uniqueness(
+    unique: Unique | None, kind: str, args_text: str, queue: str, moment: datetime
+) -> tuple[bytes | None, str | None]:
+    """Return the key and the mask of states of a job that is due at ``moment``; neither when nothing was asked for."""
+    if not unique:
+        return None, None
+    key = unique_key(unique, kind=kind, args_text=args_text, queue=queue, scheduled_at=moment)
+    return key, unique_states_mask(unique)
 
 
 def _args_text(args: object) -> str:

@@ -11,7 +11,7 @@ from riverrun import AsyncClient, JobState
 from support import handlers
 from support.contexts import settings_for
 from support.eventually import eventually
-from support.executors import running_executor
+from support.executors import RunningExecutor, running_executor
 
 pytestmark = pytest.mark.every_postgres
 
@@ -45,6 +45,14 @@ async def enqueue_together(client: AsyncClient) -> tuple[int, list[int]]:
     return ids.pop(4), ids
 
 
+async def all_end(executor: RunningExecutor, client: AsyncClient, others: list[int]) -> None:
+    """Let all nine end in one batch, and wait until ``others`` are written."""
+    await eventually(lambda: len(executor.executor.running()) == 9, within=10)
+    handlers.gate.open()
+    for job_id in others:
+        await eventually(lambda job_id=job_id: is_in(client, job_id, JobState.COMPLETED), within=5)
+
+
 @pytest.mark.parametrize("code", ["P0001", "XX000", "MY001"])
 async def test_an_ending_that_is_refused_whatever_it_holds_waits_alone_until_it_is_taken(
     client: AsyncClient, conn: Connection, database: str, code: str, caplog: pytest.LogCaptureFixture
@@ -53,10 +61,7 @@ async def test_an_ending_that_is_refused_whatever_it_holds_waits_alone_until_it_
     refused, others = await enqueue_together(client)
 
     async with running_executor(settings_for(database)) as executor:
-        await eventually(lambda: len(executor.executor.running()) == 9, within=10)
-        handlers.gate.open()
-        for job_id in others:
-            await eventually(lambda job_id=job_id: is_in(client, job_id, JobState.COMPLETED), within=5)
+        await all_end(executor, client, others)
         later = (await client.enqueue("noop", {})).job.id
         await eventually(lambda: is_in(client, later, JobState.COMPLETED), within=5)
         await eventually(lambda: executor.executor.held() == {refused}, within=5)
@@ -76,10 +81,7 @@ async def test_an_ending_that_is_refused_for_what_it_holds_fails_with_the_reason
     refused, others = await enqueue_together(client)
 
     async with running_executor(settings_for(database)) as executor:
-        await eventually(lambda: len(executor.executor.running()) == 9, within=10)
-        handlers.gate.open()
-        for job_id in others:
-            await eventually(lambda job_id=job_id: is_in(client, job_id, JobState.COMPLETED), within=5)
+        await all_end(executor, client, others)
 
         async def failed() -> bool:
             return bool((await client.get(refused)).errors)

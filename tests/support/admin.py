@@ -104,3 +104,15 @@ async def _serving(settings: Settings, within: float) -> AsyncIterator[RoleConte
         context.draining.set()
         context.hurrying.set()
         await asyncio.wait_for(task, within)
+
+
+async def sent(admin: Admin, form: str, **fields: Any) -> Answer:
+    """Send a form as a page of ours does."""
+    headers = {"Origin": admin.url, "Accept": "text/html"}
+    return await admin.request("POST", f"/admin/form/{form}", data=fields, headers=headers)
+
+
+def path_of(answer: Answer) -> str:
+    """Return where a form has led, below ``/admin/``."""
+    assert answer.status == 303, answer.text
+    return answer.headers["Location"].replace("../", "")
