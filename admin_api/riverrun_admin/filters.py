@@ -9,7 +9,6 @@ from aiohttp import web
 
 from riverrun import job_query, names
 from riverrun.errors import InvalidInput
-from riverrun.job import JobState
 from riverrun.json_input import check_args_text
 from riverrun.operations import check_order
 from riverrun.sanitize import UNSTORABLE
@@ -50,13 +49,13 @@ def job_filter(request: web.Request, *, also: frozenset[str] = PAGING) -> JobFil
     refuse_unknown(request, _FILTERS | _OTHERS | also)
     line = job_query.parse(request.query.get("filter", ""), "?filter")
     beside = JobFilter(
-        states=_values(request, "state", _state),
+        states=_values(request, "state", names.check_state),
         queues=_values(request, "queue", names.check_looked_up),
         kinds=_values(request, "kind", names.check_looked_up),
         tags=_values(request, "tag", names.check_looked_up),
         tags_all=_values(request, "tags_all", names.check_looked_up),
         metadata=_single(request, "metadata", check_args_text),
-        priorities=_values(request, "priority", _priority),
+        priorities=_values(request, "priority", names.priority_in_text),
         ids=_values(request, "id", names.check_job_id),
         created_after=_single(request, "created_after", check_time),
         created_before=_single(request, "created_before", check_time),
@@ -177,15 +176,3 @@ def _single(request: web.Request, name: str, check: Callable[[object, str], T]) 
     if len(values) > 1:
         raise InvalidInput(f"?{name}", len(values), "one value", code="length")
     return values[0] if values else None
-
-
-def _state(value: object, field: str) -> JobState:
-    try:
-        return JobState(str(value))
-    except ValueError as error:
-        raise InvalidInput(field, value, ", ".join(JobState), code="unknown") from error
-
-
-def _priority(value: object, field: str) -> int:
-    text = str(value)
-    return names.check_priority(int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text, field)

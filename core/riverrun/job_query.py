@@ -179,24 +179,12 @@ class _Reading:
         place[names_in[-1]] = _json_value(value)
 
 
-def _state(value: object, field: str) -> JobState:
-    try:
-        return JobState(str(value))
-    except ValueError as error:
-        raise InvalidInput(field, value, ", ".join(JobState), code="unknown") from error
-
-
-def _priority(value: object, field: str) -> int:
-    text = str(value)
-    return names.check_priority(int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text, field)
-
-
 _SEVERAL: Mapping[str, tuple[str, Callable[[object, str], object]]] = {
-    "state": ("states", _state),
+    "state": ("states", names.check_state),
     "queue": ("queues", names.check_any_queue),
     "kind": ("kinds", names.check_kind),
     "tag": ("tags", names.check_tag),
-    "priority": ("priorities", _priority),
+    "priority": ("priorities", names.priority_in_text),
     "id": ("ids", names.check_job_id),
     "fingerprint": ("fingerprints", names.check_fingerprint),
 }

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from riverrun.errors import InvalidInput
+from riverrun.job import JobState
 
 MAX_JOB_ID = 2**63 - 1
 MAX_PRIORITY = 9
@@ -88,6 +89,20 @@ def check_server_id(value: object, field: str) -> str:
 def check_priority(value: object, field: str) -> int:
     """Return ``value`` as a priority: 1 runs first, 9 last; River's own clients use 1 to 4."""
     return _whole_number(value, field, highest=MAX_PRIORITY, allowed="a whole number from 1 (first) to 9")
+
+
+def priority_in_text(value: object, field: str) -> int:
+    """Return as a priority what a query or a filter says in digits."""
+    text = str(value)
+    return check_priority(int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text, field)
+
+
+def check_state(value: object, field: str) -> JobState:
+    """Return ``value`` as a state of a job."""
+    try:
+        return JobState(str(value))
+    except ValueError as error:
+        raise InvalidInput(field, value, ", ".join(JobState), code="unknown") from error
 
 
 def check_max_attempts(value: object, field: str) -> int:

@@ -21,6 +21,7 @@ from riverrun.names import (
     check_queue,
     check_schedule_name,
     check_server_id,
+    check_state,
 )
 from riverrun.new_job import NewJob
 from riverrun.pauses import new_pause
@@ -319,14 +320,6 @@ def pages(filters: ListFilters, text: str | None) -> Callable[[int, str | None],
         return (yield from page(filters, limit=limit, cursor=cursor, line=line))
 
     return read
-
-
-def check_state(value: object, field: str) -> JobState:
-    """Return ``value`` as a state of a job."""
-    try:
-        return JobState(str(value))
-    except ValueError as error:
-        raise InvalidInput(field, value, ", ".join(JobState), code="unknown") from error
 
 
 def check_order(value: object, field: str) -> listing.Order | None:

@@ -13,6 +13,7 @@ from riverrun.errors import ConfigError
 from riverrun.messages import HostMetrics, Metrics, MetricsRequest, Ready, Sample
 from riverrun.pipe import ChildPipe
 from riverrun.settings.load import load
+from riverrun.settings.river import share
 from riverrun.settings.schema import Settings
 from riverrun.telemetry.host_totals import Changes, own_samples
 
@@ -65,8 +66,7 @@ class RoleContext:
 
     def share_of(self, slots: int) -> int:
         """Return how many of a queue's ``slots`` on this host are this executor's."""
-        number, of = self.share
-        return slots // of + (number < slots % of)
+        return share(slots, *self.share)
 
     def ready(self) -> None:
         """Tell the supervisor that this process has started and works."""

@@ -46,6 +46,11 @@ class QueueSettings(Section):
     processes: WholeNumber = Field(1, ge=1, le=64, description="executor processes that share the slots")
 
 
+def share(slots: int, number: int, processes: int) -> int:
+    """Return how many of a queue's ``slots`` on a host are those of executor ``number``, from 0, of ``processes``."""
+    return slots // processes + (number < slots % processes)
+
+
 class RiverSettings(Section):
     """Executors, scheduler and queues."""
 
@@ -128,5 +133,5 @@ class RiverSettings(Section):
         if queue not in self.queues:
             raise NotFound("queue", queue)
         served = self.queues[queue]
-        each, rest = divmod(served.max_workers or self.workers, served.processes)
-        return [each + 1] * rest + [each] * (served.processes - rest)
+        slots = served.max_workers or self.workers
+        return [share(slots, number, served.processes) for number in range(served.processes)]
